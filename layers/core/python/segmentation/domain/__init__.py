@@ -1,0 +1,1 @@
+"""Audience, event, profile state, membership, access: plain Python, no I/O."""

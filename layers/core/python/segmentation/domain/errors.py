@@ -1,0 +1,69 @@
+"""What can go wrong that is the caller's, the data's or the world's fault.
+
+Kinds are classes; what an HTTP caller sees of each is decided in one table (`runtime/http.py`).
+A built-in exception that reaches a handler is a bug of ours.
+"""
+
+
+class SegmentationError(Exception):
+    """Any of the errors below."""
+
+
+class BadRequest(SegmentationError):
+    """A request that cannot be understood; the message says what, where and how to mend it."""
+
+
+class TooLarge(SegmentationError):
+    """A request, or a record of it, over a published limit."""
+
+
+class Unauthorized(SegmentationError):
+    """No key or token, or one that nobody gave out."""
+
+
+class Forbidden(SegmentationError):
+    """A known caller asks for what was not granted to it."""
+
+
+class NotFound(SegmentationError):
+    """What the request names does not exist."""
+
+
+class Gone(SegmentationError):
+    """A cursor that is older than what is kept."""
+
+
+class MethodNotAllowed(SegmentationError):
+    """A path that exists, asked by another method."""
+
+
+class Unavailable(SegmentationError):
+    """A store did not take or give the data in time; the same request may be sent again."""
+
+
+class BadRecord(SegmentationError):
+    """A record on a stream or queue that can never be processed; it is kept whole elsewhere."""
+
+
+class NotBuilt(SegmentationError):
+    """A step was asked for before the step that it needs; the message names that one."""
+
+
+class Superseded(SegmentationError):
+    """Another run committed first; this one's result is dropped and nothing was changed by it."""
+
+
+class MissingSettings(SegmentationError):
+    """Environment variables that a function needs and does not have, all of them."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        super().__init__(f"environment variables not set: {', '.join(names)}")
+
+
+class QueryFailed(SegmentationError):
+    """A query of the warehouse that did not succeed."""
+
+    def __init__(self, query: str, query_id: str, reason: str) -> None:
+        self.query, self.query_id, self.reason = query, query_id, reason
+        super().__init__(f"query {query!r} ({query_id or 'not started'}) failed: {reason}")

@@ -1,0 +1,67 @@
+"""A visitor event, as it travels on the stream."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BadRecord
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One accepted event of one profile. `columns` is the record as it was sent, types unchecked."""
+
+    id: str
+    audience: str
+    behavior: str
+    profile: str
+    time: int
+    received: int
+    columns: Mapping[str, Any]
+
+    def to_json(self) -> bytes:
+        """The record on the stream."""
+        document = {
+            "v": VERSION,
+            "id": self.id,
+            "audience": self.audience,
+            "behavior": self.behavior,
+            "profile": self.profile,
+            "time": self.time,
+            "received": self.received,
+            "columns": dict(self.columns),
+        }
+        try:
+            return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:  # a lone surrogate: JSON can carry it, escaped
+            return json.dumps(document, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Event":
+        """The event of a stream record; `BadRecord` says why it is none."""
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise BadRecord(f"not JSON: {type(error).__name__}") from error
+        if not isinstance(document, dict):
+            raise BadRecord("not a JSON object")
+        if document.get("v") != VERSION:
+            raise BadRecord(f"its version is not {VERSION}")
+        for name, kind in _FIELDS.items():
+            if not isinstance(document.get(name), kind) or isinstance(document[name], bool):
+                raise BadRecord(f"its {name!r} is missing or of the wrong type")
+        return cls(**{name: document[name] for name in _FIELDS})
+
+
+_FIELDS: Mapping[str, type] = {
+    "id": str,
+    "audience": str,
+    "behavior": str,
+    "profile": str,
+    "time": int,
+    "received": int,
+    "columns": dict,
+}

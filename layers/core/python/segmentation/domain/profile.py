@@ -1,0 +1,66 @@
+"""What the profiles store holds of one profile: a real-time part and a batch part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .membership import Flip, members_at
+
+RETENTION = 401 * 86_400
+"""Seconds that a visitor's state is kept after its last event: the longest real-time window, and a day."""
+
+
+def profile_id(audience: str, profile: str) -> str:
+    """The store's key of a profile; `profile` is `<key column>:<value>`."""
+    return f"{audience}#{profile}"
+
+
+def profile_name(column: str, value: str) -> str:
+    """How events, messages and pages name a profile."""
+    return f"{column}:{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimePart:
+    """State and membership that came of a visitor's events.
+
+    `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that
+    `members` and `flips` were computed with; `outbox` holds changes that are not yet known to be sent.
+    """
+
+    revision: int
+    state: bytes
+    members: tuple[str, ...]
+    flips: tuple[Flip, ...]
+    computed: int
+    rules: str
+    batch: str = ""
+    outbox: tuple[Mapping[str, Any], ...] = ()
+    expires: int = 0
+
+    def members_at(self, now: int) -> set[str]:
+        """Membership at the moment of reading."""
+        return members_at(self.members, self.flips, now)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPart:
+    """Membership and attributes as of a batch run."""
+
+    run: str
+    now: int
+    segments: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Both parts; either may not exist yet."""
+
+    realtime: RealtimePart | None = None
+    batch: BatchPart | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything at all is known."""
+        return self.realtime is not None or self.batch is not None

@@ -1,0 +1,106 @@
+"""The published rule set: everything that the service runs by, checked as one."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from segmentation.language import RuleError, RuleSet, load_rule_set
+from segmentation.language.problems import Problem
+
+from .access import Access, Destination, parse_access, parse_destinations
+from .audience import Audience, Visibility, parse_audience
+from .checking import Findings, Node
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One audience with its segments, access and destinations, as of one version."""
+
+    version: str
+    audience: Audience
+    rules: RuleSet
+    access: Access
+    destinations: tuple[Destination, ...]
+
+    def subscribers(self, segment: str) -> tuple[Destination, ...]:
+        """The destinations that want a segment's changes."""
+        return tuple(one for one in self.destinations if segment in one.segments)
+
+    def published_attributes(self) -> tuple[str, ...]:
+        """The attributes that the profiles store needs: of real-time rules, and what tokens expose."""
+        wanted = set(self.rules.attributes_read("realtime"))
+        for token in self.access.tokens:
+            wanted.update(token.attributes)
+        return tuple(sorted(wanted & self.audience.public()))
+
+
+def document_of(
+    audience: Any, segments: Sequence[Any], access: Any, destinations: Sequence[Any], published: str
+) -> dict[str, Any]:
+    """The document that is put for the functions to read. The version is a hash of what it says."""
+    content = {
+        "audience": audience,
+        "segments": list(segments),
+        "access": access,
+        "destinations": list(destinations),
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {**content, "version": digest[:16], "published": published}
+
+
+def parse_published(document: object) -> Published:
+    """Check a whole rule set; `RuleError` lists the problems of all its parts, each under its place."""
+    found = Findings()
+    root = Node.of(document, "", found, "a rule set")
+    if root is None:
+        found.raise_if_any()
+        raise AssertionError
+    root.only("audience", "segments", "access", "destinations", "version", "published")
+    value = root.value
+    audience = _part(found, "/audience", lambda: parse_audience(value.get("audience")))
+    if audience is None:
+        found.raise_if_any()
+        raise AssertionError
+    segments = value.get("segments", [])
+    rules = _part(found, "/segments", lambda: load_rule_set(segments, audience.schema(), audience.id))
+    known = _ids(segments)
+    access = _part(found, "/access", lambda: parse_access(value.get("access", {}), audience, known))
+    places = _part(
+        found, "/destinations", lambda: parse_destinations(value.get("destinations", []), audience, known)
+    )
+    if rules is not None:
+        _realtime_attributes(found, rules, audience)
+    found.raise_if_any()
+    assert rules is not None and access is not None and places is not None  # noqa: S101, PT018 - no problems
+    return Published(root.text("version"), audience, rules, access, places)
+
+
+def _part(found: Findings, prefix: str, parse: Callable[[], T]) -> T | None:
+    try:
+        return parse()
+    except RuleError as error:
+        found.problems.extend(problem.below(prefix) for problem in error.problems)
+        return None
+
+
+def _ids(segments: object) -> set[str]:
+    """Ids as they are written, so that a broken segment is not reported at each reference to it."""
+    if not isinstance(segments, list):
+        return set()
+    return {one["id"] for one in segments if isinstance(one, Mapping) and isinstance(one.get("id"), str)}
+
+
+def _realtime_attributes(found: Findings, rules: RuleSet, audience: Audience) -> None:
+    """A real-time rule reads the profiles store, where PII is never kept."""
+    columns = audience.columns()
+    for name in sorted(rules.attributes_read("realtime")):
+        if name in columns and columns[name].visibility is not Visibility.CLEAR:
+            message = (
+                f"a real-time rule reads attribute {name!r}, which is {columns[name].visibility}: "
+                "such are not kept where real-time rules run; make the segment a batch one"
+            )
+            found.problems.append(Problem("/segments", "not-clear", message))

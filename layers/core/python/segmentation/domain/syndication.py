@@ -1,0 +1,75 @@
+"""Where the published members and changes of a run stand, and the cursors that lead through them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .errors import BadRequest
+
+PAGE = 1_000
+"""Profiles in a page."""
+MOST_RUNS = 400
+"""Runs whose changes can be asked for."""
+
+_MEMBERS_CURSOR = re.compile(r"([0-9a-z_]{1,64})\.([0-9]{1,7})", re.ASCII)
+_CHANGES_CURSOR = re.compile(r"([0-9a-z_]{1,64})(?:\.([0-9]{1,12}))?", re.ASCII)
+
+
+def index_path(audience: str) -> str:
+    """The index of an audience: its published runs, oldest first."""
+    return f"syndication/{audience}/index.json"
+
+
+def members_path(audience: str, run: str, segment: str, page: int) -> str:
+    """A page of a segment's members."""
+    return f"syndication/{audience}/{run}/{segment}/members-{page:05d}.json"
+
+
+def changes_path(audience: str, run: str, segment: str) -> str:
+    """A segment's changes in a run."""
+    return f"syndication/{audience}/{run}/{segment}/changes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MembersCursor:
+    """A page of one run: all pages of a reader are of the same run."""
+
+    run: str
+    page: int
+
+    def __str__(self) -> str:
+        return f"{self.run}.{self.page}"
+
+    @classmethod
+    def parse(cls, text: str) -> "MembersCursor":
+        """From a request."""
+        match = _MEMBERS_CURSOR.fullmatch(text)
+        if match is None:
+            raise BadRequest("'cursor' must be the 'next' of an earlier answer, unchanged")
+        return cls(match[1], int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesCursor:
+    """The changes of `run` were read, up to `offset`; without one, all of them."""
+
+    run: str
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        return self.run if self.offset is None else f"{self.run}.{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ChangesCursor":
+        """From a request."""
+        match = _CHANGES_CURSOR.fullmatch(text)
+        if match is None:
+            raise BadRequest("'since' must be a run, or the 'next' of an earlier answer, unchanged")
+        return cls(match[1], int(match[2]) if match[2] else None)
+
+
+def flat_changes(document: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    """Profile and kind of each change of a run, in a fixed order: leavers first."""
+    return [(profile, "left") for profile in document["left"]] + [
+        (profile, "joined") for profile in document["joined"]
+    ]

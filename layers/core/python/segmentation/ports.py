@@ -1,0 +1,159 @@
+"""What the use cases need of the world. Each port has one contract suite, for its fake and its adapter."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from segmentation.domain.event import Event
+from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.published import Published
+from segmentation.domain.run import QueryRecord
+from segmentation.language.types import Type
+
+
+class Clock(Protocol):
+    """Gives the time. `now` is otherwise a parameter everywhere."""
+
+    def now(self) -> int:
+        """Whole Unix seconds."""
+        ...
+
+
+class EventLog(Protocol):
+    """Accepted events, in order for each profile."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Keep all events; `Unavailable` says how many were kept when not all could be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """Which writes were not made: those that lost a race, and those that failed, with the reason."""
+
+    lost: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+class Profiles(Protocol):
+    """State and membership by profile id (`<audience>#<column>:<value>`)."""
+
+    def read(self, ids: Collection[str]) -> dict[str, Profile]:
+        """Both parts of each profile; consistent. `Unavailable` when not all can be read in time."""
+        ...
+
+    def save(self, writes: Mapping[str, RealtimePart]) -> SaveResult:
+        """Write real-time parts, each only if the stored revision is one below (none for revision 1)."""
+        ...
+
+    def clear_outbox(self, revisions: Mapping[str, int]) -> None:
+        """Empty outboxes, each only if the revision is still that one."""
+        ...
+
+    def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
+        """Write batch parts, each only over an older (or the same) run; how many were written."""
+        ...
+
+
+class RuleSets(Protocol):
+    """The published rule sets."""
+
+    def all(self) -> Mapping[str, Published]:
+        """The last good one of each audience, by audience id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object's content and the tag that a conditional put names."""
+
+    data: bytes
+    tag: str
+
+
+class Lake(Protocol):
+    """Objects by path."""
+
+    def get(self, path: str) -> Stored | None:
+        """An object, or nothing."""
+        ...
+
+    def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
+        """Put an object whole. With `expected` (a tag, or "" for "does not exist"), only if that holds."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Paths below a prefix, sorted."""
+        ...
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove everything below a prefix."""
+        ...
+
+    def uri(self, path: str) -> str:
+        """How the warehouse names a path."""
+        ...
+
+
+class Warehouse(Protocol):
+    """SQL over the lake."""
+
+    def run(self, name: str, sql: str) -> QueryRecord:
+        """Run one statement to its end; `QueryFailed` names it and says why."""
+        ...
+
+    def rows(self, name: str, sql: str) -> tuple[QueryRecord, list[tuple[str | None, ...]]]:
+        """Run a query and fetch its (few) rows, as text."""
+        ...
+
+    def columns(self, table: str) -> dict[str, str] | None:
+        """A table's columns and their types as the catalog names them; `None`: no such table."""
+        ...
+
+
+class Queue(Protocol):
+    """Messages to another function, at least once."""
+
+    def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Send all; `Unavailable` when not all were taken (sending all again is right)."""
+        ...
+
+    def delay(self, receipt: str, seconds: int) -> None:
+        """Let a received message come back only after so long."""
+        ...
+
+
+class Tables(Protocol):
+    """Parquet objects in the lake."""
+
+    def write(self, path: str, columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as one object. A value that is not of its column's type is a bug."""
+        ...
+
+    def read(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
+        """Rows of all objects below a prefix, in batches, in the order of paths."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook's receiver said; `retry_after` in seconds, if it named a time."""
+
+    status: int
+    retry_after: int | None = None
+
+
+class Webhooks(Protocol):
+    """HTTP to a destination."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Post; `Unavailable` when there was no answer, `Forbidden` when the address may not be called."""
+        ...
+
+
+class Secrets(Protocol):
+    """The secret that webhooks are signed with."""
+
+    def webhook_secret(self) -> bytes:
+        """The key's bytes."""
+        ...

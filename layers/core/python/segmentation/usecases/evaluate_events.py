@@ -1,0 +1,216 @@
+"""Evaluate real-time segments on visitor events, once for each visitor of a batch.
+
+Order of things, so that nothing is lost: the visitor's new state is written together with the changes that
+must be told (the outbox), then the changes are sent, then the outbox is emptied. A crash between any two
+leaves the batch unacknowledged; its redelivery finds the events known and the outbox full, and sends again.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmentation.domain.errors import BadRecord, SegmentationError, Unavailable
+from segmentation.domain.event import Event
+from segmentation.domain.messages import Change as Told
+from segmentation.domain.messages import realtime_message
+from segmentation.domain.profile import RETENTION, Profile, RealtimePart, profile_id
+from segmentation.domain.published import Published
+from segmentation.domain.visitor import BatchView, Outcome, Program, Visitor, evaluate
+from segmentation.ports import Clock, Profiles, Queue, RuleSets
+
+MOST_RACES = 6
+"""How often a lost write is tried again before the batch is left for redelivery."""
+
+logger = logging.getLogger("segmentation.evaluate_events")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """A record as the stream delivers it."""
+
+    sequence: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What came of a batch. `failed` holds the sequence numbers to deliver again."""
+
+    events: int = 0
+    visitors: int = 0
+    changes: int = 0
+    races: int = 0
+    poison: int = 0
+    failed: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Group:
+    """One visitor's events in a batch."""
+
+    published: Published
+    profile: str
+    events: list[Event] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class EvaluateEvents:
+    """The evaluator of the stream."""
+
+    profiles: Profiles
+    rule_sets: RuleSets
+    activations: Queue
+    clock: Clock
+    _programs: dict[str, tuple[str, Program]] = field(default_factory=dict)
+
+    def __call__(self, records: Iterable[StreamRecord]) -> Evaluated:
+        """Bring the visitors of these records up to date."""
+        result = Evaluated()
+        waiting = self._group(records, result)
+        result.visitors = len(waiting)
+        outboxes: dict[str, RealtimePart] = {}
+        for attempt in range(MOST_RACES):
+            if not waiting:
+                break
+            result.races += len(waiting) if attempt else 0
+            waiting = self._round(waiting, outboxes, result)
+        for group in waiting.values():
+            result.failed.update(group.sequences)
+        self._tell(outboxes, result)
+        return result
+
+    def _group(self, records: Iterable[StreamRecord], result: Evaluated) -> dict[str, _Group]:
+        groups: dict[str, _Group] = {}
+        sets = self.rule_sets.all()
+        for record in records:
+            try:
+                event = Event.from_json(record.data)
+                published = sets.get(event.audience)
+                if published is None or event.behavior not in published.audience.behaviors:
+                    raise BadRecord(f"no audience {event.audience!r} with a behavior {event.behavior!r}")
+            except BadRecord as error:
+                # Reported alone: the stream delivers from here on again (known events are dropped), halves
+                # the batch, and in the end puts the record whole where it can be replayed.
+                logger.error("bad record %s: %s", record.sequence, error)
+                result.poison += 1
+                result.failed.add(record.sequence)
+                continue
+            key = profile_id(event.audience, event.profile)
+            group = groups.setdefault(key, _Group(published, event.profile))
+            group.events.append(event)
+            group.sequences.append(record.sequence)
+            result.events += 1
+        return groups
+
+    def _round(
+        self, groups: Mapping[str, _Group], outboxes: dict[str, RealtimePart], result: Evaluated
+    ) -> dict[str, _Group]:
+        """Read, evaluate and write; the groups that lost a race."""
+        now = self.clock.now()
+        try:
+            profiles = self.profiles.read(groups)
+        except Unavailable as error:
+            logger.warning("profiles cannot be read: %s", error)
+            for group in groups.values():
+                result.failed.update(group.sequences)
+            return {}
+        writes: dict[str, RealtimePart] = {}
+        changes: dict[str, int] = {}
+        for key, group in groups.items():
+            profile = profiles.get(key, Profile())
+            part, changes[key] = self._evaluate(group, profile, now)
+            if part is None:
+                if profile.realtime is not None and profile.realtime.outbox:
+                    outboxes[key] = profile.realtime
+            else:
+                writes[key] = part
+        saved = self.profiles.save(writes) if writes else None
+        lost = saved.lost if saved else frozenset()
+        failed = saved.failed if saved else {}
+        for key, reason in failed.items():
+            logger.warning("a visitor's state was not written: %s", reason)
+            result.failed.update(groups[key].sequences)
+        for key, part in writes.items():
+            if key not in lost and key not in failed:
+                result.changes += changes[key]
+                if part.outbox:
+                    outboxes[key] = part
+        return {key: groups[key] for key in lost}
+
+    def _evaluate(self, group: _Group, profile: Profile, now: int) -> tuple[RealtimePart | None, int]:
+        """The visitor's next state, or nothing where these events change nothing."""
+        published, before = group.published, profile.realtime
+        outcome = self.outcome(published, group.profile, profile, group.events, now)
+        run = profile.batch.run if profile.batch else ""
+        current = before is not None and before.rules == published.version and before.batch == run
+        if current and not outcome.accepted and not outcome.changes:
+            return None, 0
+        told = [
+            {
+                "id": one.id,
+                "segment": one.segment,
+                "joined": one.joined,
+                "moment": one.moment,
+                "event": one.event,
+            }
+            for one in outcome.changes
+            if published.subscribers(one.segment)
+        ]
+        visitor = outcome.visitor
+        part = RealtimePart(
+            revision=before.revision + 1 if before else 1,
+            state=visitor.encode(),
+            members=tuple(sorted(visitor.members)),
+            flips=tuple((moment, tuple(joined), tuple(left)) for moment, joined, left in visitor.flips),
+            computed=now,
+            rules=published.version,
+            batch=run,
+            outbox=(*(before.outbox if before else ()), *told),
+            expires=now + RETENTION,
+        )
+        return part, len(outcome.changes)
+
+    def outcome(
+        self, published: Published, profile_name: str, profile: Profile, events: Sequence[Event], now: int
+    ) -> Outcome:
+        """Evaluate the rules of a visitor; pure but for the kept program."""
+        visitor = Visitor.decode(profile.realtime.state) if profile.realtime else Visitor.new()
+        batch = profile.batch
+        view = BatchView(frozenset(batch.segments), batch.attributes) if batch else None
+        key = profile_name.partition(":")[2]
+        return evaluate(self.program(published), key, visitor, view, events, now)
+
+    def program(self, published: Published) -> Program:
+        """The compiled real-time segments; compiled once for each version of a rule set."""
+        kept = self._programs.get(published.audience.id)
+        if kept is None or kept[0] != published.version:
+            kept = (published.version, Program(published.rules))
+            self._programs[published.audience.id] = kept
+        return kept[1]
+
+    def _tell(self, outboxes: Mapping[str, RealtimePart], result: Evaluated) -> None:
+        if not outboxes:
+            return
+        sets = self.rule_sets.all()
+        messages: list[dict[str, Any]] = []
+        for key, part in outboxes.items():
+            audience, _, profile = key.partition("#")
+            if audience in sets:
+                messages.extend(_messages(sets[audience], profile, part))
+        try:
+            self.activations.send(messages)
+        except SegmentationError as error:
+            # The outboxes stand; redelivery of the batch sends them again.
+            logger.warning("changes were not sent: %s", error)
+            raise
+        self.profiles.clear_outbox({key: part.revision for key, part in outboxes.items()})
+
+
+def _messages(published: Published, profile: str, part: RealtimePart) -> list[dict[str, Any]]:
+    return [
+        realtime_message(published.audience.id, destination.id, profile, Told.from_document(change))
+        for change in part.outbox
+        for destination in published.subscribers(str(change["segment"]))
+    ]

@@ -1,0 +1,61 @@
+"""Give a partner the members of a batch segment, page by page, all of one run."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from segmentation.domain.access import Partner, holder
+from segmentation.domain.errors import Forbidden, Gone, NotFound, Unauthorized
+from segmentation.domain.published import Published
+from segmentation.domain.syndication import MembersCursor, index_path, members_path
+from segmentation.ports import Lake, RuleSets
+
+
+@dataclass(frozen=True, slots=True)
+class ListMembers:
+    """Members of a segment."""
+
+    lake: Lake
+    rule_sets: RuleSets
+
+    def __call__(
+        self, bearer: str | None, audience: str, segment: str, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """One page; `next` leads to the following one and is null on the last."""
+        grant(self.rule_sets, bearer, audience, segment)
+        at = MembersCursor.parse(cursor) if cursor else self._first(audience)
+        stored = self.lake.get(members_path(audience, at.run, segment, at.page))
+        if stored is None:
+            if cursor:
+                raise Gone("this cursor's run is no longer kept; start again without a cursor")
+            raise NotFound(f"segment {segment!r} was not in the last published run")
+        page = json.loads(stored.data)
+        following = None if page["last"] else str(MembersCursor(at.run, at.page + 1))
+        return {"run": at.run, "now": page["now"], "members": page["members"], "next": following}
+
+    def _first(self, audience: str) -> MembersCursor:
+        runs = published_runs(self.lake, audience)
+        if not runs:
+            raise NotFound("no run of this audience is published yet")
+        return MembersCursor(runs[-1], 0)
+
+
+def published_runs(lake: Lake, audience: str) -> list[str]:
+    """The published runs, oldest first."""
+    stored = lake.get(index_path(audience))
+    return [] if stored is None else list(json.loads(stored.data)["runs"])
+
+
+def grant(rule_sets: RuleSets, bearer: str | None, audience: str, segment: str) -> tuple[Published, Partner]:
+    """The partner that may fetch the segment; a stranger does not learn what exists."""
+    if not bearer:
+        raise Unauthorized("send the partner token as the header 'Authorization: Bearer <token>'")
+    published = rule_sets.all().get(audience)
+    partner = holder(published.access.partners, bearer) if published else None
+    if published is None or partner is None:
+        raise Unauthorized("unknown partner token, or not one of this audience")
+    if segment not in partner.segments:
+        raise Forbidden(f"this token was not given segment {segment!r}")
+    if not any(one.id == segment and one.kind == "batch" for one in published.rules.segments):
+        raise NotFound(f"{segment!r} is not a batch segment; only those have members to list")
+    return published, partner
