@@ -1,0 +1,21 @@
+"""The operators of the language, one module a group. Importing this package fills the two tables."""
+
+from . import arithmetic, arrays, behaviors, compare, logic, membership, segments, sources, text, time
+from .base import OPERATORS, READERS, Closure, Operator
+
+__all__ = [
+    "OPERATORS",
+    "READERS",
+    "Closure",
+    "Operator",
+    "arithmetic",
+    "arrays",
+    "behaviors",
+    "compare",
+    "logic",
+    "membership",
+    "segments",
+    "sources",
+    "text",
+    "time",
+]

@@ -1,0 +1,134 @@
+"""Arithmetic over numbers: a missing operand, division by zero or overflow gives a missing value."""
+
+import math
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from ..problems import step
+from ..tree import Node
+from ..types import Type
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+
+
+def _finite(expression: str) -> str:
+    return f"nullif(nullif({expression}, infinity()), -infinity())"
+
+
+class Arithmetic(Operator):
+    """A function of two numbers."""
+
+    def apply(self, a: float, b: float) -> float:
+        """The Python meaning; may raise ZeroDivisionError or overflow to infinity."""
+        raise TypeError(f"{self.name} defines no apply")
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        left, right = args
+        apply = self.apply
+
+        def compute(evaluation: Any, element: Any) -> float | None:
+            a = left(evaluation, element)
+            b = right(evaluation, element)
+            if a is None or b is None:
+                return None
+            try:
+                result = apply(a, b)
+            except ZeroDivisionError:
+                return None
+            return result if math.isfinite(result) else None
+
+        return compute
+
+
+@operator
+class Add(Arithmetic):
+    """`a + b`."""
+
+    name = "add"
+
+    def apply(self, a: float, b: float) -> float:
+        return a + b
+
+    def sql(self, node: Node, *args: str) -> str:
+        return _finite(f"{args[0]} + {args[1]}")
+
+
+@operator
+class Subtract(Arithmetic):
+    """`a - b`."""
+
+    name = "subtract"
+
+    def apply(self, a: float, b: float) -> float:
+        return a - b
+
+    def sql(self, node: Node, *args: str) -> str:
+        return _finite(f"{args[0]} - {args[1]}")
+
+
+@operator
+class Multiply(Arithmetic):
+    """`a * b`."""
+
+    name = "multiply"
+
+    def apply(self, a: float, b: float) -> float:
+        return a * b
+
+    def sql(self, node: Node, *args: str) -> str:
+        return _finite(f"{args[0]} * {args[1]}")
+
+
+@operator
+class Divide(Arithmetic):
+    """`a / b`."""
+
+    name = "divide"
+
+    def apply(self, a: float, b: float) -> float:
+        return a / b
+
+    def sql(self, node: Node, *args: str) -> str:
+        return _finite(f"{args[0]} / nullif({args[1]}, 0e0)")
+
+
+@operator
+class Remainder(Arithmetic):
+    """`a % b`, with the sign of `a`."""
+
+    name = "remainder"
+
+    def apply(self, a: float, b: float) -> float:
+        return math.fmod(a, b) if b else math.nan
+
+    def sql(self, node: Node, *args: str) -> str:
+        return f"({args[0]} % nullif({args[1]}, 0e0))"
+
+
+_OPERATOR = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "remainder"}
+_ARITY = {"+": (2, 10_000), "*": (2, 10_000), "-": (1, 2), "/": (2, 2), "%": (2, 2)}
+
+
+@reads("+", "-", "*", "/", "%")
+def read_arithmetic(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """Numbers in, a number out; `+` and `*` go from left to right."""
+    least, most = _ARITY[name]
+    if not least <= len(operands) <= most:
+        wanted = {"+": "two or more", "*": "two or more", "-": "one or two"}.get(name, "two")
+        return checker.report(
+            pointer, "operand-count", f"{name!r} takes {wanted} numbers, not {len(operands)}"
+        )
+    numbers = [
+        checker.value_of(item, step(pointer, i), scope, Type.NUMBER, f"{name!r}")
+        for i, item in enumerate(operands)
+    ]
+    nodes = [node for node in numbers if node is not None]
+    if len(nodes) < len(numbers):
+        return None
+    if len(nodes) == 1:
+        nodes.insert(0, Node("constant", Type.NUMBER, value=0.0))
+    return reduce(lambda a, b: Node(_OPERATOR[name], Type.NUMBER, (a, b)), nodes)

@@ -1,0 +1,126 @@
+"""Comparisons, and whether a value is missing."""
+
+import operator as op
+from typing import TYPE_CHECKING, Any
+
+from ..problems import step
+from ..tree import CONDITION, Node
+from ..types import Type
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+
+
+class Comparison(Operator):
+    """Two values of one type; false where either is missing."""
+
+    symbol: str
+    python: Any
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        left, right = args
+        compare = self.python
+        if node.args[1].op == "constant":
+            constant = node.args[1].value
+
+            def against_constant(evaluation: Any, element: Any) -> bool:
+                value = left(evaluation, element)
+                return value is not None and compare(value, constant)
+
+            return against_constant
+
+        def between_values(evaluation: Any, element: Any) -> bool:
+            a = left(evaluation, element)
+            b = right(evaluation, element)
+            return a is not None and b is not None and compare(a, b)
+
+        return between_values
+
+    def sql(self, node: Node, *args: str) -> str:
+        return f"coalesce({args[0]} {self.symbol} {args[1]}, false)"
+
+
+@operator
+class Equal(Comparison):
+    """`==`."""
+
+    name, symbol, python = "eq", "=", op.eq
+
+
+@operator
+class Less(Comparison):
+    """`<`; `a > b` is `b < a`."""
+
+    name, symbol, python = "lt", "<", op.lt
+
+
+@operator
+class LessOrEqual(Comparison):
+    """`<=`; `a >= b` is `b <= a`."""
+
+    name, symbol, python = "le", "<=", op.le
+
+
+@operator
+class Present(Operator):
+    """Whether a value is there at all."""
+
+    name = "present"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        (arg,) = args
+        return lambda evaluation, element: arg(evaluation, element) is not None
+
+    def sql(self, node: Node, *args: str) -> str:
+        return f"({args[0]} IS NOT NULL)"
+
+
+@reads("==", "===", "!=", "!==")
+def read_equality(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """Equality of two values of one type, or with `null`: missing."""
+    if len(operands) != 2:
+        return checker.report(pointer, "operand-count", f"{name!r} takes two operands, not {len(operands)}")
+    negated = name.startswith("!")
+    if None in [item if item is None else 0 for item in operands]:
+        index = 0 if operands[0] is not None else 1
+        if operands[index] is None:
+            return checker.report(pointer, "null-with-null", "null is compared with null; name a value")
+        value = checker.value(operands[index], step(pointer, index), scope)
+        if value is None:
+            return None
+        present = Node("present", CONDITION, (value,))
+        return present if negated else Node("not", CONDITION, (present,))
+    pair = checker.values(operands, pointer, scope)
+    if pair is None:
+        return None
+    if isinstance(pair[0].type, Type) and pair[0].type.is_array:
+        message = f"a {pair[0].type.noun} is not compared as a whole; use some, all, none or in"
+        return checker.report(pointer, "array-compared", message)
+    equal = Node("eq", CONDITION, pair)
+    return Node("not", CONDITION, (equal,)) if negated else equal
+
+
+@reads("<", "<=", ">", ">=")
+def read_order(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """An order of two values, or (`<`, `<=`) of three: between."""
+    most = 3 if name in ("<", "<=") else 2
+    if not 2 <= len(operands) <= most:
+        wanted = "two or three operands (between)" if most == 3 else "two operands"
+        return checker.report(pointer, "operand-count", f"{name!r} takes {wanted}, not {len(operands)}")
+    values = checker.values(operands, pointer, scope)
+    if values is None:
+        return None
+    type_ = values[0].type
+    if not isinstance(type_, Type) or not type_.is_ordered:
+        noun = type_.noun if isinstance(type_, Type) else type_
+        return checker.report(pointer, "not-ordered", f"a {noun} has no order; {name!r} cannot compare it")
+    op_name = "lt" if name in ("<", ">") else "le"
+    if name.startswith(">"):
+        return Node(op_name, CONDITION, (values[1], values[0]))
+    links = [Node(op_name, CONDITION, pair) for pair in zip(values, values[1:], strict=False)]
+    return links[0] if len(links) == 1 else Node("and", CONDITION, tuple(links))

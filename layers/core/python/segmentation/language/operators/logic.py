@@ -1,0 +1,93 @@
+"""`and`, `or`, `!`, `!!`, and a boolean value as a condition."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..problems import step
+from ..tree import CONDITION, Node
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+
+
+@operator
+class And(Operator):
+    """True where every condition is."""
+
+    name = "and"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        if len(args) == 2:
+            first, second = args
+            return lambda evaluation, element: first(evaluation, element) and second(evaluation, element)
+        return lambda evaluation, element: all(arg(evaluation, element) for arg in args)
+
+    def sql(self, node: Node, *args: str) -> str:
+        return "(" + " AND ".join(args) + ")"
+
+
+@operator
+class Or(Operator):
+    """True where any condition is."""
+
+    name = "or"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        if len(args) == 2:
+            first, second = args
+            return lambda evaluation, element: first(evaluation, element) or second(evaluation, element)
+        return lambda evaluation, element: any(arg(evaluation, element) for arg in args)
+
+    def sql(self, node: Node, *args: str) -> str:
+        return "(" + " OR ".join(args) + ")"
+
+
+@operator
+class Not(Operator):
+    """The plain complement."""
+
+    name = "not"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        (arg,) = args
+        return lambda evaluation, element: not arg(evaluation, element)
+
+    def sql(self, node: Node, *args: str) -> str:
+        return f"(NOT {args[0]})"
+
+
+@operator
+class Truth(Operator):
+    """A boolean value as a condition: present and true."""
+
+    name = "truth"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        (arg,) = args
+        return lambda evaluation, element: arg(evaluation, element) is True
+
+    def sql(self, node: Node, *args: str) -> str:
+        return f"coalesce({args[0]}, false)"
+
+
+@reads("and", "or")
+def read_group(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """A group of conditions, never empty."""
+    if not operands:
+        return checker.report(
+            pointer, "empty-group", f"{name!r} holds no condition; add one or delete the group"
+        )
+    nodes = [checker.condition(item, step(pointer, i), scope) for i, item in enumerate(operands)]
+    kept = [node for node in nodes if node is not None]
+    return Node(name, CONDITION, tuple(kept)) if len(kept) == len(nodes) else None
+
+
+@reads("!", "!!", "not")
+def read_not(checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope") -> Node | None:
+    """A complement, or (`!!`) the condition itself. `not` is what jsonlogic-py writes for `!`."""
+    if len(operands) != 1:
+        return checker.report(pointer, "operand-count", f"{name!r} takes one condition, not {len(operands)}")
+    node = checker.condition(operands[0], step(pointer, 0), scope)
+    return node if node is None or name == "!!" else Node("not", CONDITION, (node,))

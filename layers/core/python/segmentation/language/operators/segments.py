@@ -1,0 +1,78 @@
+"""Membership of other segments, and stable shares."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from ..problems import did_you_mean
+from ..sqltext import text
+from ..tree import CONDITION, Node
+from ..types import Type
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+    from ..sql import Writer
+
+DIGITS = 13
+"""How many hexadecimal digits of the hash make a share: the most that a double holds exactly."""
+
+
+def bucket(seed: str, key: str) -> float:
+    """A number from 0 up to, not including, 100, fixed for a seed and a profile key."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
+    return int(digest[:DIGITS], 16) / 16**DIGITS * 100
+
+
+@operator
+class InSegment(Operator):
+    """Whether the profile is in another segment. `value`: its id."""
+
+    name = "in_segment"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        segment = node.value
+        return lambda evaluation, _element: segment in evaluation.segments
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        return writer.segment(node.value)
+
+
+@operator
+class Bucket(Operator):
+    """The profile's share under a seed. `value`: the seed."""
+
+    name = "bucket"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        seed = node.value
+        return lambda evaluation, _element: bucket(seed, evaluation.key)
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        hashed = f"sha256(to_utf8(concat({text(node.value + ':')}, {writer.profile_key})))"
+        number = f"from_base(substr(lower(to_hex({hashed})), 1, {DIGITS}), 16)"
+        return f"CAST({number} AS double) / {16**DIGITS}e0 * 100e0"
+
+
+def read_segment(checker: "Checker", item: Any, pointer: str) -> Node | None:
+    """A literal segment id, known to the audience."""
+    if not isinstance(item, str):
+        message = "a segment is named by its literal id, so that dependencies are known"
+        return checker.report(pointer, "bad-segment", message)
+    if checker.segments is not None and item not in checker.segments:
+        hint = did_you_mean(item, checker.segments)
+        return checker.report(pointer, "unknown-segment", f"the audience has no segment {item!r}{hint}")
+    return Node("in_segment", CONDITION, value=item)
+
+
+@reads("bucket")
+def read_bucket(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """A literal seed."""
+    if not scope.is_profile:
+        return checker.report(
+            pointer, "profile-in-filter", "'bucket' is of the profile and cannot stand in a filter"
+        )
+    if len(operands) != 1 or not isinstance(operands[0], str) or not operands[0]:
+        return checker.report(pointer, "bad-seed", "'bucket' takes one seed, a string that is not empty")
+    return Node("bucket", Type.NUMBER, value=operands[0])

@@ -1,0 +1,97 @@
+"""Where values come from: constants, attributes, columns of an event, elements of an array."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..problems import did_you_mean
+from ..sqltext import literal
+from ..tree import Node
+from ..types import Type
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+    from ..sql import Writer
+
+
+@operator
+class Constant(Operator):
+    """A literal. `value`: the typed value."""
+
+    name = "constant"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        value = node.value
+        return lambda _evaluation, _element: value
+
+    def sql(self, node: Node, *args: str) -> str:
+        return literal(Type(node.type), node.value)
+
+
+@operator
+class Attribute(Operator):
+    """A column of the profile. `value`: its name."""
+
+    name = "attribute"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        name = node.value
+        return lambda evaluation, _element: evaluation.attribute(name)
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        return writer.attribute(node.value)
+
+
+@operator
+class Column(Operator):
+    """A column of the event in scope. `value`: its name."""
+
+    name = "column"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        name = node.value
+        if name == "time":
+            return lambda _evaluation, event: event.time
+        return lambda _evaluation, event: event.columns.get(name)
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        return writer.column(node.value)
+
+
+@operator
+class Element(Operator):
+    """The array element in scope."""
+
+    name = "element"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        return lambda _evaluation, element: element
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        return writer.element
+
+
+@reads("var")
+def read_var(checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope") -> Node | None:
+    """A path: what it may be depends on where it stands."""
+    if len(operands) != 1 or not isinstance(operands[0], str):
+        return checker.report(pointer, "bad-path", "var takes one path, a string, and no default")
+    return scope.resolve(checker, operands[0], pointer)
+
+
+def resolve_profile(checker: "Checker", path: str, pointer: str) -> Node | None:
+    """A path at profile level."""
+    root, dot, name = path.partition(".")
+    if root == "attributes" and dot:
+        if name in checker.schema.attributes:
+            return Node("attribute", checker.schema.attributes[name], value=name)
+        hint = did_you_mean(name, checker.schema.attributes)
+        return checker.report(pointer, "unknown-attribute", f"the audience has no attribute {name!r}{hint}")
+    if root == "behaviors" and dot:
+        message = f"the events of {path!r} are no value; aggregate them, e.g. with count"
+        return checker.report(pointer, "events-as-value", message)
+    if path == "segments":
+        message = 'segments are only read as {"in": ["segment-id", {"var": "segments"}]}'
+        return checker.report(pointer, "segments-as-value", message)
+    hint = did_you_mean(path, [f"attributes.{n}" for n in checker.schema.attributes])
+    message = f"{path!r} is no path here; write attributes.NAME or behaviors.NAME{hint}"
+    return checker.report(pointer, "unknown-path", message)

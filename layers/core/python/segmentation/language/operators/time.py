@@ -1,0 +1,117 @@
+"""Moments relative to now: `within`, `older_than`, `within_next`, `during` over a timestamp or a date."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..problems import did_you_mean, step
+from ..times import LONGEST, PHRASES, Window, local_date, parse_duration
+from ..tree import CONDITION, Node
+from ..types import Type
+from .base import Closure, Operator, operator, reads
+
+if TYPE_CHECKING:
+    from ..check import Checker, Scope
+    from ..sql import Writer
+
+
+@operator
+class InWindow(Operator):
+    """Whether a moment is in a window. `value`: the `Window`. A date is its day's first second."""
+
+    name = "in_window"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        (moment_of,) = args
+        window: Window = node.value
+        if node.args[0].type is Type.DATE:
+
+            def day_in_window(evaluation: Any, element: Any) -> bool:
+                day = moment_of(evaluation, element)
+                if day is None:
+                    return False
+                low, high = window.bounds(evaluation.now, evaluation.zone)
+                # The first second of a day is after `low` just if the day is after that of `low`.
+                return (low is None or day > local_date(low, evaluation.zone).isoformat()) and (
+                    day <= local_date(high, evaluation.zone).isoformat()
+                )
+
+            return day_in_window
+
+        def in_window(evaluation: Any, element: Any) -> bool:
+            moment = moment_of(evaluation, element)
+            if moment is None:
+                return False
+            low, high = window.bounds(evaluation.now, evaluation.zone)
+            return (low is None or moment > low) and moment <= high
+
+        return in_window
+
+    def render(self, node: Node, writer: "Writer") -> str:
+        moment = writer.expression(node.args[0])
+        low, high = node.value.bounds(writer.now, writer.zone)
+        if node.args[0].type is Type.DATE:
+            first, last = (
+                None if bound is None else f"DATE '{local_date(bound, writer.zone).isoformat()}'"
+                for bound in (low, high)
+            )
+        else:
+            first, last = (None if low is None else str(low)), str(high)
+        after = "" if first is None else f"{moment} > {first} AND "
+        return f"coalesce({after}{moment} <= {last}, false)"
+
+
+@reads("within", "older_than", "within_next", "during")
+def read_window(
+    checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope"
+) -> Node | None:
+    """A timestamp or a date, and a window of the literals that follow it."""
+    if operands and checker.is_events(operands[0]):
+        message = f"{name!r} over events gives events, no condition; aggregate them, e.g. with count"
+        return checker.report(pointer, "events-as-value", message)
+    window = read_literal_window(checker, name, operands, pointer)
+    if not operands:
+        return None
+    moment = checker.value(operands[0], step(pointer, 0), scope)
+    if moment is None or window is None:
+        return None
+    if moment.type not in (Type.TIMESTAMP, Type.DATE):
+        message = f"{name!r} takes a timestamp or a date, this is a {checker.noun(moment)}"
+        return checker.report(step(pointer, 0), "type-mismatch", message)
+    return Node("in_window", CONDITION, (moment,), window)
+
+
+def read_literal_window(checker: "Checker", name: str, operands: list[Any], pointer: str) -> Window | None:
+    """The window that the operands after the first one say."""
+    counts = (2, 3) if name == "within" else (2,)
+    if len(operands) not in counts:
+        wanted = "a moment and one or two durations" if name == "within" else "a moment and one literal"
+        return checker.report(pointer, "operand-count", f"{name!r} takes {wanted}")
+    if name == "during":
+        return _phrase(checker, operands[1], step(pointer, 1))
+    durations = []
+    for index, item in enumerate(operands[1:], start=1):
+        seconds = parse_duration(item)
+        if seconds is None:
+            message = f"{item!r} is no duration; write a positive integer and one of s m h d w, at most {LONGEST // 86_400}d"
+            checker.report(step(pointer, index), "bad-duration", message)
+        else:
+            durations.append(seconds)
+    if len(durations) < len(operands) - 1:
+        return None
+    if name == "older_than":
+        return Window("older_than", shortest=durations[0])
+    if name == "within_next":
+        return Window("within_next", longest=durations[0])
+    longest, shortest = durations[0], durations[1] if len(durations) == 2 else 0
+    if shortest >= longest:
+        message = (
+            f"the window from {operands[1]} to {operands[2]} ago is empty; the longer duration comes first"
+        )
+        return checker.report(pointer, "empty-window", message)
+    return Window("within", longest=longest, shortest=shortest)
+
+
+def _phrase(checker: "Checker", phrase: Any, pointer: str) -> Window | None:
+    if isinstance(phrase, str) and phrase in PHRASES:
+        return Window("during", phrase=phrase)
+    message = f"{phrase!r} is no calendar period{did_you_mean(str(phrase), PHRASES)}"
+    return checker.report(pointer, "bad-period", message)

@@ -1,0 +1,50 @@
+"""What is wrong with a document: every problem at once, each with its place and its mend."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend.
+
+    `pointer` is a JSON Pointer (RFC 6901) from the document's root, `code` a stable machine-readable
+    name, `message` says what is wrong and how to mend it.
+    """
+
+    pointer: str
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '(root)'}: {self.message} [{self.code}]"
+
+    def below(self, prefix: str) -> "Problem":
+        """The same problem, seen from a document that holds this one at `prefix`."""
+        return Problem(prefix + self.pointer, self.code, self.message)
+
+
+class RuleError(Exception):
+    """A document was refused. `problems` holds all that is wrong with it, in document order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def step(pointer: str, token: str | int) -> str:
+    """The pointer one step below `pointer`, with the token escaped as RFC 6901 says."""
+    return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion to append to a message: the nearest known word, or the few that there are."""
+    choices = sorted(known)
+    close = get_close_matches(word, choices, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if not choices:
+        return ""
+    shown = ", ".join(choices[:8]) + (", ..." if len(choices) > 8 else "")
+    return f"; known: {shown}"
