@@ -181,7 +181,7 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
             if column.name in where:
                 message = f"attribute {column.name!r} is declared twice, first at {where[column.name]}"
                 node.found.add(pointer, "duplicate", message)
-            elif column.name.lower() in ("profile_key", "segments"):
+            elif column.name.lower() in ("profile_key", "segments", "joined", "left"):
                 node.found.add(
                     pointer, "reserved", f"{column.name!r} is a name of the built table; choose another"
                 )

@@ -98,11 +98,13 @@ def batch_messages(
     now: int,
     joined: Sequence[str],
     left: Sequence[str],
+    *,
+    part: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """The messages of one segment's changes in one run, none over the advised size."""
+    """The messages of one part of a segment's changes in one run, none over the advised size."""
     for number, (some_joined, some_left) in enumerate(_chunks(joined, left)):
         yield {
-            "id": message_id(audience, run, segment, str(number), destination),
+            "id": message_id(audience, run, segment, f"{part}.{number}", destination),
             "audience": audience,
             "destination": destination,
             "segment": segment,

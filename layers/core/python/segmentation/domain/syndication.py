@@ -1,7 +1,6 @@
 """Where the published members and changes of a run stand, and the cursors that lead through them."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import BadRequest
@@ -12,7 +11,7 @@ MOST_RUNS = 400
 """Runs whose changes can be asked for."""
 
 _MEMBERS_CURSOR = re.compile(r"([0-9a-z_]{1,64})\.([0-9]{1,7})", re.ASCII)
-_CHANGES_CURSOR = re.compile(r"([0-9a-z_]{1,64})(?:\.([0-9]{1,12}))?", re.ASCII)
+_CHANGES_CURSOR = re.compile(r"([0-9a-z_]{1,64})(?:\.([0-9]{1,7}))?", re.ASCII)
 
 
 def index_path(audience: str) -> str:
@@ -25,9 +24,9 @@ def members_path(audience: str, run: str, segment: str, page: int) -> str:
     return f"syndication/{audience}/{run}/{segment}/members-{page:05d}.json"
 
 
-def changes_path(audience: str, run: str, segment: str) -> str:
-    """A segment's changes in a run."""
-    return f"syndication/{audience}/{run}/{segment}/changes.json"
+def changes_path(audience: str, run: str, segment: str, page: int) -> str:
+    """A page of a segment's changes in a run."""
+    return f"syndication/{audience}/{run}/{segment}/changes-{page:05d}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,13 @@ class MembersCursor:
 
 @dataclass(frozen=True, slots=True)
 class ChangesCursor:
-    """The changes of `run` were read, up to `offset`; without one, all of them."""
+    """The next page of a run's changes to read; without one, all of the run's were read."""
 
     run: str
-    offset: int | None = None
+    page: int | None = None
 
     def __str__(self) -> str:
-        return self.run if self.offset is None else f"{self.run}.{self.offset}"
+        return self.run if self.page is None else f"{self.run}.{self.page}"
 
     @classmethod
     def parse(cls, text: str) -> "ChangesCursor":
@@ -66,10 +65,3 @@ class ChangesCursor:
         if match is None:
             raise BadRequest("'since' must be a run, or the 'next' of an earlier answer, unchanged")
         return cls(match[1], int(match[2]) if match[2] else None)
-
-
-def flat_changes(document: Mapping[str, list[str]]) -> list[tuple[str, str]]:
-    """Profile and kind of each change of a run, in a fixed order: leavers first."""
-    return [(profile, "left") for profile in document["left"]] + [
-        (profile, "joined") for profile in document["joined"]
-    ]

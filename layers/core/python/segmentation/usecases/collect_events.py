@@ -51,7 +51,7 @@ class CollectEvents:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
     def __call__(self, request: Submission) -> int:
-        """Keep all of the request's events; how many there were. All or an error: nothing is half accepted."""
+        """Keep all of the request's events; how many there were. It is all of them or an error."""
         if len(request.body) > MOST_REQUEST_BYTES:
             raise TooLarge(
                 f"the request has more than {MOST_REQUEST_BYTES} bytes; send fewer records at a time"
@@ -153,7 +153,7 @@ def parse_body(body: bytes) -> list[Mapping[str, Any]]:
 def make_event(
     record: Mapping[str, Any], audience: Audience, behavior: Behavior, now: int, new_id: Callable[[], str]
 ) -> Event:
-    """A record as an event of a profile; `BadRequest` says what it lacks. Column types are not judged here."""
+    """A record as an event; `BadRequest` says what it lacks. Column types are not judged here."""
     time: int | None = now
     if record.get("time") is not None:
         time = parse_time(record["time"])

@@ -6,7 +6,7 @@ leaves the batch unacknowledged; its redelivery finds the events known and the o
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ from segmentation.domain.event import Event
 from segmentation.domain.messages import Change as Told
 from segmentation.domain.messages import realtime_message
 from segmentation.domain.profile import RETENTION, Profile, RealtimePart, profile_id
+from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published
-from segmentation.domain.visitor import BatchView, Outcome, Program, Visitor, evaluate
 from segmentation.ports import Clock, Profiles, Queue, RuleSets
 
 MOST_RACES = 6
@@ -55,15 +55,15 @@ class _Group:
     sequences: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class EvaluateEvents:
     """The evaluator of the stream."""
 
     profiles: Profiles
     rule_sets: RuleSets
     activations: Queue
+    programs: Programs
     clock: Clock
-    _programs: dict[str, tuple[str, Program]] = field(default_factory=dict)
 
     def __call__(self, records: Iterable[StreamRecord]) -> Evaluated:
         """Bring the visitors of these records up to date."""
@@ -78,7 +78,7 @@ class EvaluateEvents:
             waiting = self._round(waiting, outboxes, result)
         for group in waiting.values():
             result.failed.update(group.sequences)
-        self._tell(outboxes, result)
+        self._tell(outboxes)
         return result
 
     def _group(self, records: Iterable[StreamRecord], result: Evaluated) -> dict[str, _Group]:
@@ -142,7 +142,7 @@ class EvaluateEvents:
     def _evaluate(self, group: _Group, profile: Profile, now: int) -> tuple[RealtimePart | None, int]:
         """The visitor's next state, or nothing where these events change nothing."""
         published, before = group.published, profile.realtime
-        outcome = self.outcome(published, group.profile, profile, group.events, now)
+        outcome = self.programs.outcome(published, group.profile, profile, group.events, now)
         run = profile.batch.run if profile.batch else ""
         current = before is not None and before.rules == published.version and before.batch == run
         if current and not outcome.accepted and not outcome.changes:
@@ -172,25 +172,7 @@ class EvaluateEvents:
         )
         return part, len(outcome.changes)
 
-    def outcome(
-        self, published: Published, profile_name: str, profile: Profile, events: Sequence[Event], now: int
-    ) -> Outcome:
-        """Evaluate the rules of a visitor; pure but for the kept program."""
-        visitor = Visitor.decode(profile.realtime.state) if profile.realtime else Visitor.new()
-        batch = profile.batch
-        view = BatchView(frozenset(batch.segments), batch.attributes) if batch else None
-        key = profile_name.partition(":")[2]
-        return evaluate(self.program(published), key, visitor, view, events, now)
-
-    def program(self, published: Published) -> Program:
-        """The compiled real-time segments; compiled once for each version of a rule set."""
-        kept = self._programs.get(published.audience.id)
-        if kept is None or kept[0] != published.version:
-            kept = (published.version, Program(published.rules))
-            self._programs[published.audience.id] = kept
-        return kept[1]
-
-    def _tell(self, outboxes: Mapping[str, RealtimePart], result: Evaluated) -> None:
+    def _tell(self, outboxes: Mapping[str, RealtimePart]) -> None:
         if not outboxes:
             return
         sets = self.rule_sets.all()

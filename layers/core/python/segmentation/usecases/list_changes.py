@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.errors import Gone
-from segmentation.domain.syndication import PAGE, ChangesCursor, changes_path, flat_changes
+from segmentation.domain.syndication import ChangesCursor, changes_path
 from segmentation.ports import Lake, RuleSets
 
 from .list_members import grant, published_runs
+
+MOST_RUNS_A_REQUEST = 50
+"""Runs without a change of this segment that one request looks through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +24,29 @@ class ListChanges:
     def __call__(
         self, bearer: str | None, audience: str, segment: str, since: str | None = None
     ) -> dict[str, Any]:
-        """At most a page; `next` is where to go on, now or after the next run. No changes: nothing is new."""
+        """At most a page; `next` is where to go on, now or after the next run.
+
+        Everything was read when `next` comes back as it was sent.
+        """
         grant(self.rule_sets, bearer, audience, segment)
-        runs = published_runs(self.lake, audience)
-        cursor = ChangesCursor.parse(since) if since else None
+        at = ChangesCursor.parse(since) if since else None
         changes: list[dict[str, Any]] = []
-        at = cursor
-        for run, offset in _to_read(runs, cursor):
-            stored = self.lake.get(changes_path(audience, run, segment))
-            document = json.loads(stored.data) if stored else {"now": None, "joined": [], "left": []}
-            found = flat_changes(document)
-            room = PAGE - len(changes)
-            for profile, kind in found[offset : offset + room]:
-                changes.append({"profile": profile, "change": kind, "run": run, "now": document["now"]})
-            if offset + room < len(found):
-                at = ChangesCursor(run, offset + room)
+        for run, number in _to_read(published_runs(self.lake, audience), at)[:MOST_RUNS_A_REQUEST]:
+            stored = self.lake.get(changes_path(audience, run, segment, number))
+            page = json.loads(stored.data) if stored else {"now": None, "changes": [], "last": True}
+            at = ChangesCursor(run, None if page["last"] else number + 1)
+            for profile, kind in page["changes"]:
+                changes.append({"profile": profile, "change": kind, "run": run, "now": page["now"]})
+            if changes:
                 break
-            at = ChangesCursor(run)
         return {"changes": changes, "next": str(at) if at else None}
 
 
-def _to_read(runs: list[str], cursor: ChangesCursor | None) -> list[tuple[str, int]]:
-    """The runs still to read, each with where to begin in it."""
-    if cursor is None:
+def _to_read(runs: list[str], at: ChangesCursor | None) -> list[tuple[str, int]]:
+    """The runs still to read, each with the page to begin with."""
+    if at is None:
         return [(run, 0) for run in runs]
-    if cursor.run not in runs:
+    if at.run not in runs:
         raise Gone("this cursor's run is no longer kept; list the members again and go on from their run")
-    position = runs.index(cursor.run)
-    if cursor.offset is not None:
-        return [(cursor.run, cursor.offset), *((run, 0) for run in runs[position + 1 :])]
-    return [(run, 0) for run in runs[position + 1 :]]
+    begun = [] if at.page is None else [(at.run, at.page)]
+    return begun + [(run, 0) for run in runs[runs.index(at.run) + 1 :]]

@@ -7,19 +7,18 @@ from typing import Any
 from segmentation.domain.access import MOST_TOKENS, Token, holder, origin_allowed
 from segmentation.domain.errors import BadRequest, Forbidden, Unauthorized
 from segmentation.domain.profile import Profile, profile_id, profile_name
+from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published
 from segmentation.ports import Clock, Profiles, RuleSets
-
-from .evaluate_events import EvaluateEvents
 
 
 @dataclass(frozen=True, slots=True)
 class Personalize:
-    """The lookup of generation 1. `evaluator` brings stale memberships up to date in memory; nothing is written."""
+    """The lookup of generation 1. Stale memberships are brought up to date in memory; nothing is written."""
 
     profiles: Profiles
     rule_sets: RuleSets
-    evaluator: EvaluateEvents
+    programs: Programs
     clock: Clock
 
     def __call__(
@@ -78,4 +77,4 @@ class Personalize:
         if part is not None and part.rules == published.version and part.batch == run:
             return part.members_at(now)
         # New rules, a new batch run, or no event yet: what was computed is of another time.
-        return set(self.evaluator.outcome(published, name, profile, (), now).visitor.members)
+        return set(self.programs.outcome(published, name, profile, (), now).visitor.members)

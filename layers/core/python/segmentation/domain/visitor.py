@@ -1,0 +1,376 @@
+"""What is kept of a visitor, and how events and time change the visitor's real-time membership.
+
+Nothing here does I/O: `evaluate` takes a visitor's state, new events and a moment, and gives the new
+state, the membership at that moment, the moments at which it will change by itself, and what changed.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmentation.language import RuleSet, Segment
+from segmentation.language.evaluate import Base, Closure, Compiler, Evaluation, Row, base_of
+from segmentation.language.normal import canonical, digest
+from segmentation.language.times import Window, first_second, zone
+from segmentation.language.tree import Aggregate, Node, Selection
+from segmentation.language.types import Schema, Type
+from segmentation.language.values import Value, parse_value
+
+from .event import Event
+from .membership import Flip
+
+MOST_EVENTS = 1_000
+"""Events kept for a term that needs the events themselves; beyond that the oldest go (decision 12)."""
+MOST_IDS = 2_000
+"""Event ids remembered to drop duplicates, the latest by event time."""
+SHORTEST_MEMORY = 7 * 86_400
+"""Seconds for which event ids are remembered at the least (decision 8)."""
+MOST_MOMENTS = 64
+"""How many coming moments are looked at when an event arrives; `Visitor.recheck` says where that ended."""
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Term:
+    """Events kept for rules: equal selections are kept once, however many segments read them.
+
+    `keep`: how many of the latest; `reach`: seconds back from now, `None` for ever; `columns`: what of each
+    event is read later.
+    """
+
+    id: str
+    base: Base
+    conditions: tuple[Closure, ...]
+    columns: tuple[str, ...]
+    keep: int
+    reach: int | None
+
+
+@dataclass(frozen=True)
+class BatchView:
+    """What the last batch run said of the profile: segments, and attributes as they were published."""
+
+    segments: frozenset[str] = frozenset()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """That a visitor joined or left a segment. The id is the same however often it is computed."""
+
+    id: str
+    segment: str
+    joined: bool
+    version: str
+    moment: int
+    event: str | None
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """The state of one visitor.
+
+    `rows`: term id -> events, oldest first. `seen`: event id hash -> event time. `members`: real-time
+    segments at the last evaluation. `flips`: what will change by itself, by moment. `recheck`: the moment
+    from which on flips are no longer known, `None` if they all are.
+    """
+
+    rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    seen: Mapping[str, int] = field(default_factory=dict)
+    members: frozenset[str] = frozenset()
+    flips: tuple[Flip, ...] = ()
+    recheck: int | None = None
+
+    @classmethod
+    def new(cls) -> "Visitor":
+        """A visitor of whom nothing is known."""
+        return cls()
+
+    def encode(self) -> bytes:
+        """The state as it is stored: compressed JSON with its format's version."""
+        document = {
+            "v": STATE_VERSION,
+            "rows": {
+                term: [[r.time, r.id, dict(r.columns)] for r in rows] for term, rows in self.rows.items()
+            },
+            "seen": dict(self.seen),
+            "members": sorted(self.members),
+            "flips": [[moment, list(joined), list(left)] for moment, joined, left in self.flips],
+            "recheck": self.recheck,
+        }
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        return zlib.compress(text.encode("utf-8", "surrogatepass"), 6)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Visitor":
+        """The state of stored bytes. Raises `ValueError` for a format that this code does not know."""
+        document = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+        if document["v"] != STATE_VERSION:
+            raise ValueError(f"visitor state of version {document['v']}, this code reads {STATE_VERSION}")
+        rows = {
+            term: tuple(Row(time, id_, _arrays_as_tuples(columns)) for time, id_, columns in kept)
+            for term, kept in document["rows"].items()
+        }
+        flips = tuple((moment, tuple(joined), tuple(left)) for moment, joined, left in document["flips"])
+        return cls(rows, document["seen"], frozenset(document["members"]), flips, document["recheck"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of an evaluation: the new state, what changed, and how many of the events were new."""
+
+    visitor: Visitor
+    changes: tuple[Change, ...]
+    accepted: int
+
+
+class Program:
+    """The real-time segments of a rule set, compiled. Build it once a rule set version."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        compiler = Compiler()
+        self.schema: Schema = rule_set.schema
+        self.zone = zone(rule_set.schema.time_zone)
+        self.segments: tuple[Segment, ...] = rule_set.of_kind("realtime")
+        self.versions = {segment.id: segment.version for segment in self.segments}
+        rules = [segment.rule for segment in self.segments if segment.rule is not None]
+        self._closures = [
+            (segment.id, compiler.compile(segment.rule))
+            for segment in self.segments
+            if segment.rule is not None
+        ]
+        nodes = list(dict.fromkeys(node for rule in rules for node in rule.walk()))
+        aggregates = [node.value for node in nodes if isinstance(node.value, Aggregate)]
+        self._selections = list(dict.fromkeys(s for a in aggregates for s in a.events.selections()))
+        self.terms = _terms(rules, compiler)
+        self._term_of = {term.base: term for term in self.terms}
+        self._by_behavior: dict[str, list[Term]] = {}
+        for term in self.terms:
+            self._by_behavior.setdefault(term.base.behavior, []).append(term)
+        inside = {node for s in self._selections for c in s.where for node in c.walk()}
+        self._windows = [
+            (compiler.compile(node.args[0]), node.args[0].type, node.value)
+            for node in nodes
+            if node.op == "in_window" and node not in inside
+        ]
+        self.memory = max([SHORTEST_MEMORY, *(term.reach or 0 for term in self.terms)])
+
+    def terms_of(self, behavior: str) -> Sequence[Term]:
+        """The terms that events of a behavior may enter."""
+        return self._by_behavior.get(behavior, ())
+
+    def term(self, base: Base) -> Term:
+        """The term that keeps the events of a base."""
+        return self._term_of[base]
+
+    def members(self, evaluation: Evaluation) -> frozenset[str]:
+        """The real-time segments that the evaluated profile is in, in dependency order."""
+        found = []
+        for name, holds in self._closures:
+            if holds(evaluation, None):
+                evaluation.segments.add(name)
+                found.append(name)
+        return frozenset(found)
+
+    def moments(self, evaluation: Evaluation) -> Iterator[int]:
+        """All moments after the evaluation's own at which some condition may change by itself."""
+        now = evaluation.now
+        for selection in self._selections:
+            yield from self._selection_moments(selection, evaluation)
+        for moment_of, type_, window in self._windows:
+            yield from _window_moments(moment_of(evaluation, None), type_, window, now, self)
+
+    def _selection_moments(self, selection: Selection, evaluation: Evaluation) -> Iterator[int]:
+        now = evaluation.now
+        base, moving = base_of(selection)
+        windows = [node for condition in moving for node in condition.walk() if node.op == "in_window"]
+        for row in evaluation.rows(base):
+            if row.time > now:
+                yield row.time
+            for window in selection.windows:
+                yield from window.moments(row.time, now, self.zone)
+            for follow in selection.follows:
+                if row.time + follow.seconds > now:
+                    yield row.time + follow.seconds
+            for node in windows:
+                column = node.args[0]
+                value = row.time if column.value == "time" else row.columns.get(column.value)
+                yield from _window_moments(value, column.type, node.value, now, self)
+
+
+def evaluate(
+    program: Program, key: str, visitor: Visitor, batch: BatchView | None, events: Sequence[Event], now: int
+) -> Outcome:
+    """Take in events and find the membership at `now` (Unix seconds).
+
+    `key` is the profile key: the master key of a known profile, else the visitor's id. Events may come
+    late, twice or in any order; those that were seen before change nothing.
+    """
+    state, accepted = _take_in(program, visitor, events, now)
+    view = batch or BatchView()
+    known = _Known(program, state.rows, view)
+
+    def at(moment: int) -> tuple[Evaluation, frozenset[str]]:
+        evaluation = Evaluation(known, key, moment, program.zone, view.segments - program.versions.keys())
+        return evaluation, program.members(evaluation)
+
+    evaluation, members = at(now)
+    flips: list[Flip] = []
+    recheck = None
+    current = members
+    for count in range(MOST_MOMENTS + 1):
+        moment = min(program.moments(evaluation), default=None)
+        if moment is None:
+            break
+        if count == MOST_MOMENTS:
+            recheck = evaluation.now
+            break
+        evaluation, following = at(moment)
+        if following != current:
+            flips.append((moment, tuple(sorted(following - current)), tuple(sorted(current - following))))
+            current = following
+    cause = max(accepted, key=lambda event: (event.time, event.id)).id if accepted else None
+    changes = tuple(
+        _change(key, segment, segment in members, program.versions.get(segment, ""), now, cause)
+        for segment in sorted(members ^ visitor.members)
+    )
+    after = Visitor(state.rows, state.seen, members, tuple(flips), recheck)
+    return Outcome(after, changes, len(accepted))
+
+
+class _Known:
+    """A visitor's state and batch part, as rules read them."""
+
+    def __init__(self, program: Program, rows: Mapping[str, tuple[Row, ...]], batch: BatchView) -> None:
+        self._program = program
+        self._rows = rows
+        self._attributes = batch.attributes
+
+    def attribute(self, name: str) -> Value:
+        return parse_value(self._program.schema.attributes[name], self._attributes.get(name))
+
+    def rows(self, base: Base) -> Sequence[Row]:
+        return self._rows.get(self._program.term(base).id, ())
+
+
+def _take_in(
+    program: Program, visitor: Visitor, events: Sequence[Event], now: int
+) -> tuple[Visitor, list[Event]]:
+    rows = {term.id: list(visitor.rows.get(term.id, ())) for term in program.terms}
+    seen = dict(visitor.seen)
+    accepted = []
+    for event in events:
+        name = _short_id(event.id)
+        if name in seen:
+            continue
+        seen[name] = event.time
+        accepted.append(event)
+        schema = program.schema.behaviors.get(event.behavior, {})
+        typed = {column: parse_value(type_, event.columns.get(column)) for column, type_ in schema.items()}
+        row = Row(event.time, event.id, typed)
+        for term in program.terms_of(event.behavior):
+            # Conditions of a term read neither the profile nor the time, so they need no evaluation.
+            if all(holds(None, row) for holds in term.conditions):  # type: ignore[arg-type]
+                columns = {c: typed[c] for c in term.columns if typed.get(c) is not None}
+                rows[term.id].append(Row(event.time, event.id, columns))
+    trimmed = {term.id: kept for term in program.terms if (kept := _trim(rows[term.id], term, now))}
+    return Visitor(trimmed, _remembered(seen, now - program.memory)), accepted
+
+
+def _trim(rows: list[Row], term: Term, now: int) -> tuple[Row, ...]:
+    """The rows that can still count, oldest first; events later than now wait beside the latest."""
+    oldest = None if term.reach is None else now - term.reach
+    ordered = sorted(
+        (row for row in rows if oldest is None or row.time > oldest), key=lambda row: (row.time, row.id)
+    )
+    past = [row for row in ordered if row.time <= now]
+    return (*past[-term.keep :], *ordered[len(past) :][:MOST_EVENTS])
+
+
+def _remembered(seen: dict[str, int], oldest: int) -> dict[str, int]:
+    kept = {name: time for name, time in seen.items() if time > oldest}
+    if len(kept) <= MOST_IDS:
+        return kept
+    return dict(sorted(kept.items(), key=lambda item: item[1])[-MOST_IDS:])
+
+
+def _terms(rules: Iterable[Node], compiler: Compiler) -> tuple[Term, ...]:
+    """What must be kept for these rules: equal bases once, for the most that any of them needs."""
+    keep: dict[Base, int] = {}
+    reach: dict[Base, int | None] = {}
+    columns: dict[Base, set[str]] = {}
+    for aggregate, enough in _aggregates(rules):
+        for selection in aggregate.events.selections():
+            base, moving = base_of(selection)
+            exact = selection is not aggregate.events or moving or selection.follows
+            simple = not exact and aggregate.function == "count" and _latest_first(selection)
+            needed = enough if simple and enough is not None else MOST_EVENTS
+            keep[base] = max(keep.get(base, 1), needed)
+            far = _reach(selection)
+            reach[base] = far if base not in reach else _farther(reach[base], far)
+            read = {node.value for condition in moving for node in condition.walk() if node.op == "column"}
+            if selection is aggregate.events and aggregate.column:
+                read.add(aggregate.column)
+            columns.setdefault(base, set()).update(read - {"time"})
+    return tuple(
+        Term(
+            digest(base.behavior, *(canonical(node) for node in base.where), *sorted(columns[base])),
+            base,
+            tuple(compiler.compile(node) for node in base.where),
+            tuple(sorted(columns[base])),
+            keep[base],
+            reach[base],
+        )
+        for base in keep
+    )
+
+
+def _aggregates(rules: Iterable[Node]) -> Iterator[tuple[Aggregate, int | None]]:
+    """Each aggregate with how many events decide it: known where a count is compared with a constant."""
+    for rule in rules:
+        for node in rule.walk():
+            for position, arg in enumerate(node.args):
+                if isinstance(arg.value, Aggregate):
+                    other = node.args[1 - position] if node.op in ("eq", "lt", "le") else None
+                    decided = other is not None and other.op == "constant" and arg.value.function == "count"
+                    enough = int(min(max(other.value, 0), MOST_EVENTS - 1)) + 1 if decided and other else None
+                    yield arg.value, enough
+
+
+def _latest_first(selection: Selection) -> bool:
+    """Whether the latest events are in the selection first, so that the last few decide a count."""
+    return all(window.ends_now for window in selection.windows)
+
+
+def _reach(selection: Selection) -> int | None:
+    """Seconds back from now beyond which an event cannot be selected."""
+    reaches = [window.reach for window in selection.windows if window.reach is not None]
+    return min(reaches, default=None)
+
+
+def _farther(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else max(a, b)
+
+
+def _window_moments(value: Value, type_: Any, window: Window, now: int, program: Program) -> Iterable[int]:
+    if value is None:
+        return ()
+    moment = first_second(dt.date.fromisoformat(str(value)), program.zone) if type_ is Type.DATE else value
+    return window.moments(int(moment), now, program.zone)  # type: ignore[arg-type]
+
+
+def _change(key: str, segment: str, joined: bool, version: str, now: int, cause: str | None) -> Change:
+    name = digest(key, segment, version, "joined" if joined else "left", cause or str(now))
+    return Change(name, segment, joined, version, now, cause)
+
+
+def _short_id(event_id: str) -> str:
+    return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+
+
+def _arrays_as_tuples(columns: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()}

@@ -1,0 +1,171 @@
+"""Materialize all batch segments of an audience: one query, one run, committed by one pointer."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segmentation.domain.errors import NotBuilt, SegmentationError, Superseded
+from segmentation.domain.published import Published
+from segmentation.domain.run import RunRecord, SegmentCount, run_id, table_name
+from segmentation.language.sql import members_query
+from segmentation.ports import Clock, Lake, Queue, RuleSets, Stored, Warehouse
+
+from .build_audience import chosen, create_table, pointer_path
+
+logger = logging.getLogger("segmentation.materialize_segments")
+
+_NOBODY = "CAST(ARRAY[] AS array(varchar))"
+
+
+def run_pointer_path(audience: str) -> str:
+    """Where the pointer to the last committed run stands: that run's record."""
+    return f"memberships/{audience}/current.json"
+
+
+def run_path(audience: str, run: str, name: str) -> str:
+    """Something of a run."""
+    return f"memberships/{audience}/{run}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializeSegments:
+    """The second half of the batch path. `logical_now` stands for the clock on old data."""
+
+    warehouse: Warehouse
+    lake: Lake
+    rule_sets: RuleSets
+    publications: Queue
+    clock: Clock
+    new_suffix: Callable[[], str]
+    logical_now: int | None = None
+
+    def __call__(self, audience: str | None = None, now: int | None = None) -> list[RunRecord]:
+        """Run one audience, or all of them; the committed records.
+
+        One that fails leaves its last good run in place and holds up no other; then the first failure is raised.
+        """
+        records, failures = [], []
+        for published in chosen(self.rule_sets, audience):
+            try:
+                records.append(self._run(published, now if now is not None else self.logical_now))
+            except SegmentationError as error:
+                logger.error("audience %s: %s", published.audience.id, error)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return records
+
+    def _run(self, published: Published, now: int | None) -> RunRecord:
+        audience, started = published.audience.id, self.clock.now()
+        run = run_id(started, self.new_suffix())
+        try:
+            record, before = self._compute(published, run, started, started if now is None else now)
+            data = json.dumps(record.to_document(), indent=1).encode()
+            self.lake.put(run_path(audience, run, "run.json"), data)
+            # Whoever commits first wins: this run's changes are against the run that was current before it.
+            if not self.lake.put(run_pointer_path(audience), data, expected=before.tag if before else ""):
+                raise Superseded(f"run {run} of audience {audience!r}: another run was committed meanwhile")
+        except SegmentationError as error:
+            failure = {"run": run, "audience": audience, "reason": str(error), "kind": type(error).__name__}
+            self.lake.put(run_path(audience, run, "failed.json"), json.dumps(failure, indent=1).encode())
+            raise
+        # Should this be lost, the next run's publication catches up with this one.
+        self.publications.send([{"audience": audience, "run": run}])
+        return record
+
+    def _compute(
+        self, published: Published, run: str, started: int, now: int
+    ) -> tuple[RunRecord, Stored | None]:
+        audience = published.audience.id
+        built = self.lake.get(pointer_path(audience))
+        if built is None:
+            raise NotBuilt(f"audience {audience!r} is not built yet; run build_audience first")
+        pointer = json.loads(built.data)
+        before = self.lake.get(run_pointer_path(audience))
+        previous = RunRecord.from_document(json.loads(before.data)) if before else None
+        attributes = published.published_attributes()
+        tables = pointer["tables"]
+        query = members_query(published.rules, tables["profiles"], tables["behaviors"], now, attributes)
+        members, changes = table_name(audience, run, "members"), table_name(audience, run, "changes")
+        queries = [
+            create_table(self.warehouse, self.lake, members, run_path(audience, run, "members/"), query)
+        ]
+        old = table_name(audience, previous.run, "members") if previous else None
+        diff = changes_query(members, old, attributes, previous.attributes if previous else ())
+        queries.append(
+            create_table(self.warehouse, self.lake, changes, run_path(audience, run, "changes/"), diff)
+        )
+        counted, rows = self.warehouse.rows("count members and changes", sizes_query(members, changes))
+        counts = {(kind, segment): int(count or 0) for kind, segment, count in rows}
+        record = RunRecord(
+            run=run,
+            audience=audience,
+            now=now,
+            started=started,
+            finished=self.clock.now(),
+            audience_version=pointer["version"],
+            rules_version=published.version,
+            profiles=counts.get(("profiles", ""), 0),
+            segments=tuple(
+                SegmentCount(
+                    id=segment.id,
+                    name=segment.name,
+                    kind=str(segment.kind),
+                    size=counts.get(("size", segment.id), 0),
+                    joined=counts.get(("joined", segment.id), 0),
+                    left=counts.get(("left", segment.id), 0),
+                    version=segment.version,
+                )
+                for segment in published.rules.segments
+                if segment.kind == "batch"
+            ),
+            queries=(*queries, counted),
+            attributes=attributes,
+            previous=previous.run if previous else None,
+        )
+        return record, before
+
+
+def changes_query(
+    members: str, previous: str | None, attributes: Sequence[str], old_attributes: Sequence[str]
+) -> str:
+    """The profiles whose segments or attributes are not those of the previous run."""
+    if previous is None:
+        columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
+        return (
+            f"SELECT n.profile_key AS profile_key, n.segments AS segments, n.segments AS joined, "
+            f'{_NOBODY} AS "left"{columns} FROM {members} n'
+        )
+    columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
+    now, old = f"coalesce(n.segments, {_NOBODY})", f"coalesce(p.segments, {_NOBODY})"
+    differences = ["n.profile_key IS NULL", "p.profile_key IS NULL", "n.segments IS DISTINCT FROM p.segments"]
+    for name in attributes:
+        known = name in old_attributes
+        differences.append(f'n."{name}" IS DISTINCT FROM p."{name}"' if known else f'n."{name}" IS NOT NULL')
+    return (
+        f"SELECT coalesce(n.profile_key, p.profile_key) AS profile_key, {now} AS segments, "
+        f'array_sort(array_except({now}, {old})) AS joined, array_sort(array_except({old}, {now})) AS "left"{columns} '
+        f"FROM {members} n FULL OUTER JOIN {previous} p ON n.profile_key = p.profile_key "
+        f"WHERE {' OR '.join(differences)}"
+    )
+
+
+def sizes_query(members: str, changes: str) -> str:
+    """Sizes, joiners and leavers of each segment, and how many profiles there are."""
+
+    def count(kind: str, table: str, column: str) -> str:
+        unnested = f'{table} t CROSS JOIN UNNEST(t."{column}") AS u(segment)'
+        return (
+            f"SELECT '{kind}' AS kind, u.segment AS segment, count(*) AS n FROM {unnested} GROUP BY u.segment"
+        )
+
+    return " UNION ALL ".join(
+        (
+            count("size", members, "segments"),
+            count("joined", changes, "joined"),
+            count("left", changes, "left"),
+            f"SELECT 'profiles' AS kind, '' AS segment, count(*) AS n FROM {members}",
+        )
+    )
