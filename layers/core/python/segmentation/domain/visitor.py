@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.language import RuleSet, Segment
-from segmentation.language.evaluate import Base, Closure, Compiler, Evaluation, Row, base_of
+from segmentation.language.evaluate import Base, Compiler, Evaluation, Row, base_of
 from segmentation.language.normal import canonical, digest
+from segmentation.language.operators import Closure
 from segmentation.language.times import Window, first_second, zone
 from segmentation.language.tree import Aggregate, Node, Selection
 from segmentation.language.types import Schema, Type

@@ -84,7 +84,7 @@ class Checker:
         node = self.condition(rule, pointer, PROFILE)
         return None if self.problems else node
 
-    def report(self, pointer: str, code: str, message: str) -> Any:
+    def report(self, pointer: str, code: str, message: str) -> None:
         """Note a problem; returns `None`, for the caller to give in place of what was wanted."""
         self.problems.append(Problem(pointer, code, message))
 

@@ -1,6 +1,7 @@
 """Comparisons, and whether a value is missing."""
 
 import operator as op
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..problems import step
@@ -122,5 +123,5 @@ def read_order(
     op_name = "lt" if name in ("<", ">") else "le"
     if name.startswith(">"):
         return Node(op_name, CONDITION, (values[1], values[0]))
-    links = [Node(op_name, CONDITION, pair) for pair in zip(values, values[1:], strict=False)]
+    links = [Node(op_name, CONDITION, pair) for pair in pairwise(values)]
     return links[0] if len(links) == 1 else Node("and", CONDITION, tuple(links))

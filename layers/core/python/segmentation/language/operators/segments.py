@@ -20,7 +20,7 @@ DIGITS = 13
 def bucket(seed: str, key: str) -> float:
     """A number from 0 up to, not including, 100, fixed for a seed and a profile key."""
     digest = hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
-    return int(digest[:DIGITS], 16) / 16**DIGITS * 100
+    return int(digest[:DIGITS], 16) / float(16**DIGITS) * 100
 
 
 @operator

@@ -30,9 +30,8 @@ class InWindow(Operator):
                     return False
                 low, high = window.bounds(evaluation.now, evaluation.zone)
                 # The first second of a day is after `low` just if the day is after that of `low`.
-                return (low is None or day > local_date(low, evaluation.zone).isoformat()) and (
-                    day <= local_date(high, evaluation.zone).isoformat()
-                )
+                after = low is None or day > local_date(low, evaluation.zone).isoformat()
+                return bool(after and day <= local_date(high, evaluation.zone).isoformat())
 
             return day_in_window
 
@@ -41,7 +40,7 @@ class InWindow(Operator):
             if moment is None:
                 return False
             low, high = window.bounds(evaluation.now, evaluation.zone)
-            return (low is None or moment > low) and moment <= high
+            return bool((low is None or moment > low) and moment <= high)
 
         return in_window
 
