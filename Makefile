@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+SAM_VENV  := .venv-sam
+SAM_STAMP := $(SAM_VENV)/.installed
+# The layers' Makefiles find pip through PATH; nothing is reported to anybody.
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test check unit install fmt clean
+.PHONY: run test check unit build install fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
 	@echo "make test   set up and run every check and test"
 	@echo "make unit   the fast tests only"
+	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
 
 install: $(STAMP)
@@ -20,24 +25,34 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[local,test]'
 	touch $(STAMP)
 
+$(SAM_STAMP): infra/sam-requirements.txt $(STAMP)
+	test -x $(SAM_VENV)/bin/python || $(PYTHON) -m venv $(SAM_VENV)
+	$(BIN)/uv pip install -q --python $(SAM_VENV)/bin/python -r infra/sam-requirements.txt
+	touch $(SAM_STAMP)
+
 run: $(STAMP)
 	$(BIN)/python -m infra.demo $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/cfn-lint --append-rules infra/lint -- template.yaml infra/observability.yaml
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 unit: $(STAMP)
 	$(BIN)/pytest tests/unit tests/conformance tests/contract
 
-test: check
+test: check $(SAM_STAMP)
 	$(BIN)/pytest
+
+build: $(SAM_STAMP)
+	$(SAM) validate --lint --region us-east-1
+	$(SAM) build
 
 fmt: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .aws-sam .local-cloud
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .local-cloud
