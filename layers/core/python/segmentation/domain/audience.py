@@ -60,7 +60,8 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """A raw table of events. `id` columns, joined with `-`, identify an event."""
+    """A raw table of events. `id` columns, joined with `-`, identify an event; `time_from` is the lookup
+    table that `time` comes from, where it is not the behavior's own."""
 
     name: str
     table: str
@@ -70,6 +71,7 @@ class Behavior:
     id: tuple[str, ...]
     lookups: tuple[Lookup, ...]
     columns: tuple[Column, ...]
+    time_from: str | None = None
 
     def types(self) -> dict[str, Type]:
         """The declared columns."""
@@ -199,7 +201,7 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
 def _behavior(name: str, node: Node, zone: str) -> Behavior:
     if not DATABASE.fullmatch(name):
         node.found.add(node.pointer, "name", "a behavior's name is 3 to 128 of a-z, 0-9 and '_'")
-    node.only("table", "key", "time", "time_zone", "id", "lookups", "columns")
+    node.only("table", "key", "time", "time_from", "time_zone", "id", "lookups", "columns")
     lookups = []
     for one in node.children("lookups"):
         one.only("table", "key", "on")
@@ -207,6 +209,10 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         lookups.append(Lookup(_source(one, "table"), key, _source(one, "on") if "on" in one.value else key))
     columns = tuple(_column(node, column, one) for column, one in node.entries("columns"))
     tables = {lookup.table for lookup in lookups}
+    time_from = node.text("time_from") if "time_from" in node.value else None
+    if time_from and time_from not in tables:
+        message = f"no lookup of this behavior is named {time_from!r}{did_you_mean(time_from, tables)}"
+        node.found.add(node.at("time_from"), "lookup", message)
     for index, column in enumerate(columns):
         pointer = step(node.at("columns"), column.name)
         if column.lookup is not None and column.lookup not in tables:
@@ -233,6 +239,7 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         id=node.texts("id") if isinstance(node.value.get("id"), list) else (),
         lookups=tuple(lookups),
         columns=columns,
+        time_from=time_from,
     )
 
 

@@ -88,11 +88,12 @@ def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
 
     Events without a readable time or a profile are not there; of several with one id the first stands.
     """
+    time = Column("time", Type.TIMESTAMP, behavior.time, behavior.time_from)
     parts, joins = [], []
     aliases: dict[str | None, tuple[str, str]] = {None: ("t", behavior.table)}
     for index, lookup in enumerate(behavior.lookups):
         name, key = f"l{index}", _key(catalog, lookup.table, lookup.key, "x")
-        wanted = sorted({one.source for one in behavior.columns if one.lookup == lookup.table})
+        wanted = sorted({one.source for one in (time, *behavior.columns) if one.lookup == lookup.table})
         order = ", ".join(f"x.{_q(source)} DESC NULLS LAST" for source in wanted) or key
         columns = "".join(f", x.{_q(source)} AS {_q(source)}" for source in wanted)
         number = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
@@ -101,9 +102,8 @@ def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
         own = _key(catalog, behavior.table, lookup.on, "t")
         joins.append(f" LEFT JOIN {name} ON {name}.lookup_key = {own}")
         aliases[lookup.table] = (name, lookup.table)
-    time = Column("time", Type.TIMESTAMP, behavior.time)
-    parsed = {time: _parse(Type.TIMESTAMP, f"t.{_q(behavior.time)}", catalog, behavior.table, behavior.time)}
-    for column in behavior.columns:
+    parsed: dict[Column, _Parsed] = {}
+    for column in (time, *behavior.columns):
         alias, table = aliases[column.lookup]
         parsed[column] = _parse(column.type, f"{alias}.{_q(column.source)}", catalog, table, column.source)
     selected = [f"{_key(catalog, behavior.table, behavior.key, 't')} AS profile_key"]
@@ -171,7 +171,7 @@ def check_sources(audience: Audience, catalog: Catalog) -> None:
         pointer = step("/behaviors", name)
         if table(f"{pointer}/table", behavior.table):
             column(f"{pointer}/key", behavior.table, behavior.key, None)
-            column(f"{pointer}/time", behavior.table, behavior.time, Type.TIMESTAMP)
+            column(f"{pointer}/time", behavior.time_from or behavior.table, behavior.time, Type.TIMESTAMP)
             for index, identifier in enumerate(behavior.id):
                 column(f"{pointer}/id/{index}", behavior.table, identifier, None)
         for index, lookup in enumerate(behavior.lookups):
