@@ -1,51 +1,117 @@
-"""The regular expressions of `matches`: a subset that every engine reads alike and in linear time.
+"""The regular expressions of `matches`: a subset that every engine reads alike.
 
-A pattern is parsed to a small tree and written out again for each engine with nothing left to that
-engine's habits: `.` becomes `[^\\n]`, `\\d` `[0-9]`, groups do not capture, `$` is the very end.
+A pattern is parsed to a small tree. Python runs that tree as an automaton, in time linear in the text
+whatever the pattern; Trino gets it written out with nothing left to that engine's habits: `.` becomes
+`[^\\n]`, `\\d` `[0-9]`, groups do not capture, `$` is the very end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
 
 MAX_LENGTH = 1_000
 MAX_REPEAT = 1_000
-CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": r" \t\n\x0B\f\r"}
-_META = set("\\.[]{}()*+?|^$/-&~#")
-Dialect = Literal["python", "java"]
+MAX_STATES = 10_000
+MAX_GROUPS = 20
+"""Caps on a pattern: characters, {m,n}, automaton states, nesting of groups."""
+
+Ranges = tuple[tuple[int, int], ...]
+CLASSES: dict[str, Ranges] = {
+    "d": ((0x30, 0x39),),
+    "w": ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)),
+    "s": ((0x09, 0x0D), (0x20, 0x20)),
+}
+_META = frozenset("\\.[]{}()*+?|^$/-&~#")
 
 
 class PatternError(ValueError):
     """The pattern is not of the subset; the message says where and what to write instead."""
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One part of a pattern: its text for the engines, and what a quantifier around it must know."""
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """One code point of (or, negated, outside) some ranges."""
 
-    text: str
-    quantified: bool = False
-    alternatives: tuple[frozenset[str] | None, ...] = ()
-    optional: bool = False
+    ranges: Ranges
+    negated: bool = False
 
 
-def translate(pattern: str, dialect: Dialect) -> str:
-    """The pattern as Python's `re` (without flags) or Trino's `regexp_like` reads it.
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The beginning (`^`) or the very end (`$`) of the text."""
 
-    Raises `PatternError`.
-    """
+    at_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Parts one after the other."""
+
+    parts: "tuple[Tree, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several branches."""
+
+    branches: "tuple[Tree, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A part, `least` to `most` times (`None`: without end)."""
+
+    part: "Tree"
+    least: int
+    most: int | None
+
+
+Tree = Chars | Edge | Sequence | Choice | Repeat
+ANY = Chars(((0x0A, 0x0A),), negated=True)
+
+
+def parse(pattern: str) -> Tree:
+    """The tree of a pattern. Raises `PatternError`."""
     if len(pattern) > MAX_LENGTH:
         raise PatternError(f"a pattern may have {MAX_LENGTH} characters, this one has {len(pattern)}")
-    parser = _Parser(pattern, dialect)
-    piece = parser.alternatives(0)
+    parser = _Parser(pattern)
+    tree = parser.choice(0)
     if parser.position < len(pattern):
-        raise parser.error("an unmatched ')'")
-    return piece.text
+        raise parser.error("a ')' without its '(' (write \\) for the character)")
+    if _states(tree) > MAX_STATES:
+        raise PatternError(f"the repetitions of {pattern!r} unfold to more than {MAX_STATES} steps")
+    return tree
+
+
+def java(tree: Tree) -> str:
+    """The tree as Trino's `regexp_like` reads it."""
+    match tree:
+        case Chars(((low, high),), False) if low == high:
+            return _escaped(low)
+        case Chars(ranges, negated):
+            body = "".join(_escaped(a) if a == b else f"{_escaped(a)}-{_escaped(b)}" for a, b in ranges)
+            return f"[{'^' if negated else ''}{body}]"
+        case Edge(at_end):
+            return r"\z" if at_end else r"\A"
+        case Sequence(parts):
+            return "".join(f"(?:{java(part)})" if isinstance(part, Choice) else java(part) for part in parts)
+        case Choice(branches):
+            return "|".join(java(branch) for branch in branches)
+        case Repeat(part, least, most):
+            body = java(part) if isinstance(part, Chars) else f"(?:{java(part)})"
+            return (
+                f"{body}{{{least}}}" if least == most else f"{body}{{{least},{'' if most is None else most}}}"
+            )
+
+
+def searcher(pattern: str) -> Callable[[str], bool]:
+    """Whether the pattern occurs in a text, in time linear in the text. Raises `PatternError`."""
+    return _Automaton(parse(pattern)).search
 
 
 class _Parser:
-    def __init__(self, pattern: str, dialect: Dialect) -> None:
+    def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self.dialect = dialect
         self.position = 0
 
     def error(self, what: str) -> PatternError:
@@ -59,88 +125,77 @@ class _Parser:
         self.position += 1
         return char
 
-    def alternatives(self, depth: int) -> Piece:
-        if depth > 20:
-            raise self.error("groups nested more than 20 deep")
+    def choice(self, depth: int) -> Tree:
+        if depth > MAX_GROUPS:
+            raise self.error(f"groups nested more than {MAX_GROUPS} deep")
         branches = [self.sequence(depth)]
         while self.peek() == "|":
             self.take()
             branches.append(self.sequence(depth))
-        return Piece(
-            "|".join(branch.text for branch in branches),
-            any(branch.quantified for branch in branches),
-            tuple(first for branch in branches for first in branch.alternatives),
-        )
+        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
 
-    def sequence(self, depth: int) -> Piece:
-        pieces: list[Piece] = []
+    def sequence(self, depth: int) -> Tree:
+        parts: list[Tree] = []
         while self.peek() not in ("", "|", ")"):
-            pieces.append(self.quantified(depth))
-        first = pieces[0].alternatives[0] if pieces and pieces[0].alternatives else None
-        if pieces and pieces[0].optional:
-            first = None
-        return Piece("".join(p.text for p in pieces), any(p.quantified for p in pieces), (first,))
+            parts.append(self.repeated(depth))
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def quantified(self, depth: int) -> Piece:
+    def repeated(self, depth: int) -> Tree:
         group = self.peek() == "("
-        piece = self.atom(depth)
-        quantifier = self.quantifier()
-        if not quantifier:
-            return piece
-        if piece.text in ("^", r"\Z", r"\z"):
+        part = self.atom(depth)
+        times = self.times()
+        if times is None:
+            return part
+        if isinstance(part, Edge):
             raise self.error("a quantifier after ^ or $")
-        if group and piece.quantified:
+        if group and _repeats(part):
             raise self.error("a quantified group that contains a quantifier (write it without nesting)")
-        if group and len(piece.alternatives) > 1 and _overlap(piece.alternatives):
-            raise self.error(
+        if group and _overlaps(part):
+            message = (
                 "a quantified group whose alternatives can begin alike (make their first characters differ)"
             )
-        first = piece.alternatives[0] if len(piece.alternatives) == 1 else None
-        optional = quantifier[0] in "?*" or quantifier.startswith("{0")
-        return Piece(piece.text + quantifier, True, (first,), optional)
+            raise self.error(message)
+        return Repeat(part, *times)
 
-    def quantifier(self) -> str:
+    def times(self) -> tuple[int, int | None] | None:
         char = self.peek()
-        if char in ("?", "*", "+") and char:
-            quantifier = self.take()
-        elif char == "{":
-            quantifier = self.braces()
+        if char == "{":
+            found = self.braces()
+        elif char and char in "?*+":
+            self.take()
+            found = {"?": (0, 1), "*": (0, None), "+": (1, None)}[char]
         else:
-            return ""
-        if self.peek() in ("?", "*", "+", "{") and self.peek():
+            return None
+        if self.peek() and self.peek() in "?*+{":
             raise self.error("a quantifier after a quantifier")
-        return quantifier
+        return found
 
-    def braces(self) -> str:
+    def braces(self) -> tuple[int, int | None]:
         end = self.pattern.find("}", self.position)
-        body = self.pattern[self.position + 1 : end] if end > 0 else ""
-        low, comma, high = body.partition(",")
-        digits = low.isascii() and low.isdigit() and (not high or (high.isascii() and high.isdigit()))
-        if (
-            not digits
-            or int(low) > MAX_REPEAT
-            or int(high or 0) > MAX_REPEAT
-            or (high and int(high) < int(low))
-        ):
-            raise self.error(f"a '{{' that is not {{m}}, {{m,}} or {{m,n}} with m <= n <= {MAX_REPEAT}")
+        low, comma, high = (self.pattern[self.position + 1 : end] if end > 0 else "").partition(",")
+        wrong = f"a '{{' that is not {{m}}, {{m,}} or {{m,n}} with m <= n <= {MAX_REPEAT} (write \\{{ for it)"
+        if not _is_number(low) or (high and not _is_number(high)):
+            raise self.error(wrong)
+        least = int(low)
+        most = int(high) if high else None if comma else least
+        if least > MAX_REPEAT or (most is not None and (most > MAX_REPEAT or most < least)):
+            raise self.error(wrong)
         self.position = end + 1
-        return f"{{{int(low)}{comma}{int(high) if high else ''}}}"
+        return least, most
 
-    def atom(self, depth: int) -> Piece:
+    def atom(self, depth: int) -> Tree:
         char = self.take()
         match char:
             case "(":
                 return self.group(depth)
             case "[":
-                return Piece(*self.char_class())
+                return self.char_class()
             case ".":
-                return Piece(r"[^\n]", alternatives=(None,))
-            case "^":
-                return Piece("^", alternatives=(None,))
-            case "$":
-                return Piece(r"\Z" if self.dialect == "python" else r"\z", alternatives=(None,))
+                return ANY
+            case "^" | "$":
+                return Edge(char == "$")
             case "\\":
-                return self.escape()
+                return Chars(self.escape())
             case "*" | "+" | "?" | "{":
                 self.position -= 1
                 raise self.error(f"{char!r} with nothing before it (write \\{char} for the character)")
@@ -148,73 +203,214 @@ class _Parser:
                 self.position -= 1
                 raise self.error(f"a lone {char!r} (write \\{char} for the character)")
             case _:
-                return Piece(_literal(char), alternatives=(frozenset(char),))
+                return Chars(((ord(char), ord(char)),))
 
-    def group(self, depth: int) -> Piece:
+    def group(self, depth: int) -> Tree:
         if self.peek() == "?":
-            raise self.error("(?...) is not in the subset; write a plain group")
-        inner = self.alternatives(depth + 1)
+            raise self.error("'(?' is not in the subset; write a plain group")
+        inner = self.choice(depth + 1)
         if self.take() != ")":
             raise self.error("a '(' without its ')'")
-        return Piece(f"(?:{inner.text})", inner.quantified, inner.alternatives)
+        return inner
 
-    def escape(self) -> Piece:
+    def escape(self) -> Ranges:
         char = self.take()
         if char in CLASSES:
-            return Piece(f"[{CLASSES[char]}]", alternatives=(None,))
+            return CLASSES[char]
         if not char or char.isalnum() or char.isspace() or not char.isascii():
             raise self.error(rf"\{char} is not in the subset; only \d \w \s and escaped punctuation are")
-        return Piece(_literal(char), alternatives=(frozenset(char),))
+        return ((ord(char), ord(char)),)
 
-    def char_class(self) -> tuple[str, bool, tuple[frozenset[str] | None, ...]]:
+    def char_class(self) -> Chars:
         negated = self.peek() == "^"
         if negated:
             self.take()
-        parts: list[str] = []
-        while True:
-            char = self.take()
+        ranges: list[tuple[int, int]] = []
+        while (char := self.take()) != "]" or not ranges:
             if not char:
                 raise self.error("a '[' without its ']'")
-            if char == "]" and parts:
-                break
-            parts.append(self.class_part(char))
-        return f"[{'^' if negated else ''}{''.join(parts)}]", False, (None,)
+            ranges.extend(self.class_part(char))
+        return Chars(tuple(sorted(set(ranges))), negated)
 
-    def class_part(self, char: str) -> str:
+    def class_part(self, char: str) -> Ranges:
         low = self.class_char(char)
-        if (
-            low in CLASSES.values()
-            or self.peek() != "-"
-            or self.pattern[self.position + 1 :][:1] in ("]", "")
-        ):
-            return low if low in CLASSES.values() else _literal(low)
+        following = self.pattern[self.position + 1 : self.position + 2]
+        if self.peek() != "-" or following in ("]", ""):
+            return low
         self.take()
         high = self.class_char(self.take())
-        if high in CLASSES.values() or ord(high) < ord(low):
-            raise self.error(f"the range {low}-{high} runs backwards")
-        return f"{_literal(low)}-{_literal(high)}"
+        if len(low) > 1 or len(high) > 1 or low[0][0] != low[0][1] or high[0][0] < low[0][0]:
+            raise self.error("a range in a class that is not from one character to a later one")
+        return ((low[0][0], high[0][1]),)
 
-    def class_char(self, char: str) -> str:
-        if char in ("[", "]") or not char:
+    def class_char(self, char: str) -> Ranges:
+        if char == "\\":
+            return self.escape()
+        if char in ("[", "]", "") or self.pattern[self.position - 1 : self.position + 1] == "&&":
             raise self.error(f"a lone {char!r} in a class (write \\{char} for the character)")
-        if char != "\\":
-            return char
-        escaped = self.take()
-        if escaped in CLASSES:
-            return CLASSES[escaped]
-        if not escaped or escaped.isalnum() or not escaped.isascii():
-            raise self.error(rf"\{escaped} is not in the subset; only \d \w \s and escaped punctuation are")
-        return escaped
+        return ((ord(char), ord(char)),)
 
 
-def _literal(char: str) -> str:
-    return "\\" + char if char in _META else char
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 4
 
 
-def _overlap(alternatives: tuple[frozenset[str] | None, ...]) -> bool:
-    seen: set[str] = set()
-    for first in alternatives:
-        if first is None or first & seen:
+def _escaped(code: int) -> str:
+    char = chr(code)
+    if char in _META:
+        return "\\" + char
+    return f"\\x{{{code:x}}}" if code < 0x21 or code == 0x7F else char
+
+
+def _repeats(tree: Tree) -> bool:
+    match tree:
+        case Repeat():
             return True
-        seen |= first
-    return False
+        case Sequence(parts) | Choice(parts):
+            return any(map(_repeats, parts))
+        case _:
+            return False
+
+
+def _overlaps(tree: Tree) -> bool:
+    """Whether two branches of some choice in the tree can begin with the same character."""
+    match tree:
+        case Choice(branches):
+            firsts = [_first(branch) for branch in branches]
+            if any(first is None for first in firsts):
+                return True
+            spans = sorted(span for first in firsts for span in first or ())
+            clash = any(a[1] >= b[0] for a, b in pairwise(spans))
+            return clash or any(map(_overlaps, branches))
+        case Sequence(parts):
+            return any(map(_overlaps, parts))
+        case _:
+            return False
+
+
+def _first(tree: Tree) -> Ranges | None:
+    """The characters that a match begins with; `None` where it may begin with nothing in particular."""
+    match tree:
+        case Chars(ranges, negated):
+            return _complement(ranges) if negated else ranges
+        case Sequence(parts):
+            return _first(parts[0]) if parts else None
+        case Choice(branches):
+            firsts = [_first(branch) for branch in branches]
+            return None if None in firsts else tuple(span for first in firsts for span in first or ())
+        case _:
+            return None
+
+
+def _complement(ranges: Ranges) -> Ranges:
+    spans, start = [], 0
+    for low, high in sorted(ranges):
+        if low > start:
+            spans.append((start, low - 1))
+        start = max(start, high + 1)
+    return (*spans, (start, 0x10FFFF)) if start <= 0x10FFFF else tuple(spans)
+
+
+def _states(tree: Tree) -> int:
+    match tree:
+        case Sequence(parts) | Choice(parts):
+            return 1 + sum(map(_states, parts))
+        case Repeat(part, least, most):
+            return 1 + _states(part) * max(least + 1, most or 0)
+        case _:
+            return 1
+
+
+class _Automaton:
+    """A nondeterministic automaton, run with all its states at once; sets met before are remembered."""
+
+    REMEMBERED = 2_000
+
+    def __init__(self, tree: Tree) -> None:
+        self._chars: list[Chars | None] = []
+        self._next: list[list[int]] = []
+        self._edges: list[Edge | None] = []
+        self._accept = self._state()
+        start = self._build(tree, self._accept)
+        self._at_start = self._closure({start}, begins=True)
+        self._inside = self._closure({start}, begins=False)
+        self._steps: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._ends: dict[frozenset[int], bool] = {}
+
+    def search(self, text: str) -> bool:
+        """Whether a match is anywhere in the text."""
+        current = self._at_start
+        accept, steps = self._accept, self._steps
+        for char in text:
+            if accept in current:
+                return True
+            key = (current, char)
+            following = steps.get(key)
+            if following is None:
+                if len(steps) >= self.REMEMBERED:
+                    steps.clear()
+                following = steps[key] = self._step(current, char)
+            current = following
+        return accept in current or self._accepts_at_end(current)
+
+    def _step(self, current: frozenset[int], char: str) -> frozenset[int]:
+        code = ord(char)
+        reached = set()
+        for state in current:
+            chars = self._chars[state]
+            if chars is not None and any(low <= code <= high for low, high in chars.ranges) != chars.negated:
+                reached.update(self._next[state])
+        return self._closure(reached, begins=False) | self._inside
+
+    def _accepts_at_end(self, current: frozenset[int]) -> bool:
+        if current not in self._ends:
+            if len(self._ends) >= self.REMEMBERED:
+                self._ends.clear()
+            self._ends[current] = self._accept in self._closure(set(current), begins=False, ends=True)
+        return self._ends[current]
+
+    def _closure(self, states: set[int], begins: bool, ends: bool = False) -> frozenset[int]:
+        """All states reachable without a character. Those waiting for an edge stay in, to be asked later."""
+        found: set[int] = set()
+        stack = list(states)
+        while stack:
+            state = stack.pop()
+            if state in found:
+                continue
+            found.add(state)
+            edge = self._edges[state]
+            if self._chars[state] is None and (edge is None or (ends if edge.at_end else begins)):
+                stack.extend(self._next[state])
+        # The empty text begins and ends at once: an end edge passed at the start is asked at the end again.
+        return frozenset(found)
+
+    def _state(self, chars: Chars | None = None, edge: Edge | None = None, *following: int) -> int:
+        self._chars.append(chars)
+        self._edges.append(edge)
+        self._next.append(list(following))
+        return len(self._chars) - 1
+
+    def _build(self, tree: Tree, then: int) -> int:
+        """The state at which the tree begins, going on to `then`."""
+        match tree:
+            case Chars():
+                return self._state(tree, None, then)
+            case Edge():
+                return self._state(None, tree, then)
+            case Sequence(parts):
+                for part in reversed(parts):
+                    then = self._build(part, then)
+                return then
+            case Choice(branches):
+                return self._state(None, None, *(self._build(branch, then) for branch in branches))
+            case Repeat(part, least, most):
+                if most is None:
+                    loop = self._state()
+                    self._next[loop] = [self._build(part, loop), then]
+                    then = loop
+                else:
+                    for _ in range(most - least):
+                        then = self._state(None, None, self._build(part, then), then)
+                for _ in range(least):
+                    then = self._build(part, then)
+                return then

@@ -1,9 +1,8 @@
 """Text: substring, beginning, end, regular expressions, case."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ..patterns import PatternError, translate
+from ..patterns import PatternError, java, parse, searcher
 from ..problems import step
 from ..sqltext import text
 from ..tree import CONDITION, Node
@@ -83,16 +82,16 @@ class Matches(Operator):
 
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         (value_of,) = args
-        search = re.compile(translate(node.value, "python")).search
+        found_in = searcher(node.value)
 
         def test(evaluation: Any, element: Any) -> bool:
             value = value_of(evaluation, element)
-            return value is not None and search(value) is not None
+            return value is not None and found_in(value)
 
         return test
 
     def sql(self, node: Node, *args: str) -> str:
-        return f"coalesce(regexp_like({args[0]}, {text(translate(node.value, 'java'))}), false)"
+        return f"coalesce(regexp_like({args[0]}, {text(java(parse(node.value)))}), false)"
 
 
 class CaseMapping(Operator):
@@ -157,7 +156,7 @@ def read_matches(
     if not isinstance(operands[1], str):
         return checker.report(step(pointer, 1), "bad-pattern", "the pattern of 'matches' is a literal string")
     try:
-        translate(operands[1], "python")
+        parse(operands[1])
     except PatternError as error:
         return checker.report(step(pointer, 1), "bad-pattern", str(error))
     return Node("matches", CONDITION, (value,), operands[1]) if value else None
