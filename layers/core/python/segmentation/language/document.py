@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .check import MAX_BYTES, Checker
+from .limits import Limit, read_limit
 from .normal import canonical, digest, normalize
 from .problems import Problem, RuleError, did_you_mean, step
 from .times import Window
@@ -13,7 +14,7 @@ from .tree import Aggregate, Node
 from .types import SEGMENT_ID, Schema
 
 KINDS = ("batch", "realtime", "list")
-FIELDS = ("id", "name", "audience", "kind", "description", "rule")
+FIELDS = ("id", "name", "audience", "kind", "description", "rule", "limit")
 LONGEST_REALTIME = 400 * 86_400
 """How far back the windows of a real-time segment may reach, in seconds."""
 
@@ -29,12 +30,18 @@ class Segment:
     rule: Node | None
     version: str
     references: frozenset[str]
+    limit: Limit | None = None
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node of the rule, and of the value that a limit orders by."""
+        for root in (self.rule, self.limit.by if self.limit else None):
+            if root is not None:
+                yield from root.walk()
 
     @property
     def attributes(self) -> frozenset[str]:
         """The attributes that the rule reads."""
-        nodes = self.rule.walk() if self.rule else ()
-        return frozenset(node.value for node in nodes if node.op == "attribute")
+        return frozenset(node.value for node in self.nodes() if node.op == "attribute")
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,8 @@ def _segment(
         return None
     _check_fields(document, audience, problems)
     kind = document.get("kind")
-    rule = None
+    checker = Checker(schema, known)
+    rule = limit = None
     if kind == "list":
         if "rule" in document:
             problems.append(Problem("/rule", "rule-in-list", "a list has no rule; its members are uploaded"))
@@ -145,26 +153,34 @@ def _segment(
     elif len(json.dumps(document["rule"], ensure_ascii=False).encode(errors="replace")) > MAX_BYTES:
         problems.append(Problem("/rule", "too-large", f"a rule has at most {MAX_BYTES // 1024} KiB of JSON"))
     else:
-        checker = Checker(schema, known)
         rule = checker.rule(document["rule"])
-        problems.extend(checker.problems)
         if rule is not None and kind == "realtime":
             problems.extend(_realtime_problems(rule))
+    if "limit" in document:
+        if kind == "batch":
+            limit = read_limit(checker, document["limit"])
+        else:
+            problems.append(Problem("/limit", "limit-not-batch", "only a batch segment can have a limit"))
+    problems.extend(checker.problems)
     if problems:
         return None
-    normal = normalize(rule) if rule else None
-    references = frozenset(
-        node.value for node in (normal.walk() if normal else ()) if node.op == "in_segment"
-    )
-    return Segment(
+    rule = normalize(rule) if rule else None
+    limit = replace(limit, by=normalize(limit.by)) if limit else None
+    content = [kind or "", canonical(rule) if rule else ""]
+    if limit:
+        content += [canonical(limit.by), f"{limit.count} {limit.share} {limit.descending}"]
+    segment = Segment(
         document["id"],
         document["name"],
         document["kind"],
         document.get("description", ""),
-        normal,
-        digest(document["kind"], canonical(normal) if normal else ""),
-        references,
+        rule,
+        digest(*content),
+        frozenset(),
+        limit,
     )
+    references = frozenset(node.value for node in segment.nodes() if node.op == "in_segment")
+    return replace(segment, references=references)
 
 
 def _check_fields(document: Mapping[str, Any], audience: str, problems: list[Problem]) -> None:

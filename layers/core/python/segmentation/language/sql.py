@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from .document import RuleSet, Segment
 from .evaluate import base_of
+from .limits import WHOLE
 from .operators import OPERATORS
 from .sqltext import identifier, sql_type, text
 from .times import zone
@@ -106,7 +107,7 @@ class Plan:
     def _aggregates(self) -> list[Aggregate]:
         found: dict[Aggregate, None] = {}
         for segment in self.segments:
-            for node in segment.rule.walk() if segment.rule else ():
+            for node in segment.nodes():
                 if isinstance(node.value, Aggregate):
                     found[node.value] = None
         return list(found)
@@ -299,11 +300,11 @@ class Plan:
     def query(self, profiles_table: str, wanted: Sequence[Segment], attributes: Sequence[str]) -> str:
         """The whole query."""
         writer = Writer(self)
-        layers = self._layers()
-        truths = [
-            [f"{self._truth(writer, segment)} AS {self.segment_column(segment.id)}" for segment in layer]
-            for layer in layers
-        ]
+        layers: list[list[str]] = []
+        for layer in self._layers():
+            truths = [f"{self._truth(writer, s)} AS {self._column_before_limit(s)}" for s in layer]
+            limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
+            layers += [truths, limited] if limited else [truths]
         for name in attributes:
             self.attribute(name)
         parts = [f"{event_pass.name} AS {_nest(self._pass_sql(event_pass))}" for event_pass in self._passes]
@@ -311,9 +312,9 @@ class Plan:
             members = f"SELECT profile_key, array_agg(segment) AS lists\nFROM {identifier(self._lists_table)}\nGROUP BY profile_key"
             parts.append(f"lists AS {_nest(members)}")
         parts.append(f"c0 AS {_nest(self._joined(profiles_table))}")
-        for number, columns in enumerate(truths, start=1):
-            layer = f"SELECT *,{_list(columns)}\nFROM c{number - 1}"
-            parts.append(f"c{number} AS {_nest(layer)}")
+        for number, columns in enumerate(layers, start=1):
+            select = f"SELECT *,{_list(columns)}\nFROM c{number - 1}"
+            parts.append(f"c{number} AS {_nest(select)}")
         names = sorted(segment.id for segment in wanted)
         marks = [f"CASE WHEN {self.segment_column(name)} THEN {text(name)} END" for name in names]
         members = (
@@ -324,13 +325,30 @@ class Plan:
         exposed = "".join(f",\n  {self.attribute(name)} AS {identifier(name)}" for name in attributes)
         with_parts = ",\n".join(parts)
         return (
-            f"WITH\n{with_parts}\nSELECT profile_key,\n  {members} AS segments{exposed}\nFROM c{len(truths)}"
+            f"WITH\n{with_parts}\nSELECT profile_key,\n  {members} AS segments{exposed}\nFROM c{len(layers)}"
         )
 
     def _truth(self, writer: Writer, segment: Segment) -> str:
         if segment.rule is None:
             return f"coalesce(contains(lists, {text(segment.id)}), false)"
         return writer.expression(segment.rule)
+
+    def _column_before_limit(self, segment: Segment) -> str:
+        column = self.segment_column(segment.id)
+        return f"{column}_all" if segment.limit else column
+
+    def _limited(self, writer: Writer, segment: Segment) -> str:
+        """Whether a member is among the first ones that the segment's limit leaves in."""
+        limit = segment.limit
+        if limit is None:
+            raise ValueError(f"segment {segment.id} has no limit")
+        member = self._column_before_limit(segment)
+        order = f"{writer.expression(limit.by)} {'DESC' if limit.descending else 'ASC'} NULLS LAST, profile_key ASC"
+        rank = f"row_number() OVER (PARTITION BY {member} ORDER BY {order})"
+        if limit.count is not None:
+            return f"({member} AND {rank} <= {limit.count})"
+        # Whole numbers throughout, so the percentage is rounded down exactly.
+        return f"({member} AND {rank} <= count_if({member}) OVER () * {limit.share} / {WHOLE})"
 
     def _layers(self) -> list[list[Segment]]:
         """Segments by the length of their longest chain of references."""
