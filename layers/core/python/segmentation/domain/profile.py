@@ -25,7 +25,7 @@ class RealtimePart:
     """State and membership that came of a visitor's events.
 
     `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that
-    `members` and `flips` were computed with; `outbox` holds changes that are not yet known to be sent.
+    `members` and `flips` were computed with; from `recheck` on flips are no longer known; `outbox` holds changes that are not yet known to be sent.
     """
 
     revision: int
@@ -35,12 +35,16 @@ class RealtimePart:
     computed: int
     rules: str
     batch: str = ""
+    recheck: int | None = None
     outbox: tuple[Mapping[str, Any], ...] = ()
     expires: int = 0
 
-    def members_at(self, now: int) -> set[str]:
-        """Membership at the moment of reading."""
-        return members_at(self.members, self.flips, now)
+    def members_at(self, now: int, rules: str, batch: str) -> set[str] | None:
+        """Membership at the moment of reading; `None` where it must be computed anew of the state."""
+        stale = (
+            self.rules != rules or self.batch != batch or (self.recheck is not None and now >= self.recheck)
+        )
+        return None if stale else members_at(self.members, self.flips, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from segmentation.domain.build_sql import behavior_query, check_sources, profile
 from segmentation.domain.errors import NotFound
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord, instant, stamp, table_name
+from segmentation.domain.run_sql import rows_query
 from segmentation.ports import Clock, Lake, RuleSets, Warehouse
 
 logger = logging.getLogger("segmentation.build_audience")
@@ -66,10 +67,7 @@ class BuildAudience:
         return {"audience": audience.id, **pointer}
 
     def _count(self, tables: Mapping[str, str]) -> tuple[QueryRecord, dict[str, int]]:
-        query = " UNION ALL ".join(
-            f"SELECT '{folder}' AS name, count(*) AS n FROM {table}" for folder, table in tables.items()
-        )
-        record, rows = self.warehouse.rows("count the built rows", query)
+        record, rows = self.warehouse.rows("count the built rows", rows_query(list(tables.items())))
         return record, {str(name): int(count or 0) for name, count in rows}
 
 

@@ -167,6 +167,7 @@ class EvaluateEvents:
             computed=now,
             rules=published.version,
             batch=run,
+            recheck=visitor.recheck,
             outbox=(*(before.outbox if before else ()), *told),
             expires=now + RETENTION,
         )

@@ -2,21 +2,19 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from segmentation.domain.errors import NotBuilt, SegmentationError, Superseded
 from segmentation.domain.published import Published
 from segmentation.domain.run import RunRecord, SegmentCount, run_id, table_name
+from segmentation.domain.run_sql import changes_query, sizes_query
 from segmentation.language.sql import members_query
 from segmentation.ports import Clock, Lake, Queue, RuleSets, Stored, Warehouse
 
 from .build_audience import chosen, create_table, pointer_path
 
 logger = logging.getLogger("segmentation.materialize_segments")
-
-_NOBODY = "CAST(ARRAY[] AS array(varchar))"
 
 
 def run_pointer_path(audience: str) -> str:
@@ -126,46 +124,3 @@ class MaterializeSegments:
             previous=previous.run if previous else None,
         )
         return record, before
-
-
-def changes_query(
-    members: str, previous: str | None, attributes: Sequence[str], old_attributes: Sequence[str]
-) -> str:
-    """The profiles whose segments or attributes are not those of the previous run."""
-    if previous is None:
-        columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
-        return (
-            f"SELECT n.profile_key AS profile_key, n.segments AS segments, n.segments AS joined, "
-            f'{_NOBODY} AS "left"{columns} FROM {members} n'
-        )
-    columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
-    now, old = f"coalesce(n.segments, {_NOBODY})", f"coalesce(p.segments, {_NOBODY})"
-    differences = ["n.profile_key IS NULL", "p.profile_key IS NULL", "n.segments IS DISTINCT FROM p.segments"]
-    for name in attributes:
-        known = name in old_attributes
-        differences.append(f'n."{name}" IS DISTINCT FROM p."{name}"' if known else f'n."{name}" IS NOT NULL')
-    return (
-        f"SELECT coalesce(n.profile_key, p.profile_key) AS profile_key, {now} AS segments, "
-        f'array_sort(array_except({now}, {old})) AS joined, array_sort(array_except({old}, {now})) AS "left"{columns} '
-        f"FROM {members} n FULL OUTER JOIN {previous} p ON n.profile_key = p.profile_key "
-        f"WHERE {' OR '.join(differences)}"
-    )
-
-
-def sizes_query(members: str, changes: str) -> str:
-    """Sizes, joiners and leavers of each segment, and how many profiles there are."""
-
-    def count(kind: str, table: str, column: str) -> str:
-        unnested = f'{table} t CROSS JOIN UNNEST(t."{column}") AS u(segment)'
-        return (
-            f"SELECT '{kind}' AS kind, u.segment AS segment, count(*) AS n FROM {unnested} GROUP BY u.segment"
-        )
-
-    return " UNION ALL ".join(
-        (
-            count("size", members, "segments"),
-            count("joined", changes, "joined"),
-            count("left", changes, "left"),
-            f"SELECT 'profiles' AS kind, '' AS segment, count(*) AS n FROM {members}",
-        )
-    )

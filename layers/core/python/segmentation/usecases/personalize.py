@@ -73,8 +73,9 @@ class Personalize:
         }
 
     def _realtime(self, published: Published, name: str, profile: Profile, now: int) -> set[str]:
-        part, run = profile.realtime, profile.batch.run if profile.batch else ""
-        if part is not None and part.rules == published.version and part.batch == run:
-            return part.members_at(now)
+        run = profile.batch.run if profile.batch else ""
+        kept = profile.realtime.members_at(now, published.version, run) if profile.realtime else None
+        if kept is not None:
+            return kept
         # New rules, a new batch run, or no event yet: what was computed is of another time.
         return set(self.programs.outcome(published, name, profile, (), now).visitor.members)

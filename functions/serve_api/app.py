@@ -1,0 +1,44 @@
+"""Personalization for websites, members and changes for partners."""
+
+import os
+from functools import cache
+from typing import Any
+
+from segmentation.domain.errors import MethodNotAllowed, NotFound
+from segmentation.runtime.composition.serve_api import Api, compose
+from segmentation.runtime.http import Answer, Request, respond
+from segmentation.runtime.observability import observed
+
+
+@cache
+def application() -> Api:
+    """The use cases, composed at cold start."""
+    return compose(os.environ)
+
+
+@observed
+def handler(event: dict[str, Any], _context: Any) -> Answer:
+    """Answer one request."""
+    return respond(event, route)
+
+
+def route(request: Request) -> Any:
+    """The use case of a path, called."""
+    if request.method not in ("GET", "HEAD"):
+        raise MethodNotAllowed("this path is read with GET")
+    match request.segments:
+        case ["health"]:
+            return {"status": "ok"}
+        case ["cdp", "lookup", "collect", "segments"]:
+            tokens = [token for token in request.query.get("token", "").split(",") if token]
+            keys = {
+                name.removeprefix("key."): value
+                for name, value in request.query.items()
+                if name.startswith("key.")
+            }
+            return application().personalize(tokens, keys, request.origin)
+        case ["v1", "audiences", audience, "segments", segment, "members"]:
+            return application().list_members(request.bearer, audience, segment, request.query.get("cursor"))
+        case ["v1", "audiences", audience, "segments", segment, "changes"]:
+            return application().list_changes(request.bearer, audience, segment, request.query.get("since"))
+    raise NotFound(f"there is nothing at {request.path}")

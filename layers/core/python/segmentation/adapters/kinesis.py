@@ -1,0 +1,65 @@
+"""The event log on Kinesis."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from segmentation.domain.errors import Unavailable
+from segmentation.domain.event import Event
+
+from .backoff import Sleep, delays, sleep
+
+MOST_RECORDS = 500
+MOST_BYTES = 4_900_000
+ATTEMPTS = 6
+
+
+class KinesisEventLog:
+    """Puts events on a stream, partition key = profile: one visitor's events stay in one shard."""
+
+    def __init__(self, client: Any, stream: str, wait: Sleep = sleep) -> None:
+        self._client = client
+        self._stream = stream
+        self._sleep = wait
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Put all events; what Kinesis refuses is put again, alone, a few times."""
+        kept = 0
+        for chunk in _chunks([{"Data": one.to_json(), "PartitionKey": one.profile} for one in events]):
+            left = self._put(chunk)
+            kept += len(chunk) - left
+            if left:
+                message = f"{kept} of {len(events)} events were kept; send the whole request again"
+                raise Unavailable(message)
+
+    def _put(self, records: list[dict[str, Any]]) -> int:
+        """How many were still refused after the last attempt."""
+        waits = delays(ATTEMPTS - 1)
+        while True:
+            try:
+                answer = self._client.put_records(StreamName=self._stream, Records=records)
+                results = answer["Records"]
+                records = [one for one, result in zip(records, results, strict=True) if "ErrorCode" in result]
+            except (ClientError, BotoCoreError):
+                # The client has retried already; the caller is told to send again.
+                return len(records)
+            if not records:
+                return 0
+            wait = next(waits, None)
+            if wait is None:
+                return len(records)
+            self._sleep(wait)
+
+
+def _chunks(records: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    size = 0
+    for record in records:
+        cost = len(record["Data"]) + len(record["PartitionKey"].encode())
+        if chunk and (len(chunk) == MOST_RECORDS or size + cost > MOST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += cost
+    if chunk:
+        yield chunk

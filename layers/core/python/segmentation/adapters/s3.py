@@ -1,0 +1,129 @@
+"""The lake on S3, and the rule sets that stand in it."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from segmentation.domain.errors import Unavailable
+from segmentation.domain.published import Published, parse_published
+from segmentation.language import RuleError
+from segmentation.ports import Stored
+
+from .aws_errors import code_of
+
+MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+logger = logging.getLogger("segmentation.s3")
+
+
+class S3Lake:
+    """Objects of one bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def get(self, path: str) -> Stored | None:
+        """An object, or nothing."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=path)
+            return Stored(answer["Body"].read(), answer["ETag"])
+        except ClientError as error:
+            if code_of(error) in MISSING:
+                return None
+            raise Unavailable(f"{path} cannot be read: {code_of(error)}") from error
+        except BotoCoreError as error:
+            raise Unavailable(f"{path} cannot be read: {type(error).__name__}") from error
+
+    def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
+        """Put an object whole; with `expected`, only over that very content (or, "", over nothing)."""
+        condition = {} if expected is None else {"IfMatch": expected} if expected else {"IfNoneMatch": "*"}
+        kind = "application/json" if path.endswith(".json") else "application/octet-stream"
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=path, Body=data, ContentType=kind, **condition)
+        except ClientError as error:
+            if expected is not None and code_of(error) in REFUSED | MISSING:
+                return False
+            raise Unavailable(f"{path} cannot be written: {code_of(error)}") from error
+        except BotoCoreError as error:
+            raise Unavailable(f"{path} cannot be written: {type(error).__name__}") from error
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Paths below a prefix, sorted."""
+        for path, _ in self.tags(prefix):
+            yield path
+
+    def tags(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Paths below a prefix, sorted, each with its tag."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for one in page.get("Contents", ()):
+                    yield one["Key"], one["ETag"]
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"{prefix} cannot be listed: {type(error).__name__}") from error
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove everything below a prefix."""
+        if not prefix.endswith("/"):
+            raise ValueError("a prefix to delete must end in '/'")
+        paths = list(self.list(prefix))
+        for start in range(0, len(paths), 1_000):
+            objects = [{"Key": path} for path in paths[start : start + 1_000]]
+            answer = self._client.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+            if answer.get("Errors"):
+                raise Unavailable(f"{len(answer['Errors'])} objects below {prefix} cannot be removed")
+
+    def uri(self, path: str) -> str:
+        """As Athena names it."""
+        return f"s3://{self._bucket}/{path}"
+
+
+class S3RuleSets:
+    """The rule sets of the lake. Every few seconds one listing tells which of them changed."""
+
+    def __init__(self, lake: S3Lake, fresh: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lake = lake
+        self._fresh = fresh
+        self._clock = clock
+        self._looked: float | None = None
+        self._tags: dict[str, str] = {}
+        self._sets: dict[str, Published] = {}
+
+    def all(self) -> Mapping[str, Published]:
+        """The last good rule set of each audience. A broken new one, or a lake out of reach, changes nothing."""
+        if self._looked is None or self._clock() - self._looked >= self._fresh:
+            try:
+                self._look()
+            except Unavailable as error:
+                if self._looked is None:
+                    raise
+                logger.warning("rule sets cannot be looked up, the last ones stay: %s", error)
+            self._looked = self._clock()
+        return self._sets
+
+    def _look(self) -> None:
+        tags = {path: tag for path, tag in self._lake.tags("rules/") if path.endswith("/ruleset.json")}
+        sets = {path.split("/")[1]: path for path in tags}
+        kept = {audience: one for audience, one in self._sets.items() if audience in sets}
+        for audience, path in sets.items():
+            if self._tags.get(path) == tags[path]:
+                continue
+            stored = self._lake.get(path)
+            if stored is None:
+                continue
+            try:
+                published = parse_published(json.loads(stored.data))
+                if published.audience.id != audience:
+                    raise ValueError(f"it is of audience {published.audience.id!r}")
+                kept[audience] = published
+            except (RuleError, ValueError) as error:
+                logger.error("rule set %s is refused, the last good one stays: %s", path, error)
+        self._tags, self._sets = tags, kept

@@ -1,0 +1,25 @@
+"""Puts evaluate_events together."""
+
+from collections.abc import Mapping
+
+from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sqs import SqsQueue
+from segmentation.domain.programs import Programs
+from segmentation.runtime.settings import EvaluateSettings, load
+from segmentation.usecases.evaluate_events import EvaluateEvents
+
+from .clients import client
+
+
+def compose(environ: Mapping[str, str]) -> EvaluateEvents:
+    """The use case on AWS."""
+    settings = load(EvaluateSettings, environ)
+    return EvaluateEvents(
+        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket)),
+        activations=SqsQueue(client("sqs"), settings.activations_queue_url),
+        programs=Programs(),
+        clock=SystemClock(),
+    )

@@ -1,0 +1,30 @@
+"""Puts materialize_segments together."""
+
+import secrets
+from collections.abc import Mapping
+
+from segmentation.adapters.athena import AthenaWarehouse
+from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sqs import SqsQueue
+from segmentation.runtime.settings import MaterializeSettings, load, logical_now
+from segmentation.usecases.materialize_segments import MaterializeSegments
+
+from .clients import client
+
+
+def compose(environ: Mapping[str, str]) -> MaterializeSegments:
+    """The use case on AWS."""
+    settings = load(MaterializeSettings, environ)
+    lake = S3Lake(client("s3"), settings.lake_bucket)
+    return MaterializeSegments(
+        warehouse=AthenaWarehouse(
+            client("athena"), client("glue"), settings.athena_workgroup, settings.glue_database
+        ),
+        lake=lake,
+        rule_sets=S3RuleSets(lake),
+        publications=SqsQueue(client("sqs"), settings.publications_queue_url),
+        clock=SystemClock(),
+        new_suffix=lambda: secrets.token_hex(2),
+        logical_now=logical_now(settings.logical_now),
+    )

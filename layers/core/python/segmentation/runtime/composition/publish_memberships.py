@@ -1,0 +1,25 @@
+"""Puts publish_memberships together."""
+
+from collections.abc import Mapping
+
+from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.parquet import ParquetTables
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sqs import SqsQueue
+from segmentation.runtime.settings import PublishSettings, load
+from segmentation.usecases.publish_memberships import PublishMemberships
+
+from .clients import client
+
+
+def compose(environ: Mapping[str, str]) -> PublishMemberships:
+    """The use case on AWS."""
+    settings = load(PublishSettings, environ)
+    lake = S3Lake(client("s3"), settings.lake_bucket)
+    return PublishMemberships(
+        tables=ParquetTables(lake),
+        lake=lake,
+        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+        rule_sets=S3RuleSets(lake),
+        activations=SqsQueue(client("sqs"), settings.activations_queue_url),
+    )

@@ -1,0 +1,37 @@
+"""Puts serve_api together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.domain.programs import Programs
+from segmentation.runtime.settings import ServeSettings, load
+from segmentation.usecases.list_changes import ListChanges
+from segmentation.usecases.list_members import ListMembers
+from segmentation.usecases.personalize import Personalize
+
+from .clients import SHORT, client
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes call."""
+
+    personalize: Personalize
+    list_members: ListMembers
+    list_changes: ListChanges
+
+
+def compose(environ: Mapping[str, str]) -> Api:
+    """The use cases on AWS."""
+    settings = load(ServeSettings, environ)
+    lake = S3Lake(client("s3", SHORT), settings.lake_bucket)
+    rule_sets = S3RuleSets(lake)
+    profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table)
+    return Api(
+        Personalize(profiles, rule_sets, Programs(), SystemClock()),
+        ListMembers(lake, rule_sets),
+        ListChanges(lake, rule_sets),
+    )
