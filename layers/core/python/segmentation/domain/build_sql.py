@@ -118,8 +118,8 @@ def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
     where = "profile_key <> '' AND \"time\" IS NOT NULL"
     if not behavior.id:
         return f"WITH {', '.join(parts)} SELECT {columns} FROM typed WHERE {where}"
-    order = ['"time"', "profile_key", *(_q(one.name) for one in behavior.columns if not one.type.is_array)]
-    number = f"row_number() OVER (PARTITION BY event_id ORDER BY {', '.join(order)})"
+    ordered = ['"time"', "profile_key", *(_q(one.name) for one in behavior.columns if not one.type.is_array)]
+    number = f"row_number() OVER (PARTITION BY event_id ORDER BY {', '.join(ordered)})"
     parts.append(f"numbered AS (SELECT {columns}, {number} AS rn FROM typed WHERE {where})")
     return f"WITH {', '.join(parts)} SELECT {columns} FROM numbered WHERE rn = 1 OR event_id IS NULL"
 

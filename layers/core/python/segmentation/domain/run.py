@@ -26,6 +26,21 @@ def table_name(*parts: str) -> str:
     return "_".join(parts).replace("-", "_").lower()
 
 
+def pointer_path(audience: str) -> str:
+    """Where the pointer to an audience's current version stands."""
+    return f"audiences/{audience}/current.json"
+
+
+def run_pointer_path(audience: str) -> str:
+    """Where the pointer to the last committed run stands: that run's record."""
+    return f"memberships/{audience}/current.json"
+
+
+def run_path(audience: str, run: str, name: str) -> str:
+    """Something of a run."""
+    return f"memberships/{audience}/{run}/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentCount:
     """One batch segment in one run."""

@@ -9,16 +9,11 @@ from typing import Any
 from segmentation.domain.build_sql import behavior_query, check_sources, profiles_query, raw_tables
 from segmentation.domain.errors import NotFound
 from segmentation.domain.published import Published
-from segmentation.domain.run import QueryRecord, instant, stamp, table_name
+from segmentation.domain.run import QueryRecord, instant, pointer_path, stamp, table_name
 from segmentation.domain.run_sql import rows_query
 from segmentation.ports import Clock, Lake, RuleSets, Warehouse
 
 logger = logging.getLogger("segmentation.build_audience")
-
-
-def pointer_path(audience: str) -> str:
-    """Where the pointer to the current version stands."""
-    return f"audiences/{audience}/current.json"
 
 
 @dataclass(frozen=True, slots=True)

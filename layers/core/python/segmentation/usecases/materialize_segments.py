@@ -7,24 +7,22 @@ from dataclasses import dataclass
 
 from segmentation.domain.errors import NotBuilt, SegmentationError, Superseded
 from segmentation.domain.published import Published
-from segmentation.domain.run import RunRecord, SegmentCount, run_id, table_name
+from segmentation.domain.run import (
+    RunRecord,
+    SegmentCount,
+    pointer_path,
+    run_id,
+    run_path,
+    run_pointer_path,
+    table_name,
+)
 from segmentation.domain.run_sql import changes_query, sizes_query
 from segmentation.language.sql import members_query
 from segmentation.ports import Clock, Lake, Queue, RuleSets, Stored, Warehouse
 
-from .build_audience import chosen, create_table, pointer_path
+from .build_audience import chosen, create_table
 
 logger = logging.getLogger("segmentation.materialize_segments")
-
-
-def run_pointer_path(audience: str) -> str:
-    """Where the pointer to the last committed run stands: that run's record."""
-    return f"memberships/{audience}/current.json"
-
-
-def run_path(audience: str, run: str, name: str) -> str:
-    """Something of a run."""
-    return f"memberships/{audience}/{run}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ from segmentation.domain.errors import BadRecord, Unavailable
 from segmentation.domain.messages import batch_messages
 from segmentation.domain.profile import BatchPart, profile_id, profile_name
 from segmentation.domain.published import Published
-from segmentation.domain.run import RunRecord
+from segmentation.domain.run import RunRecord, run_path
 from segmentation.domain.syndication import MOST_RUNS, PAGE, changes_path, index_path, members_path
 from segmentation.language.values import parse_value
 from segmentation.ports import Lake, Profiles, Queue, RuleSets, Tables
-
-from .materialize_segments import run_path
 
 MOST_MISSED = 30
 """Runs that one publication catches up with."""
