@@ -43,6 +43,12 @@ class Segment:
         """The attributes that the rule reads."""
         return frozenset(node.value for node in self.nodes() if node.op == "attribute")
 
+    @property
+    def behaviors(self) -> frozenset[str]:
+        """The behaviors whose events the rule reads."""
+        aggregates = (node.value for node in self.nodes() if isinstance(node.value, Aggregate))
+        return frozenset(selection.behavior for a in aggregates for selection in a.events.selections())
+
 
 @dataclass(frozen=True)
 class RuleSet:

@@ -9,6 +9,7 @@ Behaviors that are tied by a sequence (`followed_by`) share one pass over the un
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from .document import RuleSet, Segment
@@ -17,10 +18,13 @@ from .limits import WHOLE
 from .operators import OPERATORS
 from .sqltext import identifier, sql_type, text
 from .times import zone
-from .tree import Aggregate, Follow, Node, Selection
+from .tree import ZERO_OF_NOTHING, Aggregate, Follow, Node, Selection
 from .values import SUM_LIMIT
 
-_ZERO_OF_NOTHING = ("count", "count_distinct", "sum")
+LONGEST_QUERY = 262_144
+"""Bytes of a query that Athena takes (its quota "DML query string length")."""
+WRAPPING = 8_192
+"""Bytes left for the CREATE TABLE AS around a query."""
 
 
 class Writer:
@@ -88,6 +92,10 @@ class Plan:
         self._lists_table = lists_table
         self._by_id = {segment.id: segment for segment in rule_set}
         self.segments = self._needed(wanted)
+        lists = [segment.id for segment in self.segments if segment.kind == "list"]
+        self._has_lists = bool(lists)
+        if lists and lists_table is None:
+            raise ValueError(f"list segments need the table of their members: {', '.join(lists)}")
         self._number = {segment.id: i for i, segment in enumerate(self.segments)}
         self._attributes: dict[str, None] = {}
         self._passes = self._plan_passes()
@@ -153,7 +161,7 @@ class Plan:
     def aggregate_column(self, aggregate: Aggregate) -> str:
         """The column of an aggregate; counts and sums of nothing are 0."""
         column = self._pass_of[aggregate].aggregates[aggregate]
-        return f"coalesce({column}, 0e0)" if aggregate.function in _ZERO_OF_NOTHING else column
+        return f"coalesce({column}, 0e0)" if aggregate.function in ZERO_OF_NOTHING else column
 
     # Events
 
@@ -308,7 +316,7 @@ class Plan:
         for name in attributes:
             self.attribute(name)
         parts = [f"{event_pass.name} AS {_nest(self._pass_sql(event_pass))}" for event_pass in self._passes]
-        if self._lists_table is not None and any(segment.kind == "list" for segment in self.segments):
+        if self._lists_table is not None and self._has_lists:
             members = f"SELECT profile_key, array_agg(segment) AS lists\nFROM {identifier(self._lists_table)}\nGROUP BY profile_key"
             parts.append(f"lists AS {_nest(members)}")
         parts.append(f"c0 AS {_nest(self._joined(profiles_table))}")
@@ -366,10 +374,22 @@ class Plan:
         for event_pass in self._passes:
             columns += [f"{event_pass.name}.{column}" for column in event_pass.aggregates.values()]
             joins.append(f"LEFT JOIN {event_pass.name} ON {event_pass.name}.profile_key = p.profile_key")
-        if any(segment.kind == "list" for segment in self.segments):
+        if self._has_lists:
             columns.append("lists.lists")
             joins.append("LEFT JOIN lists ON lists.profile_key = p.profile_key")
         return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {identifier(profiles_table)} AS p", *joins])
+
+
+@dataclass(frozen=True)
+class MembersQuery:
+    """One SELECT and the ids of the segments whose members it finds."""
+
+    sql: str
+    segments: tuple[str, ...]
+
+
+class QueryTooLong(ValueError):
+    """A single segment's query is longer than Athena takes."""
 
 
 def members_query(
@@ -388,10 +408,38 @@ def members_query(
     """
     wanted = rule_set.of_kind("batch", "list")
     plan = Plan(rule_set, behavior_tables, now, wanted, lists_table)
-    if lists_table is None and any(segment.kind == "list" for segment in plan.segments):
-        names = ", ".join(segment.id for segment in plan.segments if segment.kind == "list")
-        raise ValueError(f"list segments need the table of their members: {names}")
     return plan.query(profiles_table, wanted, attributes)
+
+
+def members_queries(
+    rule_set: RuleSet,
+    profiles_table: str,
+    behavior_tables: Mapping[str, str],
+    now: int,
+    attributes: Sequence[str] = (),
+    lists_table: str | None = None,
+    longest: int = LONGEST_QUERY - WRAPPING,
+) -> tuple[MembersQuery, ...]:
+    """The same as `members_query`, as few queries as fit into `longest` bytes each.
+
+    Each query has a row for every profile, with the segments that it is about; `attributes` are columns of
+    the first one. Segments that read the same tables stay together. Raises `QueryTooLong`.
+    """
+
+    def fit(wanted: Sequence[Segment], attributes: Sequence[str]) -> list[MembersQuery]:
+        plan = Plan(rule_set, behavior_tables, now, wanted, lists_table)
+        sql = plan.query(profiles_table, wanted, attributes)
+        if len(sql.encode()) <= longest:
+            return [MembersQuery(sql, tuple(sorted(segment.id for segment in wanted)))]
+        if len(wanted) == 1:
+            size = len(sql.encode())
+            message = f"the query of segment {wanted[0].id!r} has {size} bytes, {longest} are possible; shorten its lists"
+            raise QueryTooLong(message)
+        middle = len(wanted) // 2
+        return fit(wanted[:middle], attributes) + fit(wanted[middle:], ())
+
+    wanted = sorted(rule_set.of_kind("batch", "list"), key=lambda s: (sorted(s.behaviors), s.id))
+    return tuple(fit(wanted, attributes))
 
 
 def _list(items: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ def text(value: str) -> str:
 
 def double(value: float) -> str:
     """A double literal: without an exponent Trino would read a decimal."""
-    shortest = repr(float(value))
+    shortest = repr(float(value)).removesuffix(".0")
     literal = shortest if "e" in shortest else f"{shortest}e0"
     return f"({literal})" if value < 0 else literal
 

@@ -10,6 +10,9 @@ from .types import Type
 CONDITION: Literal["condition"] = "condition"
 """The type of what is true or false, never missing."""
 
+ZERO_OF_NOTHING = frozenset({"count", "count_distinct", "sum"})
+"""The aggregates that are 0, not missing, where there are no events (decision 6)."""
+
 NodeType = Type | Literal["condition"]
 
 
@@ -25,6 +28,13 @@ class Node:
     type: NodeType
     args: tuple["Node", ...] = ()
     value: Any = None
+
+    @property
+    def is_never_missing(self) -> bool:
+        """Whether the value is there for every profile, so that no reading need guard against its absence."""
+        if isinstance(self.value, Aggregate):
+            return self.value.function in ZERO_OF_NOTHING
+        return self.type == CONDITION or self.op in ("constant", "bucket")
 
     def walk(self) -> Iterator["Node"]:
         """This node and all below it, those inside event selections included."""

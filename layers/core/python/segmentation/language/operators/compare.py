@@ -39,7 +39,10 @@ class Comparison(Operator):
         return between_values
 
     def sql(self, node: Node, *args: str) -> str:
-        return f"coalesce({args[0]} {self.symbol} {args[1]}, false)"
+        comparison = f"{args[0]} {self.symbol} {args[1]}"
+        if all(arg.is_never_missing for arg in node.args):
+            return f"({comparison})"
+        return f"coalesce({comparison}, false)"
 
 
 @operator
