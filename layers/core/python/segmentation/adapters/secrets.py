@@ -22,7 +22,7 @@ class SecretsManager:
         self._kept: tuple[float, bytes] | None = None
 
     def webhook_secret(self) -> bytes:
-        """The key's bytes: `whsec_` and base64 as Standard Webhooks writes it, or any other text as it is."""
+        """The key's bytes."""
         if self._kept is None or self._clock() - self._kept[0] >= FRESH_SECONDS:
             try:
                 text = self._client.get_secret_value(SecretId=self._arn)["SecretString"]
@@ -33,10 +33,8 @@ class SecretsManager:
 
 
 def key_bytes(text: str) -> bytes:
-    """The bytes that a secret's text stands for."""
-    if text.startswith("whsec_"):
-        try:
-            return base64.b64decode(text.removeprefix("whsec_"), validate=True)
-        except binascii.Error as error:
-            raise Unavailable("the webhook secret is not 'whsec_' and base64") from error
-    return text.encode()
+    """The bytes that a secret's text stands for: base64, with or without `whsec_`, as Standard Webhooks has it."""
+    try:
+        return base64.b64decode(text.strip().removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise Unavailable("the webhook secret is not base64, with or without 'whsec_' before it") from error
