@@ -1,0 +1,1 @@
+"""The embedded cloud: template.yaml, alive on one machine, without an AWS account."""

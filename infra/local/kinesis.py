@@ -1,0 +1,259 @@
+"""Event source mappings of Kinesis streams: batches in order, partial failures, bisection, retries, destinations."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.local.errors import TemplateError
+from infra.local.functions import Functions, describe, response_context, send_to_queue, timestamp
+from infra.local.log import Log
+from infra.local.provision import Mapped, World
+from infra.local.runtime import Invocation
+from infra.local.sources import Source, lowest_failures
+
+PAYLOAD_BYTES = 6 * 1024 * 1024
+_KNOWN = {
+    "EventSourceArn", "FunctionName", "StartingPosition", "BatchSize", "MaximumBatchingWindowInSeconds",
+    "FunctionResponseTypes", "BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds",
+    "DestinationConfig", "Enabled", "ParallelizationFactor", "Tags", "MetricsConfig",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """An event source mapping of a stream, as the template declares it."""
+
+    uuid: str
+    stream_arn: str
+    function: str
+    starting_position: str
+    batch_size: int
+    window: float
+    partial: bool
+    bisect: bool
+    retries: int
+    max_age: int
+    destination: str | None
+
+    @classmethod
+    def read(cls, mapped: Mapped) -> Settings:
+        """Read the properties; refuse what is unknown."""
+        properties = mapped.properties
+        if unknown := sorted(properties.keys() - _KNOWN):
+            raise TemplateError(
+                f"{mapped.logical_id}: the embedded cloud does not know {', '.join(unknown)} of a Kinesis source"
+            )
+        position = properties.get("StartingPosition", "TRIM_HORIZON")
+        if position not in {"TRIM_HORIZON", "LATEST"}:
+            raise TemplateError(
+                f"{mapped.logical_id}: the embedded cloud does not know StartingPosition {position}"
+            )
+        failure = (properties.get("DestinationConfig") or {}).get("OnFailure") or {}
+        destination = failure.get("Destination")
+        if destination and destination.split(":")[2] not in {"s3", "sqs"}:
+            raise TemplateError(f"{mapped.logical_id}: unknown kind of OnFailure destination {destination}")
+        return cls(
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, mapped.logical_id)),
+            stream_arn=properties["EventSourceArn"],
+            function=properties["FunctionName"],
+            starting_position=position,
+            batch_size=int(properties.get("BatchSize", 100)),
+            window=float(properties.get("MaximumBatchingWindowInSeconds", 0)),
+            partial="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
+            bisect=str(properties.get("BisectBatchOnFunctionError", False)).lower() == "true",
+            retries=int(properties.get("MaximumRetryAttempts", -1)),
+            max_age=int(properties.get("MaximumRecordAgeInSeconds", -1)),
+            destination=destination,
+        )
+
+
+class ShardReader(Source):
+    """Reads one shard for one function; a batch that fails holds up the shard until it is done with."""
+
+    def __init__(self, settings: Settings, shard: str, world: World, functions: Functions, log: Log) -> None:
+        spec = functions.find(settings.function).spec
+        super().__init__(f"{spec.logical_id}/{shard[-4:].lstrip('0') or '0'}", log)
+        self._settings = settings
+        self._shard = shard
+        self._world = world
+        self._functions = functions
+        self._role = spec.role
+        self._function_arn = spec.arn
+        self._client = world.client("kinesis")
+        self._iterator: str = self._client.get_shard_iterator(
+            StreamName=settings.stream_arn.rsplit("/", 1)[1],
+            ShardId=shard,
+            ShardIteratorType=settings.starting_position,
+        )["ShardIterator"]
+        self._waiting: list[dict[str, Any]] = []
+        self._waiting_since = 0.0
+
+    def look(self) -> bool:
+        """Read what is new, and hand over a batch if it is full or its window is over."""
+        settings = self._settings
+        if len(self._waiting) < settings.batch_size:
+            answer = self._client.get_records(
+                ShardIterator=self._iterator, Limit=settings.batch_size - len(self._waiting)
+            )
+            self._iterator = answer["NextShardIterator"]
+            if answer["Records"] and not self._waiting:
+                self._waiting_since = time.monotonic()
+            self._waiting += [self._record(record) for record in answer["Records"]]
+        if not self._waiting:
+            return False
+        size = self._fitting()
+        full = size < len(self._waiting) or len(self._waiting) >= settings.batch_size
+        over = time.monotonic() - self._waiting_since >= settings.window
+        if not (full or over or self.flush.is_set()):
+            self.stopping.wait(0.1)
+            return True
+        batch, self._waiting = self._waiting[:size], self._waiting[size:]
+        self._waiting_since = time.monotonic()
+        self._process(batch)
+        return True
+
+    def _fitting(self) -> int:
+        total = 0
+        for count, record in enumerate(self._waiting):
+            total += len(record["kinesis"]["data"]) + 600
+            if total > PAYLOAD_BYTES:
+                return max(1, count)
+        return len(self._waiting)
+
+    def _record(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0",
+                "partitionKey": record["PartitionKey"],
+                "sequenceNumber": record["SequenceNumber"],
+                "data": base64.b64encode(record["Data"]).decode(),
+                "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
+            },
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "eventID": f"{self._shard}:{record['SequenceNumber']}",
+            "eventName": "aws:kinesis:record",
+            "invokeIdentityArn": self._role,
+            "awsRegion": self._world.region,
+            "eventSourceARN": settings.stream_arn,
+        }
+
+    def _process(self, batch: list[dict[str, Any]]) -> None:
+        """Bring a batch to its end: processed, or put aside. Halves of it come one after the other, in order."""
+        settings = self._settings
+        stack: list[tuple[list[dict[str, Any]], int]] = [(batch, 0)]
+        tries = 0
+        while stack and not self.stopping.is_set():
+            records, attempt = stack.pop()
+            fresh = [record for record in records if not self._too_old(record)] if attempt else records
+            if len(fresh) < len(records):
+                old = [record for record in records if self._too_old(record)]
+                self._give_up(old, "RecordAgeExceeded", attempt, None)
+                if not fresh:
+                    continue
+                records = fresh
+            result = self._functions.invoke(settings.function, _event(records))
+            assert result is not None
+            if self.stopping.is_set():
+                return
+            left = self._failed(records, result)
+            if not left:
+                tries = 0
+                continue
+            tries += 1
+            self.log(
+                self.name, f"{len(left)} of {len(records)} records are to be retried: {self._why(result)}"
+            )
+            if settings.bisect and len(left) == len(records) > 1:
+                middle = len(left) // 2
+                stack += [(left[middle:], attempt), (left[:middle], attempt)]
+            elif settings.bisect and len(left) < len(records):
+                stack.append((left, 0))  # what came before is done; the rest begins anew
+            elif 0 <= settings.retries <= attempt:
+                self._give_up(left, "RetryAttemptsExhausted", attempt + 1, result)
+            else:
+                stack.append((left, attempt + 1))
+            self.stopping.wait(min(2.0, 0.05 * 2 ** min(tries, 10)))
+
+    def _failed(self, records: list[dict[str, Any]], result: Invocation) -> list[dict[str, Any]]:
+        """The records from the first that failed on: Lambda goes back to the lowest sequence number."""
+        if result.error is not None:
+            return records
+        if not self._settings.partial:
+            return []
+        numbers = [record["kinesis"]["sequenceNumber"] for record in records]
+        failed = lowest_failures(result.json(), numbers)
+        if failed is None:
+            return records
+        first = min((numbers.index(number) for number in failed), default=len(records))
+        return records[first:]
+
+    def _too_old(self, record: Mapping[str, Any]) -> bool:
+        age: float = time.time() - record["kinesis"]["approximateArrivalTimestamp"]
+        return 0 <= self._settings.max_age < age
+
+    def _why(self, result: Invocation) -> str:
+        return describe(result) if result.error is not None else "the function reports batchItemFailures"
+
+    def _give_up(
+        self, records: list[dict[str, Any]], condition: str, attempts: int, result: Invocation | None
+    ) -> None:
+        """Put records aside with the reason, as Lambda does: S3 gets the whole event, a queue what it was about."""
+        settings = self._settings
+        first, last = records[0]["kinesis"], records[-1]["kinesis"]
+        self.log(
+            self.name,
+            f"gives up {len(records)} records ({condition}): they go to {settings.destination or 'nowhere: no OnFailure'}",
+        )
+        if settings.destination is None:
+            return
+        record: dict[str, Any] = {
+            "requestContext": {
+                "requestId": result.request_id if result else str(uuid.uuid4()),
+                "functionArn": self._function_arn,
+                "condition": condition,
+                "approximateInvokeCount": attempts,
+            },
+            "responseContext": response_context(result) if result else None,
+            "version": "1.0",
+            "timestamp": timestamp(),
+            "KinesisBatchInfo": {
+                "shardId": self._shard,
+                "startSequenceNumber": first["sequenceNumber"],
+                "endSequenceNumber": last["sequenceNumber"],
+                "approximateArrivalOfFirstRecord": timestamp(first["approximateArrivalTimestamp"]),
+                "approximateArrivalOfLastRecord": timestamp(last["approximateArrivalTimestamp"]),
+                "batchSize": len(records),
+                "streamArn": settings.stream_arn,
+            },
+        }
+        if settings.destination.split(":")[2] == "sqs":
+            send_to_queue(self._world, settings.destination, json.dumps(record))
+            return
+        record["payload"] = _event(records).decode()
+        now = datetime.now(UTC)
+        key = (
+            f"aws/lambda/{settings.uuid}/{self._shard}/{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
+        )
+        self._world.client("s3").put_object(
+            Bucket=settings.destination.rsplit(":", 1)[1], Key=key, Body=json.dumps(record).encode()
+        )
+
+
+def shard_readers(mapped: Mapped, world: World, functions: Functions, log: Log) -> list[Source]:
+    """One reader for each shard of the stream."""
+    settings = Settings.read(mapped)
+    shards = world.client("kinesis").list_shards(StreamARN=settings.stream_arn)["Shards"]
+    return [ShardReader(settings, shard["ShardId"], world, functions, log) for shard in shards]
+
+
+def _event(records: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"Records": records}).encode()

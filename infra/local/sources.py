@@ -1,0 +1,78 @@
+"""What every event source has in common: a thread that polls, and word of when there was nothing to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from typing import Any
+
+from infra.local.log import Log
+
+IDLE_SECONDS = 0.2
+"""How long a source waits after it found nothing; Lambda polls a shard once a second."""
+
+
+class Source:
+    """A thread that looks for work again and again."""
+
+    def __init__(self, name: str, log: Log) -> None:
+        self.name = name
+        self.quiet_since = float("-inf")
+        """When the last look began that found nothing and left nothing over; -inf while there is work."""
+        self.flush = threading.Event()
+        """Set while somebody waits for the cloud to drain: batching windows end at once."""
+        self.log = log
+        self.stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop polling; what is under way may end by itself."""
+        self.stopping.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(seconds)
+
+    def look(self) -> bool:
+        """Look for work and do it; False if there was none, and none is waiting."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            try:
+                worked = self.look()
+            except Exception:
+                if self.stopping.is_set():
+                    return
+                self.log(self.name, "cannot go on, will try again:\n" + traceback.format_exc())
+                worked = True
+                self.stopping.wait(1)
+            self.quiet_since = float("-inf") if worked else began
+            if not worked:
+                self.stopping.wait(IDLE_SECONDS)
+
+
+def lowest_failures(answer: Any, identifiers: list[str]) -> set[str] | None:
+    """The items that a batch handler reports as failed (ReportBatchItemFailures); None if all have failed.
+
+    As Lambda reads it: nothing, an empty object and an empty list mean success; an answer that names an
+    unknown item, or is not of that shape, means that everything failed.
+    """
+    if answer is None or answer == {}:
+        return set()
+    if not isinstance(answer, dict) or "batchItemFailures" not in answer:
+        return None
+    failures = answer["batchItemFailures"]
+    if failures is None:
+        return set()
+    try:
+        failed = {failure["itemIdentifier"] for failure in failures}
+    except (TypeError, KeyError):
+        return None
+    return failed if failed <= set(identifiers) else None
