@@ -1,0 +1,211 @@
+"""Tables of the Glue catalog as DuckDB relations over what lies in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import duckdb
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra.local.athena.errors import NotProven, QueryFailed
+from infra.local.athena.translate import TableName
+from infra.local.athena.types import from_glue
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What Glue says of a table."""
+
+    name: TableName
+    location: str
+    columns: Mapping[str, str]
+    partition_keys: Mapping[str, str]
+    serde: str = ""
+    serde_parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_columns(self) -> dict[str, str]:
+        """Columns, then partition keys, with their catalog types."""
+        return {**self.columns, **self.partition_keys}
+
+
+class Catalog:
+    """Reads and writes the emulated Glue and S3."""
+
+    def __init__(self, endpoint_url: str, region: str) -> None:
+        session = boto3.session.Session()
+        options: dict[str, Any] = {
+            "endpoint_url": endpoint_url,
+            "region_name": region,
+            "aws_access_key_id": "athena",
+            "aws_secret_access_key": "athena",
+            "config": Config(max_pool_connections=16, s3={"addressing_style": "path"}),
+        }
+        self.glue = session.client("glue", **options)
+        self.s3 = session.client("s3", **options)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.glue.close()
+        self.s3.close()
+
+    # Glue ---------------------------------------------------------------------------------------------------
+
+    def find(self, name: TableName) -> Table | None:
+        """The table, or None where there is none."""
+        try:
+            raw = self.glue.get_table(DatabaseName=name.database, Name=name.table)["Table"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityNotFoundException":
+                raise
+            return None
+        storage = raw.get("StorageDescriptor", {})
+        serde = storage.get("SerdeInfo", {})
+        return Table(
+            name=name,
+            location=storage.get("Location", "").rstrip("/") + "/",
+            columns={column["Name"].lower(): column["Type"] for column in storage.get("Columns", [])},
+            partition_keys={key["Name"].lower(): key["Type"] for key in raw.get("PartitionKeys", [])},
+            serde=serde.get("SerializationLibrary", ""),
+            serde_parameters=serde.get("Parameters", {}),
+            parameters=raw.get("Parameters", {}),
+        )
+
+    def table(self, name: TableName) -> Table:
+        """The table; a missing one fails the query as in Athena."""
+        found = self.find(name)
+        if found is None:
+            self.require_database(name)
+            raise QueryFailed(
+                "TABLE_NOT_FOUND",
+                f"{name.where}Table 'awsdatacatalog.{name.database}.{name.table}' does not exist",
+            )
+        return found
+
+    def require_database(self, name: TableName) -> None:
+        """Fail the query if the database does not exist."""
+        try:
+            self.glue.get_database(Name=name.database)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityNotFoundException":
+                raise
+            raise QueryFailed(
+                "SCHEMA_NOT_FOUND", f"{name.where}Schema '{name.database}' does not exist"
+            ) from None
+
+    # S3 -----------------------------------------------------------------------------------------------------
+
+    def files(self, location: str) -> Iterator[str]:
+        """The data files under a prefix; Hive hides names that begin with _ or a dot."""
+        bucket, prefix = split_location(location)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for item in page.get("Contents", []):
+                    below = item["Key"][len(prefix) :]
+                    hidden = any(part.startswith(("_", ".")) for part in below.split("/"))
+                    if not hidden and item["Size"] > 0 and not item["Key"].endswith("/"):
+                        yield f"s3://{bucket}/{item['Key']}"
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchBucket":
+                raise QueryFailed(
+                    "HIVE_METASTORE_ERROR", f"Amazon S3 bucket not found: {bucket}", error_type=1306
+                ) from None
+            raise
+
+    def _partitioned_files(self, table: Table) -> list[str]:
+        """The files of the registered partitions (of all that lie there, where partitions are projected)."""
+        if table.parameters.get("projection.enabled", "").lower() == "true":
+            return [path for path in self.files(table.location) if _keys_of(path, table)]
+        pages = self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=table.name.database, TableName=table.name.table
+        )
+        found: list[str] = []
+        for page in pages:
+            for partition in page["Partitions"]:
+                location = partition["StorageDescriptor"]["Location"].rstrip("/") + "/"
+                keys = _keys_of(location, table)
+                if keys is None or list(keys.values()) != partition["Values"]:
+                    raise NotProven(f"a partition whose location does not spell its values ({location})")
+                found.extend(self.files(location))
+        return found
+
+    def relation(self, table: Table, connection: duckdb.DuckDBPyConnection) -> str:
+        """DuckDB SQL for the table: its columns, in order, with their declared types."""
+        files = self._partitioned_files(table) if table.partition_keys else list(self.files(table.location))
+        types = {name: from_glue(kind) for name, kind in table.all_columns.items()}
+        if not files:
+            empty = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in types.items())
+            return f"SELECT {empty} WHERE false"
+        reader = _reader(table, files, types)
+        present = {
+            row[0].lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()
+        }
+        outputs = ", ".join(
+            f"CAST({quoted(name) if name in present else 'NULL'} AS {kind}) AS {quoted(name)}"
+            for name, kind in types.items()
+        )
+        return f"SELECT {outputs} FROM {reader}"
+
+
+def _reader(table: Table, files: Sequence[str], types: Mapping[str, str]) -> str:
+    paths = "[" + ", ".join(literal(path) for path in files) + "]"
+    options = "union_by_name = true"
+    if table.partition_keys:
+        kinds = ", ".join(f"{literal(name)}: {types[name]}" for name in table.partition_keys)
+        options += f", hive_partitioning = true, hive_types = {{{kinds}}}"
+    else:
+        options += ", hive_partitioning = false"
+    serde = table.serde.rsplit(".", 1)[-1]
+    columns = "{" + ", ".join(f"{literal(name)}: {literal(types[name])}" for name in table.columns) + "}"
+    if serde == "ParquetHiveSerDe":
+        return f"read_parquet({paths}, {options})"
+    if serde in ("JsonSerDe", "HiveJsonSerDe"):
+        return f"read_json({paths}, format = 'newline_delimited', columns = {columns}, {options})"
+    if serde in ("OpenCSVSerde", "LazySimpleSerDe"):
+        given = table.serde_parameters
+        delimiter = (
+            given.get("separatorChar")
+            or given.get("field.delim")
+            or ("," if serde == "OpenCSVSerde" else "\x01")
+        )
+        quote = given.get("quoteChar", '"') if serde == "OpenCSVSerde" else ""
+        header = "true" if table.parameters.get("skip.header.line.count", "0") == "1" else "false"
+        missing = "''" if serde == "OpenCSVSerde" else "'\\N'"
+        return (
+            f"read_csv({paths}, delim = {literal(delimiter)}, quote = {literal(quote)}, header = {header}, "
+            f"nullstr = {missing}, columns = {columns}, {options})"
+        )
+    raise NotProven(f"tables with the serde {table.serde or '(none)'}")
+
+
+def _keys_of(path: str, table: Table) -> dict[str, str] | None:
+    """Partition values that a path spells as key=value, in the order of the table's keys."""
+    spelled = dict(part.split("=", 1) for part in path[len(table.location) :].split("/") if "=" in part)
+    if not path.startswith(table.location) or set(table.partition_keys) - set(spelled):
+        return None
+    return {key: unquote(spelled[key]) for key in table.partition_keys}
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Bucket and key prefix of an s3:// address."""
+    parts = urlsplit(location)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise QueryFailed("INVALID_TABLE_PROPERTY", f"'{location}' is not an s3:// location")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def quoted(name: str) -> str:
+    """An identifier for DuckDB."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text for DuckDB."""
+    return "'" + text.replace("'", "''") + "'"
