@@ -14,5 +14,12 @@ class QuietHandler(WSGIRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1  # one packet for headers and body
 
+    def handle_expect_100(self) -> bool:
+        """Answer at once: boto3 waits a second for this before it sends an object's content."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        del self.headers["Expect"]  # werkzeug would answer once more
+        return going_on
+
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Say nothing."""
