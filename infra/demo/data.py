@@ -73,7 +73,7 @@ def raw_tables() -> Iterator[RawTable]:
                     index, field.name, table[field.name].cast(pa.timestamp("ms"), safe=False)
                 )
         if name in ("transactions", "demographics"):
-            households.update(pc.unique(table["household_id"]).to_pylist())
+            households.update(one for one in pc.unique(table["household_id"]).to_pylist() if one is not None)
         yield RawTable(name, table)
     yield RawTable("households", pa.table({"household_id": pa.array(sorted(households), pa.int64())}))
 
