@@ -1,0 +1,142 @@
+"""Each role grants what its function's code calls, what its event sources need, and nothing else.
+
+The code's side is read off its source (tests/template/code.py), so a call added without a grant fails here, and so
+does a grant that has lost its call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.lint._sam import as_list, properties, statements, target
+from tests.template.code import every_function
+from tests.template.templates import ROOT, load
+
+Grant = tuple[str, str]
+TEMPLATE = load(ROOT / "template.yaml")
+CODE = every_function(TEMPLATE)
+
+STORES = {
+    "s3": "LakeBucket",
+    "dynamodb": "ProfilesTable",
+    "kinesis": "EventStream",
+    "secretsmanager": "WebhookSecret",
+    "athena": "AthenaWorkGroup",
+    "glue": "GlueDatabase",
+}
+# Without ListBucket, S3 answers for a missing object that it is forbidden.
+EVERY_FUNCTION = {
+    ("logs:CreateLogStream", "Logs"),
+    ("logs:PutLogEvents", "Logs"),
+    ("s3:GetObject", "LakeBucket"),
+    ("s3:ListBucket", "LakeBucket"),
+}
+# What Lambda does with the function's role to feed it, and to put aside what failed every time.
+SOURCES: dict[str, set[Grant]] = {
+    "Kinesis": {
+        ("kinesis:DescribeStreamSummary", "EventStream"),
+        ("kinesis:GetRecords", "EventStream"),
+        ("kinesis:GetShardIterator", "EventStream"),
+        ("kinesis:ListShards", "EventStream"),
+        ("s3:ListBucket", "FailuresBucket"),
+        ("s3:PutObject", "FailuresBucket"),
+    },
+    "SQS": {
+        ("sqs:ReceiveMessage", "{queue}"),
+        ("sqs:DeleteMessage", "{queue}"),
+        ("sqs:GetQueueAttributes", "{queue}"),
+    },
+    "ScheduleV2": {("sqs:SendMessage", "ScheduleDeadLetters")},
+    "HttpApi": set(),
+}
+# What Athena does in the caller's name when it runs CTAS, SELECT and DROP TABLE.
+ATHENA = {
+    *(
+        (f"glue:{action}", "GlueDatabase")
+        for action in ("GetDatabase", "GetTable", "GetTables", "GetPartitions")
+    ),
+    *((f"glue:{action}", "GlueDatabase") for action in ("CreateTable", "DeleteTable")),
+    *(
+        (f"s3:{action}", bucket)
+        for bucket in ("LakeBucket", "ResultsBucket")
+        for action in (
+            "GetBucketLocation",
+            "ListBucket",
+            "GetObject",
+            "PutObject",
+            "AbortMultipartUpload",
+            "ListMultipartUploadParts",
+        )
+    ),
+}
+
+
+def granted(function: str) -> set[Grant]:
+    """(action, resource) pairs of the function's role and of the managed policies attached to it."""
+    found = target(TEMPLATE, properties(TEMPLATE["Resources"][function])["Role"])
+    assert found is not None
+    role = found[1]
+    policies = [TEMPLATE["Resources"][one["Ref"]] for one in properties(role)["ManagedPolicyArns"]]
+    return {
+        (action, resource)
+        for source in (role, *policies)
+        for statement in statements(source)
+        for action in as_list(statement["Action"])
+        for where in as_list(statement["Resource"])
+        for resource in _named(where)
+    }
+
+
+def _named(where: Any) -> Iterator[str]:
+    """The resource of the template that an ARN is of. The catalog's own ARN goes with the database."""
+    if text := where.get("Fn::Sub"):
+        names = [name for name in re.findall(r"\$\{(\w+)(?:\.Arn)?\}", text) if not name.startswith("AWS")]
+        if not names:
+            assert text.endswith(":catalog"), f"{text} names no resource of the template"
+            return
+        yield names[-1]
+    else:
+        found = target(TEMPLATE, where)
+        assert found is not None, f"{where} names no resource of the template"
+        yield found[0]
+
+
+def needed(function: str) -> set[Grant]:
+    """What the code calls, and what its event sources and Athena do in its name."""
+    own = properties(TEMPLATE["Resources"][function])
+    queues = [
+        value["Ref"]
+        for name, value in own.get("Environment", {}).get("Variables", {}).items()
+        if name.endswith("_QUEUE_URL")
+    ]
+    grants = set(EVERY_FUNCTION)
+    for action in CODE[function].calls:
+        service = action.split(":")[0]
+        (store,) = queues if service == "sqs" else [STORES[service]]
+        grants.add((action, store))
+        if service == "athena":
+            grants |= ATHENA
+    for event in own["Events"].values():
+        queue = event["Properties"].get("Queue")
+        name = target(TEMPLATE, queue)[0] if queue else ""  # type: ignore[index]
+        grants |= {(action, where.format(queue=name)) for action, where in SOURCES[event["Type"]]}
+    return grants
+
+
+@pytest.mark.parametrize("function", CODE)
+def test_a_role_grants_what_is_needed_and_nothing_else(function: str) -> None:
+    grants, needs = granted(function), needed(function)
+    assert needs - grants == set(), f"{function} calls what its role does not grant"
+    assert grants - needs == set(), f"{function}'s role grants what it does not call"
+
+
+def test_the_code_is_really_read() -> None:
+    """A reading that finds nothing would agree with a role that grants nothing."""
+    assert CODE["CollectEvents"].calls >= {"kinesis:PutRecords", "s3:ListBucket", "s3:GetObject"}
+    assert CODE["EvaluateEvents"].calls >= {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
+    assert CODE["BuildAudience"].calls >= {"athena:StartQueryExecution", "glue:GetTable", "s3:DeleteObject"}
+    assert "dynamodb:PutItem" not in CODE["ServeApi"].calls
