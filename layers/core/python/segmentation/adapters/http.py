@@ -47,7 +47,12 @@ class HttpWebhooks:
         default = parts.port in (None, 443 if secure else 80)
         sent = {**headers, "host": host if default else f"{host}:{port}"}
         try:
-            with pool, pool.urlopen("POST", target, body=body, headers=sent, redirect=False) as response:
+            with pool:
+                # What the receiver writes is not read: only its status and one header count.
+                response = pool.urlopen(
+                    "POST", target, body=body, headers=sent, redirect=False, preload_content=False
+                )
+                response.close()
                 return Answer(response.status, _seconds(response.headers.get("retry-after")))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"no answer: {type(error).__name__}") from error

@@ -1,0 +1,113 @@
+"""Lake: the fake and S3. Rule sets stand in the lake."""
+
+import json
+from typing import Any
+
+import pytest
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.domain.errors import Unavailable
+from segmentation.ports import Lake
+
+from tests.contract.conftest import REGION, Client
+from tests.fakes import MemoryLake
+from tests.fakes.documents import documents
+
+
+def make_lake(client: Client) -> S3Lake:
+    client("s3").create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3Lake(client("s3"), "lake")
+
+
+@pytest.fixture(params=["fake", "s3"])
+def lake(request: pytest.FixtureRequest) -> Lake:
+    return MemoryLake() if request.param == "fake" else make_lake(request.getfixturevalue("client"))
+
+
+def test_what_was_put_comes_back(lake: Lake) -> None:
+    assert lake.get("a/b.json") is None
+    assert lake.put("a/b.json", b"one")
+    assert lake.put("a/b.json", b"two")
+    stored = lake.get("a/b.json")
+    assert stored is not None
+    assert stored.data == b"two"
+
+
+def test_a_put_can_demand_what_it_replaces(lake: Lake) -> None:
+    assert lake.put("x", b"1", expected="")
+    assert not lake.put("x", b"2", expected="")
+    stored = lake.get("x")
+    assert stored is not None
+    assert lake.put("x", b"3", expected=stored.tag)
+    assert not lake.put("x", b"4", expected=stored.tag)
+    after = lake.get("x")
+    assert after is not None
+    assert after.data == b"3"
+    assert not lake.put("nothing-there", b"5", expected=stored.tag)
+
+
+def test_paths_are_listed_sorted_and_removed_by_prefix(lake: Lake) -> None:
+    for path in ("p/2", "p/10", "p/q/1", "pp/1"):
+        lake.put(path, b"")
+    assert list(lake.list("p/")) == ["p/10", "p/2", "p/q/1"]
+    lake.delete_prefix("p/")
+    assert list(lake.list("")) == ["pp/1"]
+    lake.delete_prefix("p/")
+    with pytest.raises(ValueError, match="must end in"):
+        lake.delete_prefix("p")
+
+
+def test_the_warehouse_can_name_a_path(lake: Lake) -> None:
+    assert lake.uri("a/b/") == "s3://lake/a/b/"
+
+
+class TestRuleSets:
+    """What the functions read, and how a new one takes over."""
+
+    path = "rules/shop/ruleset.json"
+
+    @pytest.fixture
+    def lake(self, client: Client) -> S3Lake:
+        return make_lake(client)
+
+    def put(self, lake: Lake, **changes: Any) -> None:
+        lake.put(self.path, json.dumps({**documents(), **changes}).encode())
+
+    def test_none_published_is_none(self, lake: S3Lake) -> None:
+        assert dict(S3RuleSets(lake).all()) == {}
+
+    def test_a_new_one_takes_over_after_a_few_seconds(self, lake: S3Lake) -> None:
+        time = [0.0]
+        sets = S3RuleSets(lake, fresh=3, clock=lambda: time[0])
+        self.put(lake)
+        first = sets.all()["shop"]
+        self.put(lake, version="next")
+        assert sets.all()["shop"] is first
+        time[0] = 3.0
+        assert sets.all()["shop"].version == "next"
+        unchanged = sets.all()["shop"]
+        time[0] = 6.0
+        assert sets.all()["shop"] is unchanged
+
+    @pytest.mark.parametrize("broken", [b"{", b'{"audience": {}}', b"[]"])
+    def test_a_broken_one_leaves_the_last_good_one(self, lake: S3Lake, broken: bytes) -> None:
+        sets = S3RuleSets(lake, fresh=0)
+        self.put(lake)
+        good = sets.all()["shop"]
+        lake.put(self.path, broken)
+        assert sets.all()["shop"] is good
+        self.put(lake, version="mended")
+        assert sets.all()["shop"].version == "mended"
+
+    def test_one_under_anothers_name_is_refused(self, lake: S3Lake) -> None:
+        lake.put("rules/other/ruleset.json", json.dumps(documents()).encode())
+        assert dict(S3RuleSets(lake).all()) == {}
+
+    def test_a_lake_out_of_reach_leaves_the_last_ones(self, lake: S3Lake, client: Client) -> None:
+        sets = S3RuleSets(lake, fresh=0)
+        self.put(lake)
+        good = sets.all()["shop"]
+        client("s3").delete_object(Bucket="lake", Key=self.path)
+        client("s3").delete_bucket(Bucket="lake")
+        assert sets.all()["shop"] is good
+        with pytest.raises(Unavailable):
+            S3RuleSets(lake).all()

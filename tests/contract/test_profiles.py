@@ -1,0 +1,212 @@
+"""Profiles: the fake and DynamoDB."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.domain.errors import Unavailable
+from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.ports import Profiles
+
+from tests.contract.conftest import Client
+from tests.fakes import MemoryProfiles
+
+KEY = "shop#person_id:1"
+PART = RealtimePart(
+    revision=1,
+    state=b"\x00state",
+    members=("a", "b"),
+    flips=((10, ("c",), ()), (20, (), ("a", "b"))),
+    computed=5,
+    rules="v1",
+    batch="run1",
+    recheck=99,
+    outbox=({"id": "x", "segment": "a", "joined": True, "moment": 5, "event": None},),
+    expires=1_000,
+)
+BATCH = BatchPart(
+    "20240101t000000z_aaaa",
+    7,
+    ("s1", "s2"),
+    {
+        "text": "ü",
+        "empty": "",
+        "whole": 3.0,
+        "fraction": 0.1,
+        "huge": 1.7976931348623157e308,
+        "tiny": 5e-324,
+        "yes": True,
+        "second": 1_514_764_800,
+        "day": "2018-01-01",
+        "texts": ("a", None),
+        "numbers": (1.5, None),
+    },
+)
+
+
+def make_table(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName="profiles",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "profile", "AttributeType": "S"},
+            {"AttributeName": "part", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "profile", "KeyType": "HASH"},
+            {"AttributeName": "part", "KeyType": "RANGE"},
+        ],
+    )
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def profiles(request: pytest.FixtureRequest) -> Profiles:
+    if request.param == "fake":
+        return MemoryProfiles()
+    dynamodb = request.getfixturevalue("client")("dynamodb")
+    make_table(dynamodb)
+    return DynamoProfiles(dynamodb, "profiles")
+
+
+def plain(part: BatchPart | None) -> Any:
+    assert part is not None
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in part.attributes.items()
+    }
+
+
+def test_nothing_is_known_of_a_stranger(profiles: Profiles) -> None:
+    assert profiles.read([KEY]) == {KEY: Profile()}
+    assert not profiles.read([KEY])[KEY].exists
+
+
+def test_a_realtime_part_comes_back_whole(profiles: Profiles) -> None:
+    assert not profiles.save({KEY: PART}).lost
+    assert profiles.read([KEY])[KEY] == Profile(realtime=PART)
+    bare = replace(PART, revision=2, recheck=None, outbox=(), flips=(), members=(), batch="")
+    assert not profiles.save({KEY: bare}).lost
+    assert profiles.read([KEY])[KEY].realtime == bare
+
+
+def test_a_batch_part_comes_back_whole(profiles: Profiles) -> None:
+    assert profiles.publish([(KEY, BATCH)]) == 1
+    back = profiles.read([KEY])[KEY].batch
+    assert back is not None
+    assert (back.run, back.now, back.segments) == (BATCH.run, BATCH.now, BATCH.segments)
+    assert plain(back) == plain(BATCH)
+    assert [type(value) for value in plain(back).values()][6:8] == [bool, int]
+
+
+def test_the_parts_do_not_disturb_each_other(profiles: Profiles) -> None:
+    profiles.publish([(KEY, BATCH)])
+    profiles.save({KEY: PART})
+    profile = profiles.read([KEY])[KEY]
+    assert profile.realtime == PART
+    assert profile.batch is not None
+    assert profile.batch.run == BATCH.run
+
+
+def test_a_save_over_another_ones_write_is_lost(profiles: Profiles) -> None:
+    profiles.save({KEY: PART})
+    result = profiles.save({KEY: PART, "shop#person_id:2": PART})
+    assert result.lost == {KEY}
+    second = replace(PART, revision=2)
+    assert not profiles.save({KEY: second}).lost
+    assert profiles.save({KEY: replace(second, state=b"late")}).lost == {KEY}
+    assert profiles.read([KEY])[KEY].realtime == second
+    assert profiles.read(["shop#person_id:2"])["shop#person_id:2"].realtime == PART
+
+
+def test_an_outbox_is_emptied_only_at_its_revision(profiles: Profiles) -> None:
+    profiles.save({KEY: PART})
+    profiles.clear_outbox({KEY: 2, "shop#person_id:nobody": 1})
+    part = profiles.read([KEY])[KEY].realtime
+    assert part is not None
+    assert part.outbox
+    profiles.clear_outbox({KEY: 1})
+    assert profiles.read([KEY])[KEY].realtime == replace(PART, outbox=())
+
+
+def test_an_older_run_writes_nothing(profiles: Profiles) -> None:
+    profiles.publish([(KEY, BATCH)])
+    older = replace(BATCH, run="20231231t000000z_ffff", segments=())
+    assert profiles.publish([(KEY, older)]) == 0
+    assert profiles.publish([(KEY, BATCH)]) == 1
+    newer = replace(BATCH, run="20240102t000000z_0000", segments=())
+    assert profiles.publish([(KEY, newer)]) == 1
+    back = profiles.read([KEY])[KEY].batch
+    assert back is not None
+    assert back.run == newer.run
+
+
+def test_many_are_read_and_written(profiles: Profiles) -> None:
+    keys = [f"shop#person_id:{number}" for number in range(130)]
+    assert profiles.publish((key, BATCH) for key in keys) == 130
+    assert not profiles.save(dict.fromkeys(keys[:120], PART)).lost
+    found = profiles.read([*keys, *keys])
+    assert len(found) == 130
+    assert all(profile.batch for profile in found.values())
+    assert sum(profile.realtime is not None for profile in found.values()) == 120
+
+
+class Reluctant:
+    """A DynamoDB that leaves keys unprocessed, or throttles writes, a few times."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self.real, self.times, self.calls = real, times, 0
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:
+        self.calls += 1
+        if self.times:
+            self.times -= 1
+            keys = RequestItems["profiles"]["Keys"]
+            some = self.real.batch_get_item(RequestItems={"profiles": {"Keys": keys[:1]}})
+            left = {"profiles": {"Keys": keys[1:], "ConsistentRead": True}} if keys[1:] else {}
+            return {**some, "UnprocessedKeys": left}
+        return self.real.batch_get_item(RequestItems=RequestItems)
+
+    def put_item(self, **request: Any) -> Any:
+        self.calls += 1
+        if self.times:
+            self.times -= 1
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "PutItem")
+        return self.real.put_item(**request)
+
+
+def test_unprocessed_keys_are_asked_again(client: Client) -> None:
+    make_table(client("dynamodb"))
+    DynamoProfiles(client("dynamodb"), "profiles").publish((f"k{number}", BATCH) for number in range(6))
+    reluctant = Reluctant(client("dynamodb"), 3)
+    found = DynamoProfiles(reluctant, "profiles", lambda _: None).read([f"k{number}" for number in range(6)])
+    assert all(profile.batch for profile in found.values())
+    assert reluctant.calls == 4
+
+
+def test_a_table_that_never_gives_all_is_unavailable(client: Client) -> None:
+    make_table(client("dynamodb"))
+    reluctant = Reluctant(client("dynamodb"), 100)
+    with pytest.raises(Unavailable):
+        DynamoProfiles(reluctant, "profiles", lambda _: None).read([f"k{number}" for number in range(50)])
+
+
+def test_throttled_batch_writes_are_repeated(client: Client) -> None:
+    make_table(client("dynamodb"))
+    reluctant = Reluctant(client("dynamodb"), 3)
+    assert DynamoProfiles(reluctant, "profiles", lambda _: None).publish([(KEY, BATCH)]) == 1
+    assert reluctant.calls == 4
+
+
+def test_a_throttled_save_is_said_and_not_taken_for_a_lost_race(client: Client) -> None:
+    make_table(client("dynamodb"))
+    result = DynamoProfiles(Reluctant(client("dynamodb"), 1), "profiles").save({KEY: PART})
+    assert dict(result.failed) == {KEY: "ThrottlingException"}
+    assert not result.lost
+
+
+def test_a_read_is_one_request_for_fifty_profiles(client: Client) -> None:
+    make_table(client("dynamodb"))
+    counting = Reluctant(client("dynamodb"), 0)
+    DynamoProfiles(counting, "profiles").read([f"k{number}" for number in range(50)])
+    assert counting.calls == 1

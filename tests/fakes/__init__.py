@@ -1,0 +1,27 @@
+"""In-memory stand-ins for the ports. Each passes the same contract suite as its adapter (tests/contract)."""
+
+from tests.fakes.stores import (
+    FakeSecrets,
+    FakeWarehouse,
+    FakeWebhooks,
+    FixedClock,
+    MemoryEventLog,
+    MemoryLake,
+    MemoryProfiles,
+    MemoryQueue,
+    MemoryTables,
+    StaticRuleSets,
+)
+
+__all__ = [
+    "FakeSecrets",
+    "FakeWarehouse",
+    "FakeWebhooks",
+    "FixedClock",
+    "MemoryEventLog",
+    "MemoryLake",
+    "MemoryProfiles",
+    "MemoryQueue",
+    "MemoryTables",
+    "StaticRuleSets",
+]
