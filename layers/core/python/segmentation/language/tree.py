@@ -1,7 +1,7 @@
 """The typed tree: what a checked rule is, and what every reading of it starts from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .times import Window
@@ -28,6 +28,13 @@ class Node:
     type: NodeType
     args: tuple["Node", ...] = ()
     value: Any = None
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        # Trees are keys everywhere, also while events are evaluated, so each is hashed once.
+        if not self._hash:
+            object.__setattr__(self, "_hash", hash((self.op, self.type, self.args, self.value)) or 1)
+        return self._hash
 
     @property
     def is_never_missing(self) -> bool:
