@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ def load(path: Path, parameters: Mapping[str, str], region: str) -> Template:
     """Read, transform (offline) and check the parameters of a template."""
     path = path.resolve()
     try:
-        document = yaml_parse(path.read_text("utf-8"))
+        # through JSON: YAML reads 2012-10-17 as a date, CloudFormation as text
+        document = json.loads(json.dumps(yaml_parse(path.read_text("utf-8")), default=str))
     except FileNotFoundError:
         raise TemplateError(f"{path} does not exist; name the template with --template") from None
     except yaml.YAMLError as error:
