@@ -11,6 +11,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
 
 
 def _finite(expression: str) -> str:
@@ -19,6 +20,9 @@ def _finite(expression: str) -> str:
 
 class Arithmetic(Operator):
     """A function of two numbers."""
+
+    compound = True
+    word: str
 
     def apply(self, a: float, b: float) -> float:
         """The Python meaning; may raise ZeroDivisionError or overflow to infinity."""
@@ -41,12 +45,17 @@ class Arithmetic(Operator):
 
         return compute
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        left, right = node.args
+        return f"{say.operand(left)} {self.word} {say.operand(right)}"
+
 
 @operator
 class Add(Arithmetic):
     """`a + b`."""
 
     name = "add"
+    word = "plus"
 
     def apply(self, a: float, b: float) -> float:
         return a + b
@@ -60,9 +69,16 @@ class Subtract(Arithmetic):
     """`a - b`."""
 
     name = "subtract"
+    word = "minus"
 
     def apply(self, a: float, b: float) -> float:
         return a - b
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        left, right = node.args
+        if left.op == "constant" and left.value == 0:
+            return f"minus {say.operand(right)}"
+        return super().sentence(node, say)
 
     def sql(self, node: Node, *args: str) -> str:
         return _finite(f"{args[0]} - {args[1]}")
@@ -73,6 +89,7 @@ class Multiply(Arithmetic):
     """`a * b`."""
 
     name = "multiply"
+    word = "times"
 
     def apply(self, a: float, b: float) -> float:
         return a * b
@@ -86,6 +103,7 @@ class Divide(Arithmetic):
     """`a / b`."""
 
     name = "divide"
+    word = "divided by"
 
     def apply(self, a: float, b: float) -> float:
         return a / b
@@ -99,6 +117,7 @@ class Remainder(Arithmetic):
     """`a % b`, with the sign of `a`."""
 
     name = "remainder"
+    word = "modulo"
 
     def apply(self, a: float, b: float) -> float:
         return math.fmod(a, b) if b else math.nan

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ..problems import step
 from ..tree import CONDITION, Node
 from ..types import ELEMENT, Type
-from .base import Closure, Operator, operator, reads
+from .base import Bound, Closure, Operator, operator, reads
+from .phrases import Relation, is_one, quantities, quantity
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
     from ..sql import Writer
 
 
@@ -35,6 +37,12 @@ class Some(Operator):
         array, condition = (writer.expression(arg) for arg in node.args)
         return f"coalesce(any_match({array}, {writer.element} -> {condition}), false)"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.elements(node, "at least one of")
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.elements(node, "none of") + say.missing(node.args[0])
+
 
 @operator
 class All(Operator):
@@ -55,6 +63,12 @@ class All(Operator):
         array, condition = (writer.expression(arg) for arg in node.args)
         every = f"all_match({array}, {writer.element} -> {condition})"
         return f"coalesce(cardinality({array}) > 0 AND {every}, false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.elements(node, "each of")
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.elements(node, "not each of") + " (or there are none)"
 
 
 @operator
@@ -81,6 +95,26 @@ class ArrayCount(Operator):
             array = f"filter({array}, {writer.element} -> {writer.expression(node.args[1])})"
         return f"CAST(cardinality({array}) AS double)"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"the number of {self._entries(node, say)}"
+
+    def comparison(self, node: Node, relation: Relation, other: Node, denied: bool, say: "Speaker") -> str:
+        if other.op != "constant":
+            return super().comparison(node, relation, other, denied, say)
+        has = "does not have" if denied else "has"
+        missing = say.missing(node.args[0]) if denied else ""
+        amount = quantity(relation, other.value)
+        return f"{has} {amount} {self._entries(node, say, one=is_one(amount))}{missing}"
+
+    def between(self, node: Node, low: Bound, high: Bound, denied: bool, say: "Speaker") -> str:
+        has = "does not have" if denied else "has"
+        missing = say.missing(node.args[0]) if denied else ""
+        return f"{has} {quantities(low, high)} {self._entries(node, say)}{missing}"
+
+    def _entries(self, node: Node, say: "Speaker", *, one: bool = False) -> str:
+        which = f" (where {say.condition(node.args[1])})" if len(node.args) == 2 else ""
+        return f"{'entry' if one else 'entries'} in {say.value(node.args[0])}{which}"
+
 
 @operator
 class Has(Operator):
@@ -100,6 +134,13 @@ class Has(Operator):
 
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce(contains({args[0]}, {args[1]}), false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} contains {say.value(node.args[1])}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        array, value = node.args
+        return f"{say.value(array)} does not contain {say.value(value)}{say.missing(*node.args)}"
 
 
 @reads("some", "all", "none")

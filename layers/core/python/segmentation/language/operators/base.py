@@ -1,17 +1,19 @@
 """What an operator is, and the two tables in which all operators stand.
 
 One operator is defined in one place: a `reads` function turns its JSON-Logic form into a checked node,
-an `Operator` gives that node its Python meaning and its SQL.
+an `Operator` gives that node its Python meaning, its SQL and its sentence.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..tree import Node
+from .phrases import Relation, verb
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
     from ..evaluate import Compiler, Evaluation
+    from ..sentence import Speaker
     from ..sql import Writer
 
 Closure = Callable[["Evaluation", Any], Any]
@@ -19,6 +21,9 @@ Closure = Callable[["Evaluation", Any], Any]
 
 Reader = Callable[["Checker", str, list[Any], str, "Scope"], Node | None]
 """`(checker, operator name, operands, pointer of the operands, scope) -> node`, problems reported."""
+
+Bound = tuple[Relation, Node]
+"""A relation, and the constant that it is to."""
 
 OPERATORS: dict[str, "Operator"] = {}
 READERS: dict[str, Reader] = {}
@@ -44,6 +49,32 @@ class Operator:
     def sql(self, node: Node, *args: str) -> str:
         """The node's Trino SQL over the expressions of its arguments. Conditions are never NULL."""
         raise TypeError(f"{self.name} defines neither render nor sql")
+
+    compound = False
+    """Whether the phrase of this value needs parentheses inside another one."""
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        """The node in plain English: what a condition says of a person, or a value as a noun phrase."""
+        raise TypeError(f"{self.name} defines no sentence")
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        """What is said where a condition does not hold."""
+        return f"not ({self.sentence(node, say)})"
+
+    def comparison(self, node: Node, relation: Relation, other: Node, denied: bool, say: "Speaker") -> str:
+        """That a value stands in a relation to another one, or (`denied`) that it does not."""
+        missing = say.missing(node, other) if denied else ""
+        return f"{say.value(node)} {verb(node.type, relation, denied)} {say.value(other)}{missing}"
+
+    def between(self, node: Node, low: Bound, high: Bound, denied: bool, say: "Speaker") -> str:
+        """That a value keeps two bounds, or (`denied`) that it does not."""
+        missing = say.missing(node) if denied else ""
+        first, last = say.value(low[1]), say.value(high[1])
+        if (low[0], high[0]) == ("ge", "le"):
+            return f"{say.value(node)} {'is not' if denied else 'is'} between {first} and {last}{missing}"
+        above, below = verb(node.type, low[0], False), verb(node.type, high[0], False)
+        bounds = f"{above} {first} and {below.removeprefix('is ')} {last}"
+        return f"not ({say.value(node)} {bounds})" if denied else f"{say.value(node)} {bounds}"
 
 
 def operator(cls: type[Operator]) -> type[Operator]:

@@ -9,12 +9,14 @@ from ..tree import Aggregate, Follow, Node, Selection
 from ..types import Type
 from ..values import exact_sum
 from .arrays import read_array
-from .base import Closure, Operator, operator, reads
+from .base import Bound, Closure, Operator, operator, reads
+from .phrases import Relation, is_one, quantities, quantity
 from .time import read_literal_window
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
     from ..evaluate import Compiler, Row
+    from ..sentence import Speaker
     from ..sql import Writer
 
 _SCALARS = (Type.STRING, Type.NUMBER, Type.BOOLEAN, Type.TIMESTAMP, Type.DATE)
@@ -52,6 +54,55 @@ class AggregateEvents(Operator):
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.aggregate(node.value)
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        aggregate: Aggregate = node.value
+        figure = _SAID[aggregate.function, aggregate.column == "time"]
+        return figure.format(column=say.column(aggregate.column or ""), events=say.events(aggregate.events))
+
+    def comparison(self, node: Node, relation: Relation, other: Node, denied: bool, say: "Speaker") -> str:
+        if other.op != "constant" or node.value.function not in _COUNTS:
+            return super().comparison(node, relation, other, denied, say)
+        amount = quantity(relation, other.value)
+        if not denied:
+            return f"has {amount} {self._counted(node, say, one=is_one(amount))}"
+        # Only "exactly" is ever denied: the other relations have an opposite, for a count is never missing.
+        if other.value == 0:
+            return f"has at least one {self._counted(node, say, one=True)}"
+        return f"does not have {amount} {self._counted(node, say, one=is_one(amount))}"
+
+    def between(self, node: Node, low: Bound, high: Bound, denied: bool, say: "Speaker") -> str:
+        if node.value.function not in _COUNTS:
+            return super().between(node, low, high, denied, say)
+        has = "does not have" if denied else "has"
+        return f"{has} {quantities(low, high)} {self._counted(node, say)}"
+
+    def _counted(self, node: Node, say: "Speaker", *, one: bool = False) -> str:
+        aggregate: Aggregate = node.value
+        if aggregate.function == "count":
+            return say.events(aggregate.events, one=one)
+        noun = "value" if one else "values"
+        return f"different {say.column(aggregate.column or '')} {noun} in {say.events(aggregate.events)}"
+
+
+_COUNTS = ("count", "count_distinct")
+_OF = "{column} of {events}"
+_SAID = {
+    ("count", False): "the number of {events}",
+    ("count_distinct", False): "the number of different {column} values in {events}",
+    ("count_distinct", True): "the number of different times of {events}",
+    ("sum", False): f"the total {_OF}",
+    ("avg", False): f"the average {_OF}",
+    ("min", False): f"the lowest {_OF}",
+    ("max", False): f"the highest {_OF}",
+    ("min", True): "the earliest time of {events}",
+    ("max", True): "the latest time of {events}",
+    ("first", False): f"the first {_OF}",
+    ("first", True): "the first time of {events}",
+    ("last", False): f"the last {_OF}",
+    ("last", True): "the last time of {events}",
+}
+"""How each aggregate is said, by function and whether it is of the events' time."""
 
 
 def _value(row: "Row", column: str) -> Any:

@@ -2,15 +2,17 @@
 
 import operator as op
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..problems import step
 from ..tree import CONDITION, Node
 from ..types import Type
 from .base import Closure, Operator, operator, reads
+from .phrases import Relation
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
 
 
 class Comparison(Operator):
@@ -18,6 +20,11 @@ class Comparison(Operator):
 
     symbol: str
     python: Any
+
+    @property
+    def relation(self) -> Relation:
+        """How a sentence calls it."""
+        return cast(Relation, self.name)
 
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         left, right = args
@@ -43,6 +50,12 @@ class Comparison(Operator):
         if all(arg.is_never_missing for arg in node.args):
             return f"({comparison})"
         return f"coalesce({comparison}, false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.compare(self.relation, *node.args)
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.compare(self.relation, *node.args, denied=True)
 
 
 @operator
@@ -78,6 +91,12 @@ class Present(Operator):
 
     def sql(self, node: Node, *args: str) -> str:
         return f"({args[0]} IS NOT NULL)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} is present"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} is missing"
 
 
 @reads("==", "===", "!=", "!==")

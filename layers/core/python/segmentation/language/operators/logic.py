@@ -8,6 +8,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
 
 
 @operator
@@ -25,6 +26,12 @@ class And(Operator):
     def sql(self, node: Node, *args: str) -> str:
         return "(" + " AND ".join(args) + ")"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.group("and", node.args)
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.group("or", node.args, denied=True)
+
 
 @operator
 class Or(Operator):
@@ -41,6 +48,12 @@ class Or(Operator):
     def sql(self, node: Node, *args: str) -> str:
         return "(" + " OR ".join(args) + ")"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.group("or", node.args)
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.group("and", node.args, denied=True)
+
 
 @operator
 class Not(Operator):
@@ -55,6 +68,12 @@ class Not(Operator):
     def sql(self, node: Node, *args: str) -> str:
         return f"(NOT {args[0]})"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.condition(node.args[0], denied=True)
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return say.condition(node.args[0])
+
 
 @operator
 class Truth(Operator):
@@ -68,6 +87,12 @@ class Truth(Operator):
 
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce({args[0]}, false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} is true"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} is not true{say.missing(node.args[0])}"
 
 
 @reads("and", "or")

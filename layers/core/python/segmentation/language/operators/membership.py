@@ -11,6 +11,7 @@ from .segments import read_segment
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
 
 
 @operator
@@ -27,6 +28,15 @@ class OneOf(Operator):
     def sql(self, node: Node, *args: str) -> str:
         type_ = Type(node.args[0].type)
         return f"coalesce({args[0]} IN ({', '.join(literal(type_, item) for item in node.value)}), false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        value = node.args[0]
+        return f"{say.value(value)} is one of {say.listed(Type(value.type), node.value)}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        value = node.args[0]
+        listed = say.listed(Type(value.type), node.value)
+        return f"{say.value(value)} is not one of {listed}{say.missing(value)}"
 
 
 @reads("in")

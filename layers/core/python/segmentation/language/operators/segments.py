@@ -7,10 +7,12 @@ from ..problems import did_you_mean
 from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
-from .base import Closure, Operator, operator, reads
+from .base import Bound, Closure, Operator, operator, reads
+from .phrases import Relation
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
     from ..sql import Writer
 
 DIGITS = 13
@@ -36,6 +38,12 @@ class InSegment(Operator):
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.segment(node.value)
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"is in segment {say.segment(node.value)}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return f"is not in segment {say.segment(node.value)}"
+
 
 @operator
 class Bucket(Operator):
@@ -51,6 +59,22 @@ class Bucket(Operator):
         hashed = f"sha256(to_utf8(concat({text(node.value + ':')}, {writer.profile_key})))"
         number = f"from_base(substr(lower(to_hex({hashed})), 1, {DIGITS}), 16)"
         return f"CAST({number} AS double) / {16**DIGITS}e0 * 100e0"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"the share '{node.value}' (from 0 to 100)"
+
+    def comparison(self, node: Node, relation: Relation, other: Node, denied: bool, say: "Speaker") -> str:
+        if other.op != "constant" or relation not in ("lt", "ge"):
+            return super().comparison(node, relation, other, denied, say)
+        place = "in" if relation == "lt" else "outside"
+        return f"is {place} the first {say.value(other)}% of the share '{node.value}'"
+
+    def between(self, node: Node, low: Bound, high: Bound, denied: bool, say: "Speaker") -> str:
+        if (low[0], high[0]) != ("ge", "lt"):
+            return super().between(node, low, high, denied, say)
+        negation = "not " if denied else ""
+        borders = f"{say.value(low[1])}% and {say.value(high[1])}%"
+        return f"is {negation}between {borders} of the share '{node.value}'"
 
 
 def read_segment(checker: "Checker", item: Any, pointer: str) -> Node | None:

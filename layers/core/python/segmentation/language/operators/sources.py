@@ -10,6 +10,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
     from ..sql import Writer
 
 
@@ -26,6 +27,9 @@ class Constant(Operator):
     def sql(self, node: Node, *args: str) -> str:
         return literal(Type(node.type), node.value)
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.literal(Type(node.type), node.value)
+
 
 @operator
 class Attribute(Operator):
@@ -39,6 +43,9 @@ class Attribute(Operator):
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.attribute(node.value)
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.attribute(node.value)
 
 
 @operator
@@ -56,6 +63,9 @@ class Column(Operator):
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.column(node.value)
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.column(node.value)
+
 
 @operator
 class Element(Operator):
@@ -68,6 +78,9 @@ class Element(Operator):
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.element
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return say.element
 
 
 @reads("var")

@@ -12,10 +12,13 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
 
 
 class TextTest(Operator):
     """A test of two strings; false where either is missing."""
+
+    verbs: tuple[str, str]
 
     def holds(self, value: str, part: str) -> bool:
         """The Python meaning."""
@@ -32,12 +35,20 @@ class TextTest(Operator):
 
         return test
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} {self.verbs[0]} {say.value(node.args[1])}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        whole, part = node.args
+        return f"{say.value(whole)} {self.verbs[1]} {say.value(part)}{say.missing(whole, part)}"
+
 
 @operator
 class Contains(TextTest):
     """Whether a string holds another. Arguments: the whole, the part."""
 
     name = "contains"
+    verbs = ("contains", "does not contain")
 
     def holds(self, value: str, part: str) -> bool:
         return part in value
@@ -51,6 +62,7 @@ class StartsWith(TextTest):
     """Whether a string begins with another."""
 
     name = "starts_with"
+    verbs = ("begins with", "does not begin with")
 
     def holds(self, value: str, part: str) -> bool:
         return value.startswith(part)
@@ -64,6 +76,7 @@ class EndsWith(TextTest):
     """Whether a string ends with another."""
 
     name = "ends_with"
+    verbs = ("ends with", "does not end with")
 
     def holds(self, value: str, part: str) -> bool:
         return value.endswith(part)
@@ -93,6 +106,13 @@ class Matches(Operator):
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce(regexp_like({args[0]}, {text(java(parse(node.value)))}), false)"
 
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} matches the pattern {node.value}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        value = node.args[0]
+        return f"{say.value(value)} does not match the pattern {node.value}{say.missing(value)}"
+
 
 class CaseMapping(Operator):
     """A string, mapped code point by code point."""
@@ -111,6 +131,9 @@ class CaseMapping(Operator):
 
     def sql(self, node: Node, *args: str) -> str:
         return f"{self.name}({args[0]})"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} in {self.name} case"
 
 
 @operator

@@ -10,6 +10,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..sentence import Speaker
     from ..sql import Writer
 
 
@@ -56,6 +57,13 @@ class InWindow(Operator):
             first, last = (None if low is None else str(low)), str(high)
         after = "" if first is None else f"{moment} > {first} AND "
         return f"coalesce({after}{moment} <= {last}, false)"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return f"{say.value(node.args[0])} is {say.window(node.value)}"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        moment = node.args[0]
+        return f"{say.value(moment)} is not {say.window(node.value)}{say.missing(moment)}"
 
 
 @reads("within", "older_than", "within_next", "during")
