@@ -17,6 +17,7 @@ import duckdb_extension_httpfs
 import duckdb_extension_icu
 from sqlglot import exp
 
+from infra.local.athena import functions
 from infra.local.athena.catalog import Catalog, Table, literal, quoted, split_location
 from infra.local.athena.errors import NotProven, QueryFailed, from_duckdb
 from infra.local.athena.results import ResultSet, Row, text_of
@@ -34,10 +35,9 @@ from infra.local.athena.statements import (
     Statement,
     Unload,
 )
-from infra.local.athena.translate import UNNAMED, TableName, translate
+from infra.local.athena.translate import UNNAMED, TableName, locate, translate
 from infra.local.athena.types import ColumnType, from_glue
 
-_MACROS = Path(__file__).with_name("macros.sql").read_text(encoding="utf-8")
 _EXTENSIONS = [
     next(Path(module.__path__[0]).glob("extensions/*/*.duckdb_extension"))
     for module in (duckdb_extension_httpfs, duckdb_extension_icu)
@@ -119,7 +119,8 @@ class Engine:
                 return self._run(statement, job, Path(scratch))
         except duckdb.Error as error:
             job.check()
-            raise from_duckdb(error) from error
+            query = getattr(statement, "query", exp.Null())
+            raise from_duckdb(error, lambda name: locate(query, name)) from error
 
     def _run(self, statement: Statement, job: Job, scratch: Path) -> ResultSet:
         match statement:
@@ -166,7 +167,7 @@ class Engine:
             f"ENDPOINT {literal(self._endpoint.netloc)}, URL_STYLE 'path', "
             f"USE_SSL {'true' if self._endpoint.scheme == 'https' else 'false'})"
         )
-        connection.execute(_MACROS)
+        connection.execute(functions.MACROS)
         job.connection = connection
         job.check()
         return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -49,8 +50,8 @@ _UNKNOWN_COLUMN = re.compile(
 )
 
 
-def from_duckdb(error: duckdb.Error) -> QueryFailed:
-    """The query failure that Athena would report for what DuckDB raised."""
+def from_duckdb(error: duckdb.Error, locate: Callable[[str], str]) -> QueryFailed:
+    """The query failure that Athena would report for what DuckDB raised; `locate` finds a name in the query."""
     text = str(error).split("\n\nLINE ")[0].strip()
     if raised := _RAISED.search(text):
         return QueryFailed(raised["code"], raised["message"])
@@ -61,13 +62,15 @@ def from_duckdb(error: duckdb.Error) -> QueryFailed:
                 name = unknown["column"] or unknown["table"] or unknown["member"]
                 return QueryFailed(
                     "COLUMN_NOT_FOUND",
-                    f"Column '{name}' cannot be resolved or requester is not authorized to access requested resources",
+                    f"{locate(name)}Column '{name}' cannot be resolved or requester is not authorized to access requested resources",
                 )
             if "mbiguous" in text:
                 return QueryFailed("AMBIGUOUS_NAME", detail)
             if "GROUP BY" in text:
                 return QueryFailed("EXPRESSION_NOT_AGGREGATE", detail)
             return QueryFailed("TYPE_MISMATCH", detail)
+        case duckdb.InvalidInputException() if "More than one row returned by a subquery" in text:
+            return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
         case duckdb.ConversionException():
             return QueryFailed("INVALID_CAST_ARGUMENT", detail)
         case duckdb.OutOfRangeException():

@@ -6,8 +6,16 @@ macros.sql. What is not here is refused. Each line has golden cases in tests/loc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
+
+MACROS: Final = Path(__file__).with_name("macros.sql").read_text(encoding="utf-8")
+# The macros whose parameters have types, so that the types of the arguments choose among their bodies.
+OVERLOADED: Final = re.compile(
+    "|".join(sorted(set(re.findall(r"CREATE MACRO (trino_\w+)\s*\([^)]*?\b[A-Z]{4,}", MACROS)), reverse=True))
+)
 
 # name -> number of arguments -> rendering
 SCALARS: Final[Mapping[str, Mapping[int, str]]] = {
@@ -27,7 +35,7 @@ SCALARS: Final[Mapping[str, Mapping[int, str]]] = {
     "is_nan": {1: "isnan(CAST(:a AS DOUBLE))"},
     "is_finite": {1: "isfinite(CAST(:a AS DOUBLE))"},
     "is_infinite": {1: "isinf(CAST(:a AS DOUBLE))"},
-    "nan": {0: "CAST('NaN' AS DOUBLE)"},
+    "nan": {0: "CAST('NaN' AS DOUBLE) + 0"},
     "infinity": {0: "CAST('Infinity' AS DOUBLE)"},
     # texts
     "lower": {1: "trino_lower(:a)"},
@@ -106,6 +114,8 @@ AGGREGATES: Final[Mapping[str, tuple[str, int, str]]] = {
     "any_value": ("any_value", 1, ":a"),
     "arbitrary": ("any_value", 1, ":a"),
 }
+
+AGGREGATE_NAMES: Final = frozenset(name for name, _, _ in AGGREGATES.values())
 
 # Only with OVER: name -> most arguments.
 WINDOW_ONLY: Final[Mapping[str, int]] = {

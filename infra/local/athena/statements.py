@@ -112,6 +112,8 @@ KINDS: Mapping[type, tuple[str, str]] = {
 def parse_statement(sql: str, parameters: Sequence[str] = ()) -> Statement:
     """The statement, or a refusal of the request."""
     sql = sql.rstrip().rstrip(";")
+    if shown := re.fullmatch(r"\s*SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+[`\"]?(\w+)[`\"]?)?", sql, re.IGNORECASE):
+        return ShowTables((shown[1] or "").lower())
     try:
         reader = _Reader(sql)
     except TokenError as error:
@@ -129,9 +131,6 @@ def parse_statement(sql: str, parameters: Sequence[str] = ()) -> Statement:
         return DropTable(reader.end(reader.name()), if_exists)
     if reader.take("MSCK", "REPAIR", "TABLE"):
         return RepairTable(reader.end(reader.name()))
-    if reader.take("SHOW", "TABLES"):
-        database = reader.name()[-1] if reader.take("IN") else ""
-        return ShowTables(reader.end(database))
     if reader.word() in ("SELECT", "WITH", "VALUES", "("):
         return Select(parse_query(sql, parameters))
     raise RequestRefused(

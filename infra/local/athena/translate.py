@@ -6,6 +6,7 @@ the name and with the arguments that were written, and functions.py alone decide
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,10 +173,19 @@ class Translation:
 
 def position(node: exp.Expr) -> str:
     """Where a node stands, as Trino writes it."""
-    for found in node.walk():
-        if "line" in found.meta:
-            start = found.meta["col"] - (found.meta["end"] - found.meta["start"])
-            return f"line {found.meta['line']}:{max(start, 1)}: "
+    places = [
+        (found.meta["line"], max(found.meta["col"] - (found.meta["end"] - found.meta["start"]), 1))
+        for found in node.walk()
+        if "line" in found.meta
+    ]
+    return "line {}:{}: ".format(*min(places)) if places else ""
+
+
+def locate(tree: exp.Expr, name: str) -> str:
+    """Where a query first names a column, or a relation before a column's dot."""
+    for column in sorted(tree.find_all(exp.Column), key=_written_at):
+        if name.lower() in (column.name.lower(), column.table.lower()):
+            return position(column)
     return ""
 
 
@@ -197,6 +207,9 @@ def parse_query(sql: str, parameters: Sequence[str] = ()) -> exp.Query:
     tree = statements[0]
     if isinstance(tree, exp.Subquery):
         tree = tree.unnest()
+    if isinstance(tree, exp.Values):
+        names = [f"_col{index}" for index in range(len(tree.expressions[0].expressions or [tree]))]
+        tree = exp.select("*").from_(exp.alias_(tree, "given", table=names))
     if not isinstance(tree, exp.Query):
         raise _malformed(f"line 1:1: mismatched input '{sql.split(maxsplit=1)[0]}'. Expecting: a query")
     return _bind(tree, parameters)
@@ -226,7 +239,7 @@ def _bind(tree: exp.Query, parameters: Sequence[str]) -> exp.Query:
 
 
 def _written_at(node: exp.Expr) -> int:
-    return int(node.meta.get("start", 0))
+    return min((int(found.meta["start"]) for found in node.walk() if "start" in found.meta), default=0)
 
 
 def translate(tree: exp.Query, database: str, columns_of: ColumnsOf) -> Translation:
@@ -304,6 +317,11 @@ def _check_function(node: exp.Anonymous) -> None:
             "FUNCTION_NOT_FOUND",
             f"{position(node)}Function '{name}' not registered in the embedded Athena's list",
         )
+    if name == "try" and any(
+        isinstance(inner, exp.Anonymous) and inner.name.lower() in functions.AGGREGATES
+        for inner in node.walk()
+    ):
+        raise NotProven("try around an aggregate", position(node))
     if count not in most:
         raise NotProven(f"{name} with {count} argument(s)", position(node))
     if name in functions.AGGREGATES and any(
@@ -445,10 +463,24 @@ def _template(sql: str) -> exp.Expr:
 
 def _fill(sql: str, **arguments: exp.Expr) -> exp.Expr:
     """DuckDB SQL with arguments in place of its `:a`, `:b`, `:c`."""
+    if functions.OVERLOADED.search(sql) and any(_aggregates(argument) for argument in arguments.values()):
+        # DuckDB chooses an overload before it knows the type of an aggregate; the parameter of a lambda it knows.
+        given = ", ".join(f"'{name}': :{name}" for name in arguments)
+        body = re.sub(r":([abc])\b", r"given['\1']", sql)
+        sql = f"list_transform([{{{given}}}], lambda given: {body})[1]"
     tree = exp.Paren(this=_template(sql).copy())
     for mark in list(tree.find_all(exp.Placeholder)):
         mark.replace(_argument(arguments[mark.name]))
     return tree.this if isinstance(tree.this, (exp.Anonymous, exp.Case)) else tree
+
+
+def _aggregates(node: exp.Expr) -> bool:
+    for inner in node.walk(prune=lambda inner: isinstance(inner, exp.Query)):
+        if isinstance(inner, exp.Window):
+            return True
+        if isinstance(inner, exp.Anonymous) and inner.name in functions.AGGREGATE_NAMES:
+            return True
+    return False
 
 
 def _argument(node: exp.Expr) -> exp.Expr:
@@ -582,10 +614,18 @@ def _cast(node: exp.Cast) -> exp.Expr:
         local = _fill(f"timezone({exp.Literal.string(zone).sql('duckdb')}, trino_instant(:a))", a=source.this)
         return exp.cast(local, node.to.copy(), dialect="duckdb")
     if isinstance(source, exp.Literal) and source.is_string:
-        if kind in _TYPED_LITERAL and _TYPED_LITERAL[kind].fullmatch(source.name):
+        if kind in _TYPED_LITERAL and _TYPED_LITERAL[kind].fullmatch(source.name) and _exists(source.name):
             return exp.cast(source.copy(), kind.name, dialect="duckdb")
         source = exp.cast(source.copy(), "VARCHAR", dialect="duckdb")
     return _cast_to(source, node.to, isinstance(node, exp.TryCast))
+
+
+def _exists(moment: str) -> bool:
+    try:
+        dt.datetime.fromisoformat(moment)
+    except ValueError:
+        return False
+    return True
 
 
 def _cast_to(source: exp.Expr, target: exp.DataType, attempt_only: bool, depth: int = 0) -> exp.Expr:

@@ -26,6 +26,7 @@ _SIMPLE: Final = {
     _T.VARBINARY: ("varbinary", "binary", 1073741824, 0),
     _T.DATE: ("date", "date", 0, 0),
     _T.TIMESTAMP: ("timestamp", "timestamp", 3, 0),
+    _T.TIMESTAMPNTZ: ("timestamp", "timestamp", 3, 0),
     _T.TIMESTAMPTZ: ("timestamp with time zone", "timestamp", 3, 0),
     _T.UNKNOWN: ("unknown", "string", 0, 0),
     _T.NULL: ("unknown", "string", 0, 0),

@@ -65,12 +65,16 @@ class Cloud:
             QueryExecutionId=execution["QueryExecutionId"]
         )
         found = [
-            [datum.get("VarCharValue") for datum in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]
+            [datum.get("VarCharValue") for datum in row["Data"]]
+            for page in pages
+            for row in page["ResultSet"]["Rows"]
         ]
         return found[1:]
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+        return [
+            item["Key"] for item in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        ]
 
     def put_parquet(self, key: str, table: pa.Table, **options: Any) -> int:
         buffer = io.BytesIO()
@@ -146,7 +150,9 @@ def _sales(cloud: Cloud) -> None:
         table = pa.table(
             {
                 "household": pa.array([n % 3 for n in numbers], pa.int64()),
-                "department": pa.array([None if n == 9 else ["grocery", 'say "hi", Zoë'][n % 2] for n in numbers]),
+                "department": pa.array(
+                    [None if n == 9 else ["grocery", 'say "hi", Zoë'][n % 2] for n in numbers]
+                ),
                 "amount": pa.array([n * 1.5 for n in numbers], pa.float64()),
                 "tags": pa.array([["a", None] if n % 2 else [] for n in numbers], pa.list_(pa.string())),
                 "sold_at": pa.array([1514764800_000 + n * 1000 for n in numbers], pa.timestamp("ms")),

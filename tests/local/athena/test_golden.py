@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from infra.local.athena import functions
 
+from infra.local.athena import functions
 from tests.local.athena.conftest import Cloud
 
 CASES: dict[str, list[list[str | None]]] = json.loads(
