@@ -5,6 +5,7 @@ all batch segments, replays the year's last purchases as visitor events, shows w
 """
 
 import argparse
+import json
 import signal
 import statistics
 import sys
@@ -217,8 +218,11 @@ def _serve(stage: Stage, screen: Screen, stop: threading.Event) -> None:
     """Say what to try, and wait for Ctrl-C."""
     api, lapsed = stage.api, stage.members("lapsed-high-spenders")
     who = lapsed[0] if lapsed else "1"
-    ask = f"curl '{api}/cdp/lookup/collect/segments?version=2&token={SITE_TOKEN}&key.household_id={who}'"
-    event = '{"household_id": "%s", "department": "PRODUCE", "brand": "National", "sales_value": 80}' % who
+    ask = (
+        f"curl -G {api}/cdp/lookup/collect/segments \\\n"
+        f"     -d version=2 -d token={SITE_TOKEN} -d key.household_id={who}"
+    )
+    event = json.dumps({"household_id": who, "department": "PRODUCE", "sales_value": 80})
     screen.serving(
         api,
         [
@@ -234,7 +238,7 @@ def _serve(stage: Stage, screen: Screen, stop: threading.Event) -> None:
             ),
         ],
         [
-            f"AWS APIs: {stage.cloud.endpoint_url} (AWS_ENDPOINT_URL; any credentials), lake bucket {stage.bucket}",
+            f"AWS APIs: AWS_ENDPOINT_URL={stage.cloud.endpoint_url} and any credentials; lake bucket: {stage.bucket}",
             f"The functions' log: {LOG.relative_to(ROOT)}. Ctrl-C stops everything; nothing is kept.",
         ],
     )

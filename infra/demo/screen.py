@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task
 from rich.table import Table
@@ -51,8 +52,7 @@ class Screen:
         if self._quiet:
             return
         self._console.print(lines[0], style="bold")
-        for line in lines[1:]:
-            self._console.print(line)
+        self._console.print(" ".join(lines[1:]))
         self._console.print()
 
     @contextmanager
@@ -75,14 +75,14 @@ class Screen:
         text = Text()
         text.append("✓ " if self._console.encoding.startswith("utf") else "* ", style="green")
         text.append(f"{title:<{TITLE}}")
-        room = self._console.width - TITLE - 2 - 9
-        text.append(f"{detail:<{room}}" if len(detail) <= room else detail + " ", style="dim")
+        room = max(self._console.width - TITLE - 2 - 9, 10)
+        text.append(f"{detail if len(detail) < room else detail[: room - 2] + '…':<{room}}", style="dim")
         text.append(f"{seconds:6.1f} s", style="cyan")
         self._console.print(text)
 
     def segments(self, rows: Sequence[Mapping[str, Any]], asked: int, people: int) -> None:
         """All segments: who, what kind, how many, as of when."""
-        table = Table(title="Segments", title_justify="left", title_style="bold", expand=False)
+        table = _table("Segments")
         table.add_column("segment", no_wrap=True)
         table.add_column("kind", no_wrap=True)
         table.add_column("size", justify="right", no_wrap=True)
@@ -177,6 +177,10 @@ class Screen:
     def fail(self, text: str) -> None:
         """What went wrong, on standard error."""
         Console(stderr=True, highlight=False).print(Text(text), style="red", soft_wrap=True)
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 class _Words(ProgressColumn):

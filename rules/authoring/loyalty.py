@@ -14,7 +14,7 @@ PRIVATE_LABEL_LOYALISTS = segment(
     "Private-label loyalists",
     audience=AUDIENCE,
     kind="batch",
-    description="ten baskets or more in 90 days, and 40 % of the money went to our own brands",
+    description="ten baskets in 90 days, 40 % spent on own brands",
     rule=(count_distinct(QUARTER, "basket_id") >= 10)
     & (
         total(within(where(PURCHASES, column("brand") == "Private"), "90d"), "sales_value")
@@ -34,6 +34,6 @@ WEEKLY_SHOPPERS = segment(
     "Weekly shoppers",
     audience=AUDIENCE,
     kind="batch",
-    description="bought something in each of the last four weeks",
+    description="bought in each of the last four weeks",
     rule=BOUGHT_EVERY_WEEK,
 )

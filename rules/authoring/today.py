@@ -7,7 +7,7 @@ BIG_SPENDERS_TODAY = segment(
     "Big spenders today",
     audience="complete-journey",
     kind="realtime",
-    description="spent 75 or more in 24 hours, and are not held out of the spring test",
+    description="spent 75 or more in 24 hours, not held out of the test",
     rule=(total(within(behavior("purchases"), "24h"), "sales_value") >= 75)
     & ~in_segment("spring-test-holdout"),
 )
