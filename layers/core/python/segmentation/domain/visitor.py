@@ -4,7 +4,6 @@ Nothing here does I/O: `evaluate` takes a visitor's state, new events and a mome
 state, the membership at that moment, the moments at which it will change by itself, and what changed.
 """
 
-import datetime as dt
 import hashlib
 import json
 import zlib
@@ -14,11 +13,12 @@ from typing import Any
 
 from segmentation.language import RuleSet, Segment
 from segmentation.language.evaluate import Base, Compiler, Evaluation, Row, base_of
+from segmentation.language.moments import moments_of
 from segmentation.language.normal import canonical, digest
 from segmentation.language.operators import Closure
-from segmentation.language.times import Window, first_second, zone
+from segmentation.language.times import zone
 from segmentation.language.tree import Aggregate, Node, Selection
-from segmentation.language.types import Schema, Type
+from segmentation.language.types import Schema
 from segmentation.language.values import Value, parse_value
 
 from .event import Event
@@ -144,20 +144,12 @@ class Program:
             for segment in self.segments
             if segment.rule is not None
         ]
-        nodes = list(dict.fromkeys(node for rule in rules for node in rule.walk()))
-        aggregates = [node.value for node in nodes if isinstance(node.value, Aggregate)]
-        self._selections = list(dict.fromkeys(s for a in aggregates for s in a.events.selections()))
         self.terms = _terms(rules, compiler)
         self._term_of = {term.base: term for term in self.terms}
         self._by_behavior: dict[str, list[Term]] = {}
         for term in self.terms:
             self._by_behavior.setdefault(term.base.behavior, []).append(term)
-        inside = {node for s in self._selections for c in s.where for node in c.walk()}
-        self._windows = [
-            (compiler.compile(node.args[0]), node.args[0].type, node.value)
-            for node in nodes
-            if node.op == "in_window" and node not in inside
-        ]
+        self._moments = moments_of(rules, compiler)
         self.memory = max([SHORTEST_MEMORY, *(term.reach or 0 for term in self.terms)])
 
     def terms_of(self, behavior: str) -> Sequence[Term]:
@@ -179,28 +171,7 @@ class Program:
 
     def moments(self, evaluation: Evaluation) -> Iterator[int]:
         """All moments after the evaluation's own at which some condition may change by itself."""
-        now = evaluation.now
-        for selection in self._selections:
-            yield from self._selection_moments(selection, evaluation)
-        for moment_of, type_, window in self._windows:
-            yield from _window_moments(moment_of(evaluation, None), type_, window, now, self)
-
-    def _selection_moments(self, selection: Selection, evaluation: Evaluation) -> Iterator[int]:
-        now = evaluation.now
-        base, moving = base_of(selection)
-        windows = [node for condition in moving for node in condition.walk() if node.op == "in_window"]
-        for row in evaluation.rows(base):
-            if row.time > now:
-                yield row.time
-            for window in selection.windows:
-                yield from window.moments(row.time, now, self.zone)
-            for follow in selection.follows:
-                if row.time + follow.seconds > now:
-                    yield row.time + follow.seconds
-            for node in windows:
-                column = node.args[0]
-                value = row.time if column.value == "time" else row.columns.get(column.value)
-                yield from _window_moments(value, column.type, node.value, now, self)
+        return self._moments(evaluation)
 
 
 def evaluate(
@@ -355,13 +326,6 @@ def _reach(selection: Selection) -> int | None:
 
 def _farther(a: int | None, b: int | None) -> int | None:
     return None if a is None or b is None else max(a, b)
-
-
-def _window_moments(value: Value, type_: Any, window: Window, now: int, program: Program) -> Iterable[int]:
-    if value is None:
-        return ()
-    moment = first_second(dt.date.fromisoformat(str(value)), program.zone) if type_ is Type.DATE else value
-    return window.moments(int(moment), now, program.zone)  # type: ignore[arg-type]
 
 
 def _change(key: str, segment: str, joined: bool, version: str, now: int, cause: str | None) -> Change:

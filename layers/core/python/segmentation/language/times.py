@@ -25,6 +25,8 @@ PHRASES = (
 )
 _AS_DAYS = {"today": "this day", "yesterday": "last day", "tomorrow": "next day"}
 _OFFSET = {"last": -1, "this": 0, "next": 1}
+_SEEN_FROM = {"last": "next", "this": "this", "next": "last"}
+"""Where a moment's period lies, seen from the moment: the period in which it counts as last is its next."""
 
 
 def parse_duration(text: object) -> int | None:
@@ -120,14 +122,18 @@ class Window:
             case "within_next":
                 moments = [time - self.longest, time]
             case _:
-                moments = [self.next_border(now, time_zone)]
+                moments = self._borders(time, time_zone)
         return [moment for moment in moments if moment > now]
 
-    def next_border(self, now: int, time_zone: ZoneInfo) -> int:
-        """When the calendar period that the phrase names becomes another one."""
-        unit = _AS_DAYS.get(self.phrase, self.phrase).split()[1]
-        _, end = period_days(f"this {unit}", local_date(now, time_zone))
-        return first_second(end, time_zone)
+    def _borders(self, time: int, time_zone: ZoneInfo) -> list[int]:
+        """When the calendar period of `time` becomes the one that the phrase names, and ceases to be it."""
+        which, unit = _AS_DAYS.get(self.phrase, self.phrase).split()
+        try:
+            # A moment is in "last month" all through the month after its own.
+            start, end = period_days(f"{_SEEN_FROM[which]} {unit}", local_date(time, time_zone))
+        except (OverflowError, ValueError):  # beyond the calendar: that never comes
+            return []
+        return [first_second(start, time_zone), first_second(end, time_zone)]
 
     @property
     def ends_now(self) -> bool:
