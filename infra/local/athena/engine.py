@@ -110,7 +110,14 @@ class Engine:
         self.catalog = catalog
         self._endpoint = urlsplit(endpoint_url)
         self._region = region
-        self._settings = {"threads": threads, "memory_limit": memory_limit}
+        self._settings = {
+            "threads": threads,
+            "memory_limit": memory_limit,
+            # Their signatures are checked here, once: it takes longer than many a query.
+            "allow_unsigned_extensions": True,
+        }
+        with duckdb.connect() as connection:
+            _load_extensions(connection)
 
     def run(self, statement: Statement, job: Job) -> ResultSet:
         """Run a statement to its end; failures are QueryFailed or Stopped."""
@@ -159,15 +166,13 @@ class Engine:
                 "autoload_known_extensions": False,
             }
         )
-        for path in _EXTENSIONS:
-            connection.execute(f"LOAD {literal(str(path))}")
+        _load_extensions(connection)
         connection.execute(
             "SET TimeZone = 'UTC'; SET enable_external_file_cache = false; SET parquet_metadata_cache = true;"
             f"CREATE SECRET (TYPE s3, KEY_ID {literal(job.id)}, SECRET 'athena', REGION {literal(self._region)}, "
             f"ENDPOINT {literal(self._endpoint.netloc)}, URL_STYLE 'path', "
             f"USE_SSL {'true' if self._endpoint.scheme == 'https' else 'false'})"
         )
-        connection.execute(functions.MACROS)
         job.connection = connection
         job.check()
         return connection
@@ -188,6 +193,7 @@ class Engine:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.database)}")
             connection.execute(f"CREATE VIEW {quoted(name.database)}.{quoted(name.table)} AS {relation}")
             job.check()
+        connection.execute(functions.macros_for(translation.sql))
         return translation.sql
 
     def _columns(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, ColumnType]]:
@@ -574,6 +580,11 @@ def _storage(layout: _Layout, location: str, columns: Mapping[str, str]) -> dict
         "BucketColumns": list(layout.bucketed_by),
         "SerdeInfo": {"SerializationLibrary": serde, "Parameters": parameters},
     }
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    for path in _EXTENSIONS:
+        connection.execute(f"LOAD {literal(str(path))}")
 
 
 def _recast(sql: str, outputs: Sequence[tuple[str, str | None]]) -> str:

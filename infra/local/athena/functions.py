@@ -11,10 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-MACROS: Final = Path(__file__).with_name("macros.sql").read_text(encoding="utf-8")
+_MACROS: Final = Path(__file__).with_name("macros.sql").read_text(encoding="utf-8")
+_MACRO: Final = re.compile(r"^CREATE MACRO (trino_\w+).*?;$", re.DOTALL | re.MULTILINE)
+_NAME: Final = re.compile(r"\btrino_\w+")
 # The macros whose parameters have types, so that the types of the arguments choose among their bodies.
 OVERLOADED: Final = re.compile(
-    "|".join(sorted(set(re.findall(r"CREATE MACRO (trino_\w+)\s*\([^)]*?\b[A-Z]{4,}", MACROS)), reverse=True))
+    "|".join(
+        sorted(set(re.findall(r"CREATE MACRO (trino_\w+)\s*\([^)]*?\b[A-Z]{4,}", _MACROS)), reverse=True)
+    )
 )
 
 # name -> number of arguments -> rendering
@@ -170,3 +174,14 @@ RAISING_CAST: Final = (
 VARCHAR_CAST: Final = (
     "CASE WHEN typeof(:a) LIKE 'DECIMAL%' THEN CAST(:a AS VARCHAR) ELSE trino_typed_varchar(:a) END"
 )
+
+
+def macros_for(sql: str) -> str:
+    """The macros that a rendering calls, and those that they call, in the order in which they can be made."""
+    wanted = set(_NAME.findall(sql.lower()))
+    made: list[str] = []
+    for macro in reversed(list(_MACRO.finditer(_MACROS))):
+        if macro[1] in wanted:
+            wanted.update(_NAME.findall(macro[0]))
+            made.append(macro[0])
+    return "\n".join(reversed(made))

@@ -17,7 +17,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from infra.local.athena import AthenaService
-from infra.local.front import Front, QuietHandler
+from infra.local.front import Front, Handler
 
 REGION = "eu-central-1"
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
@@ -35,12 +35,14 @@ class Cloud:
 
     def start(self, sql: str, **more: Any) -> str:
         given: dict[str, Any] = {"QueryExecutionContext": {"Database": "shop"}, "WorkGroup": "open", **more}
-        return self.athena.start_query_execution(QueryString=sql, **given)["QueryExecutionId"]
+        return str(self.athena.start_query_execution(QueryString=sql, **given)["QueryExecutionId"])
 
     def wait(self, query_id: str) -> dict[str, Any]:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            execution = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)[
+                "QueryExecution"
+            ]
             if execution["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
                 return execution
             time.sleep(0.01)
@@ -57,7 +59,7 @@ class Cloud:
         """The reason why a query fails."""
         execution = self.wait(self.start(sql, **more))
         assert execution["Status"]["State"] == "FAILED", execution
-        return execution["Status"]["StateChangeReason"]
+        return str(execution["Status"]["StateChangeReason"])
 
     def rows(self, sql: str, **more: Any) -> list[list[str | None]]:
         execution = self.run(sql, **more)
@@ -103,7 +105,7 @@ class Cloud:
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     front = Front("127.0.0.1:9")
-    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=QuietHandler)
+    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"

@@ -64,7 +64,9 @@ def test_awswrangler(cloud: Cloud, wrangler: Any, way: dict[str, bool]) -> None:
         "SELECT household, sum(amount) AS amount FROM sales GROUP BY household ORDER BY household",
         database="shop",
         workgroup="open",
-        boto3_session=boto3.Session(**CREDENTIALS),
+        boto3_session=boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=CREDENTIALS["region_name"]
+        ),
         athena_query_wait_polling_delay=0.02,
         use_threads=False,
         **place,

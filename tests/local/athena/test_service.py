@@ -55,7 +55,7 @@ def test_pages(cloud: Cloud) -> None:
     query_id = cloud.run("SELECT n FROM UNNEST(ARRAY[1,2,3,4,5]) AS t(n) ORDER BY n")["QueryExecutionId"]
     seen, token = [], None
     while True:
-        more = {"NextToken": token} if token else {}
+        more: dict[str, str] = {"NextToken": token} if token else {}
         page = cloud.athena.get_query_results(QueryExecutionId=query_id, MaxResults=2, **more)
         assert len(page["ResultSet"]["Rows"]) == 2
         seen += [row["Data"][0]["VarCharValue"] for row in page["ResultSet"]["Rows"]]
@@ -240,6 +240,7 @@ def test_parameters(cloud: Cloud) -> None:
         ("SELECT (SELECT n FROM UNNEST(ARRAY[1, 2]) AS t(n))", "SUBQUERY_MULTIPLE_ROWS: "),
         ("SELECT 1.0 / 3.0", "NOT_SUPPORTED: "),
         ("SELECT current_date", "NOT_SUPPORTED: line 1:8: "),
+        ("SELECT * EXCEPT (day) FROM sales", "NOT_SUPPORTED: "),
         ("SELECT department ILIKE 'a' FROM sales", "NOT_SUPPORTED: line 1:"),
         (
             "SELECT reduce(ARRAY[1], 0, (s, x) -> s + x, s -> s)",
@@ -270,7 +271,6 @@ def test_failures_name_their_cause(cloud: Cloud, sql: str, reason: str) -> None:
         "SELECT '1'::bigint",
         "SELECT 1 == 1",
         "SELECT n FROM t QUALIFY row_number() OVER (ORDER BY n) = 1",
-        "SELECT * EXCEPT (a) FROM t",
         "DELETE FROM sales",
         "SELECT 1; SELECT 2",
         "GRANT ALL",
@@ -282,7 +282,7 @@ def test_malformed_statements_are_refused_at_once(cloud: Cloud, sql: str) -> Non
     with pytest.raises(ClientError) as refused:
         cloud.start(sql)
     assert refused.value.response["Error"]["Code"] == "InvalidRequestException"
-    assert refused.value.response["AthenaErrorCode"] == "MALFORMED_QUERY"
+    assert dict(refused.value.response)["AthenaErrorCode"] == "MALFORMED_QUERY"
 
 
 def test_an_unknown_operation_is_named(cloud: Cloud) -> None:
