@@ -41,7 +41,7 @@ class AggregateEvents(Operator):
     def compile(self, node: Node, compiler: "Compiler") -> Closure:
         aggregate: Aggregate = node.value
         select = compiler.selection(aggregate.events)
-        figure = _FIGURES[aggregate.function]
+        figure = FIGURES[aggregate.function]
         column = aggregate.column or ""
 
         def compute(evaluation: Any, _element: Any) -> Any:
@@ -132,7 +132,7 @@ def _last(rows: "list[Row]", column: str) -> Any:
     return max(_present([row for row in rows if (row.time, row.id) == edge], column), default=None)
 
 
-_FIGURES: dict[str, Any] = {
+FIGURES: dict[str, Any] = {
     "count": lambda rows, _column: float(len(rows)),
     "count_distinct": lambda rows, column: float(len(set(_present(rows, column)))),
     "sum": lambda rows, column: exact_sum(_present(rows, column))[0],
@@ -142,6 +142,7 @@ _FIGURES: dict[str, Any] = {
     "first": _first,
     "last": _last,
 }
+"""Each aggregate function over rows in any order and, where it takes one, a column."""
 
 
 def followed(times: list[int], start: int, seconds: int) -> bool:
