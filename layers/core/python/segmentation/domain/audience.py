@@ -249,7 +249,7 @@ def _column(parent: Node, name: str, node: Node) -> Column:
     _name(node, node.pointer, name)
     kind = node.text("type")
     if kind and kind not in set(Type):
-        node.found.add(node.at("type"), "type", f"unknown type {kind!r}{did_you_mean(kind, set(Type))}")
+        node.found.add(node.at("type"), "type", f"unknown type {kind!r}{did_you_mean(kind, map(str, Type))}")
         kind = ""
     return Column(
         name=name,
@@ -282,7 +282,7 @@ def _zone(node: Node, default: str) -> str:
     name = node.text("time_zone", default=default)
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         message = f"{name!r} is no IANA time zone such as 'America/New_York'"
         node.found.add(node.at("time_zone"), "time-zone", f"{message} ({type(error).__name__})")
         return "UTC"

@@ -84,7 +84,7 @@ def profiles_query(audience: Audience, catalog: Catalog) -> str:
 
 
 def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
-    """One row an event: `profile_key`, `event_id` (if declared), `time`, then the declared columns.
+    """One row an event: `profile_key`, `event_id` (NULL in tables without one), `time`, then the declared columns.
 
     Events without a readable time or a profile are not there; of several with one id the first stands.
     """
@@ -107,11 +107,11 @@ def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
         alias, table = aliases[column.lookup]
         parsed[column] = _parse(column.type, f"{alias}.{_q(column.source)}", catalog, table, column.source)
     selected = [f"{_key(catalog, behavior.table, behavior.key, 't')} AS profile_key"]
-    if behavior.id:
-        selected.append(f"{_event_id(behavior, catalog)} AS event_id")
+    event_id = _event_id(behavior, catalog) if behavior.id else "CAST(NULL AS varchar)"
+    selected.append(f"{event_id} AS event_id")
     selected += _stage(parsed)
     parts.append(f"raw AS (SELECT {', '.join(selected)} FROM {_q(behavior.table)} t{''.join(joins)})")
-    names = ["profile_key", *(["event_id"] if behavior.id else [])]
+    names = ["profile_key", "event_id"]
     finished = [*names, *(_finish(column, one, behavior.time_zone) for column, one in parsed.items())]
     parts.append(f"typed AS (SELECT {', '.join(finished)} FROM raw)")
     columns = ", ".join([*names, *(_q(column.name) for column in parsed)])

@@ -120,4 +120,4 @@ class Node:
 
 
 def _hint(value: object, choices: Collection[str]) -> str:
-    return did_you_mean(value, choices) if isinstance(value, str) else ""
+    return did_you_mean(value, map(str, choices)) if isinstance(value, str) else ""

@@ -154,26 +154,29 @@ def make_event(
     record: Mapping[str, Any], audience: Audience, behavior: Behavior, now: int, new_id: Callable[[], str]
 ) -> Event:
     """A record as an event; `BadRequest` says what it lacks. Column types are not judged here."""
-    time: int | None = now
-    if record.get("time") is not None:
-        time = parse_time(record["time"])
-        if time is None or time < 0:
-            raise BadRequest(
-                "'time' must be Unix seconds or ISO 8601 with an offset (absent: the time of receipt)"
-            )
-        if time > LAST_TIME:
-            raise BadRequest("'time' is too great for Unix seconds; was it in milliseconds?")
-    assert time is not None  # noqa: S101
     columns = {name: value for name, value in record.items() if name != "time"}
     return Event(
         id=_event_id(record, behavior.id) or new_id(),
         audience=audience.id,
         behavior=behavior.name,
         profile=_profile(record, audience.identities),
-        time=time,
+        time=_time(record.get("time"), now),
         received=now,
         columns=columns,
     )
+
+
+def _time(raw: object, now: int) -> int:
+    if raw is None:
+        return now
+    if isinstance(raw, int | float) and raw > LAST_TIME:
+        raise BadRequest("'time' is too great for Unix seconds; was it in milliseconds?")
+    time = parse_time(raw)
+    if time is None or time < 0:
+        raise BadRequest(
+            "'time' must be Unix seconds or ISO 8601 with an offset (absent: the time of receipt)"
+        )
+    return time
 
 
 def _profile(record: Mapping[str, Any], identities: Sequence[str]) -> str:

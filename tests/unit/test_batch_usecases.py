@@ -1,0 +1,429 @@
+"""Runs and their publication where things go wrong; that they go right is in tests/contract/test_batch_path.py."""
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from segmentation.domain.errors import BadRecord, NotBuilt, NotFound, QueryFailed, Superseded, Unavailable
+from segmentation.domain.run import RunRecord, SegmentCount, run_id, table_name
+from segmentation.language.types import Type
+from segmentation.usecases.build_audience import BuildAudience
+from segmentation.usecases.list_changes import ListChanges
+from segmentation.usecases.list_members import ListMembers
+from segmentation.usecases.materialize_segments import MaterializeSegments
+from segmentation.usecases.publish_memberships import Publication, PublishMemberships
+
+from tests.fakes import (
+    FakeWarehouse,
+    FixedClock,
+    MemoryLake,
+    MemoryProfiles,
+    MemoryQueue,
+    MemoryTables,
+    StaticRuleSets,
+)
+from tests.fakes.documents import published
+
+NOW = 1_704_067_200
+RAW = {
+    "people": {"person_id": "bigint"},
+    "facts": {
+        "person_id": "bigint",
+        "country": "string",
+        "age": "double",
+        "income": "string",
+        "born": "date",
+        "tags": "array<string>",
+        "iban": "string",
+    },
+    "sales": {
+        "person_id": "bigint",
+        "sold_at": "timestamp",
+        "basket": "bigint",
+        "item": "bigint",
+        "amount": "double",
+    },
+    "items": {"item": "bigint", "department": "string"},
+    "mail": {"person_id": "bigint", "sent_on": "date", "name": "string"},
+}
+COUNTS: list[tuple[str | None, ...]] = [
+    ("size", "adults", "2"),
+    ("joined", "adults", "1"),
+    ("left", "adults", "1"),
+    ("profiles", "", "3"),
+]
+
+
+@dataclass
+class Batch:
+    lake: MemoryLake = field(default_factory=MemoryLake)
+    warehouse: FakeWarehouse = field(
+        default_factory=lambda: FakeWarehouse(
+            tables=dict(RAW),
+            answers={"count the built rows": [("profiles", "3")], "count members and changes": COUNTS},
+        )
+    )
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+
+    def __post_init__(self) -> None:
+        numbers = itertools.count(1)
+        sets = StaticRuleSets({"shop": published()})
+
+        def suffix() -> str:
+            return f"{next(numbers):04x}"
+
+        self.build = BuildAudience(self.warehouse, self.lake, sets, self.clock, suffix)
+        self.materialize = MaterializeSegments(
+            self.warehouse, self.lake, sets, self.queue, self.clock, suffix
+        )
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return Batch()
+
+
+def test_ids_sort_by_time_and_are_legal_in_tables() -> None:
+    assert run_id(NOW, "ab12") == "20240101t000000z_ab12"
+    assert run_id(NOW, "ffff") < run_id(NOW + 1, "0000")
+    assert table_name("the-shop", run_id(NOW, "ab12"), "members") == "the_shop_20240101t000000z_ab12_members"
+
+
+def test_a_build_removes_what_an_interrupted_one_left(batch: Batch) -> None:
+    batch.lake.objects["audiences/shop/20240101t000000_0001/profiles/half.parquet"] = b"half"
+    batch.build()
+    assert "audiences/shop/20240101t000000_0001/profiles/half.parquet" not in batch.lake.objects
+    names = [name for name, _ in batch.warehouse.statements]
+    assert names[:2] == [
+        "drop shop_20240101t000000_0001_profiles",
+        "create shop_20240101t000000_0001_profiles",
+    ]
+
+
+def test_a_failed_build_leaves_the_last_version(batch: Batch) -> None:
+    batch.build()
+    before = batch.lake.json("audiences/shop/current.json")
+    batch.warehouse.failing["purchases"] = "HIVE_BAD_DATA: broken file"
+    batch.clock.time += 60
+    with pytest.raises(QueryFailed, match=r"purchases.*HIVE_BAD_DATA"):
+        batch.build("shop")
+    assert batch.lake.json("audiences/shop/current.json") == before
+
+
+def test_an_unknown_audience_is_named(batch: Batch) -> None:
+    with pytest.raises(NotFound, match="'nobody'"):
+        batch.build("nobody")
+    with pytest.raises(NotFound, match="'nobody'"):
+        batch.materialize("nobody")
+
+
+def test_segments_need_a_built_audience(batch: Batch) -> None:
+    with pytest.raises(NotBuilt, match="run build_audience first"):
+        batch.materialize()
+    assert not batch.queue.messages
+
+
+def test_a_run_is_recorded_committed_and_handed_on(batch: Batch) -> None:
+    batch.build()
+    (record,) = batch.materialize(now=NOW - 5)
+    assert batch.lake.json("memberships/shop/current.json") == batch.lake.json(
+        f"memberships/shop/{record.run}/run.json"
+    )
+    assert RunRecord.from_document(batch.lake.json("memberships/shop/current.json")) == record
+    assert (record.now, record.started, record.profiles, record.attributes) == (
+        NOW - 5,
+        NOW,
+        3,
+        ("age", "country"),
+    )
+    sizes = [(one.id, one.size, one.joined, one.left) for one in record.segments]
+    assert sizes == [("adults", 2, 1, 1), ("buyers", 0, 0, 0)]
+    assert batch.queue.messages == [{"audience": "shop", "run": record.run}]
+
+
+@pytest.mark.parametrize("failing", ["members", "changes", "count members"])
+def test_a_failed_query_fails_the_run_and_nothing_else(batch: Batch, failing: str) -> None:
+    batch.build()
+    (good,) = batch.materialize()
+    batch.queue.messages.clear()
+    batch.warehouse.failing[failing] = "Query exhausted resources"
+    batch.clock.time += 60
+    with pytest.raises(QueryFailed, match="exhausted"):
+        batch.materialize()
+    assert batch.lake.json("memberships/shop/current.json")["run"] == good.run
+    (failed,) = [path for path in batch.lake.objects if path.endswith("failed.json")]
+    assert "exhausted" in batch.lake.json(failed)["reason"]
+    assert not batch.queue.messages
+    batch.warehouse.failing.clear()
+    assert batch.materialize()[0].previous == good.run
+
+
+def test_of_two_runs_at_once_one_is_committed(batch: Batch) -> None:
+    batch.build()
+    (first,) = batch.materialize()
+    inside: list[Any] = []
+
+    def other_run(path: str) -> None:
+        if path.endswith("run.json") and not inside:
+            inside.append(True)
+            inside.extend(batch.materialize())
+
+    batch.lake.before_put = other_run
+    batch.clock.time += 60
+    with pytest.raises(Superseded):
+        batch.materialize()
+    committed = batch.lake.json("memberships/shop/current.json")
+    assert committed["run"] == inside[1].run
+    assert committed["previous"] == first.run
+
+
+@dataclass
+class Publisher:
+    """Publication of runs that a test writes."""
+
+    lake: MemoryLake = field(default_factory=MemoryLake)
+    tables: MemoryTables = field(default_factory=MemoryTables)
+    profiles: MemoryProfiles = field(default_factory=MemoryProfiles)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    runs: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        sets = StaticRuleSets({"shop": published()})
+        self.publish = PublishMemberships(self.tables, self.lake, self.profiles, sets, self.queue)
+        self.members = ListMembers(self.lake, sets)
+        self.changes = ListChanges(self.lake, sets)
+
+    def run(self, members: set[str], before: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+        """A committed run of one segment."""
+        run = run_id(NOW + 60 * len(self.runs), "0000")
+        joined, left = members - before, before - members
+        record = RunRecord(
+            run=run,
+            audience="shop",
+            now=NOW,
+            started=NOW,
+            finished=NOW,
+            audience_version="v",
+            rules_version="r",
+            profiles=len(members),
+            segments=(SegmentCount("adults", "Adults", "batch", len(members), len(joined), len(left), "v"),),
+            queries=(),
+            attributes=("age", "country"),
+            previous=self.runs[-1] if self.runs else None,
+        )
+        self.lake.put(f"memberships/shop/{run}/run.json", _json(record))
+        types = {"profile_key": Type.STRING, "segments": Type.STRINGS}
+        rows = [{"profile_key": key, "segments": ("adults",)} for key in sorted(members)]
+        self.tables.write(f"memberships/shop/{run}/members/1", types, rows)
+        columns = {
+            **types,
+            "joined": Type.STRINGS,
+            "left": Type.STRINGS,
+            "age": Type.NUMBER,
+            "country": Type.STRING,
+        }
+        changed = [
+            {
+                "profile_key": key,
+                "segments": ("adults",) if key in members else (),
+                "joined": ("adults",) if key in joined else (),
+                "left": ("adults",) if key in left else (),
+                "age": 20.0,
+                "country": None,
+            }
+            for key in sorted(joined | left)
+        ]
+        self.tables.write(f"memberships/shop/{run}/changes/1", columns, changed)
+        self.runs.append(run)
+        return run
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+def _json(record: RunRecord) -> bytes:
+    return json.dumps(record.to_document()).encode()
+
+
+def numbered(count: int) -> set[str]:
+    return {f"{number:05d}" for number in range(count)}
+
+
+def test_a_run_reaches_profiles_pages_and_deliverer(publisher: Publisher) -> None:
+    run = publisher.run({"1", "2"})
+    assert publisher.publish("shop", run) == [Publication(run, 2, 2, 1)]
+    assert publisher.profiles.batch["shop#person_id:1"].attributes == {"age": 20.0}
+    (message,) = publisher.queue.messages
+    assert (message["joined"], message["left"], message["run"]) == (["person_id:1", "person_id:2"], [], run)
+
+
+def test_publishing_again_is_the_same(publisher: Publisher) -> None:
+    run = publisher.run({"1", "2"})
+    publisher.publish("shop", run)
+    before, messages = dict(publisher.lake.objects), list(publisher.queue.messages)
+    publisher.queue.messages.clear()
+    publisher.publish("shop", run)
+    assert publisher.lake.objects == before
+    assert publisher.queue.messages == messages
+
+
+def test_a_publication_that_was_lost_is_caught_up_with(publisher: Publisher) -> None:
+    first = publisher.run({"1"})
+    publisher.publish("shop", first)
+    lost = publisher.run({"1", "2"}, {"1"})
+    latest = publisher.run({"1", "2", "3"}, {"1", "2"})
+    assert [one.run for one in publisher.publish("shop", latest)] == [lost, latest]
+    assert set(publisher.profiles.batch) == {f"shop#person_id:{n}" for n in (1, 2, 3)}
+    assert [one["run"] for one in publisher.queue.messages] == [first, lost, latest]
+
+
+def test_a_late_publication_does_not_undo_a_newer_one(publisher: Publisher) -> None:
+    first = publisher.run({"1"})
+    second = publisher.run(set(), {"1"})
+    publisher.publish("shop", second)
+    publisher.publish("shop", first)
+    assert publisher.profiles.batch["shop#person_id:1"].run == second
+    assert publisher.lake.json("syndication/shop/index.json") == {"runs": [first, second]}
+
+
+def test_a_run_that_is_not_there_is_said(publisher: Publisher) -> None:
+    with pytest.raises(BadRecord, match="no run"):
+        publisher.publish("shop", "20240101t000000z_0000")
+    with pytest.raises(Unavailable, match="'nobody'"):
+        publisher.publish("nobody", "x")
+
+
+def test_an_index_that_changed_meanwhile_is_read_again(publisher: Publisher) -> None:
+    run = publisher.run({"1"})
+
+    def other(path: str) -> None:
+        if path.endswith("index.json"):
+            publisher.lake.before_put = lambda _: None
+            publisher.lake.objects[path] = b'{"runs": ["20230101t000000z_0000"]}'
+
+    publisher.lake.before_put = other
+    publisher.publish("shop", run)
+    assert publisher.lake.json("syndication/shop/index.json") == {"runs": ["20230101t000000z_0000", run]}
+
+
+def test_webhook_bodies_stay_small_and_all_are_told(publisher: Publisher) -> None:
+    run = publisher.run(numbered(2_500))
+    publisher.publish("shop", run)
+    assert len(publisher.queue.messages) > 2
+    assert {name for one in publisher.queue.messages for name in one["joined"]} == {
+        f"person_id:{key}" for key in numbered(2_500)
+    }
+    assert len({one["id"] for one in publisher.queue.messages}) == len(publisher.queue.messages)
+    assert max(len(_text(one)) for one in publisher.queue.messages) <= 20_000
+
+
+def _text(document: Any) -> str:
+    return json.dumps(document)
+
+
+def test_members_are_paged_within_one_run(publisher: Publisher) -> None:
+    run = publisher.run(numbered(2_001))
+    publisher.publish("shop", run)
+    page = publisher.members("partner-token", "shop", "adults")
+    newer = publisher.run({"1"}, numbered(2_001))
+    publisher.publish("shop", newer)
+    found = list(page["members"])
+    while page["next"]:
+        page = publisher.members("partner-token", "shop", "adults", page["next"])
+        assert page["run"] == run
+        assert len(page["members"]) <= 1_000
+        found += page["members"]
+    assert found == sorted(numbered(2_001))
+    assert publisher.members("partner-token", "shop", "adults")["members"] == ["1"]
+
+
+def test_exactly_full_pages_end(publisher: Publisher) -> None:
+    publisher.publish("shop", publisher.run(numbered(1_000)))
+    page = publisher.members("partner-token", "shop", "adults")
+    assert (len(page["members"]), page["next"]) == (1_000, None)
+
+
+def test_an_empty_segment_is_an_empty_page(publisher: Publisher) -> None:
+    run = publisher.run(set())
+    publisher.publish("shop", run)
+    expected = {"run": run, "now": NOW, "members": [], "next": None}
+    assert publisher.members("partner-token", "shop", "adults") == expected
+
+
+def test_changes_add_up_to_the_members(publisher: Publisher) -> None:
+    states = [numbered(1_500), numbered(1_200) | {"x"}, set(), {"y"}]
+    before: set[str] = set()
+    for state in states:
+        publisher.publish("shop", publisher.run(state, before))
+        before = state
+    members: set[str] = set()
+    since: str | None = None
+    pages = 0
+    while True:
+        answer = publisher.changes("partner-token", "shop", "adults", since)
+        for change in answer["changes"]:
+            assert set(change) == {"profile", "change", "run", "now"}
+            (members.add if change["change"] == "joined" else members.remove)(change["profile"])
+        pages += 1
+        if answer["next"] == since:
+            break
+        since = answer["next"]
+    assert members == {"y"}
+    assert pages > 4
+    publisher.publish("shop", publisher.run({"y", "z"}, {"y"}))
+    answer = publisher.changes("partner-token", "shop", "adults", since)
+    assert [(one["profile"], one["change"]) for one in answer["changes"]] == [("z", "joined")]
+
+
+def test_changes_since_the_run_of_a_members_answer(publisher: Publisher) -> None:
+    publisher.publish("shop", publisher.run({"1"}))
+    run = publisher.members("partner-token", "shop", "adults")["run"]
+    assert publisher.changes("partner-token", "shop", "adults", run) == {"changes": [], "next": run}
+    publisher.publish("shop", publisher.run({"2"}, {"1"}))
+    changes = publisher.changes("partner-token", "shop", "adults", run)["changes"]
+    assert [(one["profile"], one["change"]) for one in changes] == [("1", "left"), ("2", "joined")]
+
+
+@pytest.mark.parametrize(
+    ("bearer", "audience", "segment", "cursor", "error"),
+    [
+        (None, "shop", "adults", None, "Unauthorized"),
+        ("wrong", "shop", "adults", None, "Unauthorized"),
+        ("partner-token", "nobody", "adults", None, "Unauthorized"),
+        ("partner-token", "shop", "buyers", None, "Forbidden"),
+        ("partner-token", "shop", "nothing", None, "Forbidden"),
+        ("partner-token", "shop", "buying-now", None, "NotFound"),
+        ("partner-token", "shop", "adults", "../../rules", "BadRequest"),
+        ("partner-token", "shop", "adults", "20200101t000000z_0000.0", "Gone"),
+    ],
+)
+def test_partners_get_what_they_were_given_and_no_more(
+    publisher: Publisher, bearer: str | None, audience: str, segment: str, cursor: str | None, error: str
+) -> None:
+    publisher.publish("shop", publisher.run({"1"}))
+    for call in (publisher.members, publisher.changes):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the kind is compared below
+            call(bearer, audience, segment, cursor)
+        assert type(caught.value).__name__ == error
+
+
+def test_before_the_first_run_there_is_nothing(publisher: Publisher) -> None:
+    with pytest.raises(NotFound, match="no run"):
+        publisher.members("partner-token", "shop", "adults")
+    assert publisher.changes("partner-token", "shop", "adults") == {"changes": [], "next": None}
+
+
+def test_a_crash_in_the_middle_is_made_good_by_redelivery(publisher: Publisher) -> None:
+    run = publisher.run({"1", "2", "3"})
+    publisher.queue.closed = True
+    with pytest.raises(Unavailable):
+        publisher.publish("shop", run)
+    publisher.queue.closed = False
+    publisher.publish("shop", run)
+    (message,) = publisher.queue.messages
+    assert len(message["joined"]) == 3
