@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import BaseWSGIServer
 
 from infra.local.clock import Clock, system_clock
 from infra.local.errors import CloudError, FunctionError
@@ -21,7 +21,7 @@ from infra.local.http_api import HttpApi
 from infra.local.kinesis import shard_readers
 from infra.local.log import ConsoleLog, Log
 from infra.local.provision import Mapped, Stack, World
-from infra.local.quiet import QuietHandler
+from infra.local.quiet import serve
 from infra.local.runtime import Activity
 from infra.local.schedules import schedules
 from infra.local.sources import Source
@@ -202,10 +202,7 @@ class Cloud:
         raise CloudError(f"{mapped.logical_id}: the embedded cloud does not know event sources of {service}")
 
     def _serve(self, port: int, application: Callable[..., Any]) -> int:
-        try:
-            server = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)
-        except (OSError, SystemExit) as error:
-            raise CloudError(f"port {port} is taken; choose another one, or 0 for any free one") from error
+        server = serve(port, application)
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         self._servers.append(server)
         return server.port
@@ -234,6 +231,8 @@ class Cloud:
             if line.startswith("ready "):
                 threading.Thread(target=self._relay, args=(process,), daemon=True).start()
                 return line.split()[1]
+            if line.startswith("error: "):
+                raise CloudError(line.removeprefix("error: ").strip())
             said.append(line)
         raise CloudError("the AWS endpoint did not start:\n" + "".join(said))
 

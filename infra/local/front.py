@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from werkzeug.serving import make_server
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from moto.moto_server.werkzeug_app import (
@@ -31,7 +29,8 @@ with warnings.catch_warnings():
 
 from infra.local import moto_patches
 from infra.local.athena.service import AthenaService
-from infra.local.quiet import QuietHandler
+from infra.local.errors import CloudError
+from infra.local.quiet import QuietHandler, serve
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]*/([^/]+)/aws4_request")
@@ -146,7 +145,11 @@ def main() -> None:
     arguments = parser.parse_args()
     moto_patches.apply()
     front = Front(arguments.functions)
-    server = make_server("127.0.0.1", arguments.port, front, threaded=True, request_handler=Handler)
+    try:
+        server = serve(arguments.port, front, Handler)
+    except CloudError as error:
+        print(f"error: {error}", flush=True)
+        sys.exit(1)
     url = f"http://127.0.0.1:{server.port}"
     front.athena = AthenaService(endpoint_url=url, region=arguments.region, account_id=arguments.account)
     threading.Thread(target=server.serve_forever, daemon=True).start()

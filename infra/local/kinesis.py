@@ -94,10 +94,15 @@ class ShardReader(Source):
         )["ShardIterator"]
         self._waiting: list[dict[str, Any]] = []
         self._waiting_since = 0.0
+        self._todo: list[tuple[list[dict[str, Any]], int]] = []
+        """What is left of the batch under way: a stack of parts, each with the retries that it has used."""
 
     def look(self) -> bool:
         """Read what is new, and hand over a batch if it is full or its window is over."""
         settings = self._settings
+        if self._todo:  # something went wrong here, not in the function: go on where it did
+            self._process()
+            return True
         if len(self._waiting) < settings.batch_size:
             answer = self._client.get_records(
                 ShardIterator=self._iterator, Limit=settings.batch_size - len(self._waiting)
@@ -116,7 +121,8 @@ class ShardReader(Source):
             return True
         batch, self._waiting = self._waiting[:size], self._waiting[size:]
         self._waiting_since = time.monotonic()
-        self._process(batch)
+        self._todo = [(batch, 0)]
+        self._process()
         return True
 
     def _fitting(self) -> int:
@@ -146,41 +152,41 @@ class ShardReader(Source):
             "eventSourceARN": settings.stream_arn,
         }
 
-    def _process(self, batch: list[dict[str, Any]]) -> None:
-        """Bring a batch to its end: processed, or put aside. Halves of it come one after the other, in order."""
-        settings = self._settings
-        stack: list[tuple[list[dict[str, Any]], int]] = [(batch, 0)]
-        tries = 0
-        while stack and not self.stopping.is_set():
-            records, attempt = stack.pop()
-            fresh = [record for record in records if not self._too_old(record)] if attempt else records
-            if len(fresh) < len(records):
-                old = [record for record in records if self._too_old(record)]
+    def _process(self) -> None:
+        """Bring a batch to its end: processed, or put aside. Halves of it come one after the other, in order.
+
+        A part leaves the stack only when it is done with, so that nothing is lost whatever fails on the way.
+        """
+        settings, tries = self._settings, 0
+        while self._todo and not self.stopping.is_set():
+            records, attempt = self._todo[-1]
+            old = [record for record in records if attempt and self._too_old(record)]
+            if old:
                 self._give_up(old, "RecordAgeExceeded", attempt, None)
-                if not fresh:
-                    continue
-                records = fresh
+                fresh = [record for record in records if record not in old]
+                self._todo[-1:] = [(fresh, attempt)] if fresh else []
+                continue
             result = self._functions.invoke(settings.function, _event(records))
             assert result is not None
             if self.stopping.is_set():
                 return
             left = self._failed(records, result)
             if not left:
+                self._todo.pop()
                 tries = 0
                 continue
             tries += 1
-            self.log(
-                self.name, f"{len(left)} of {len(records)} records are to be retried: {self._why(result)}"
-            )
+            self.log(self.name, f"{len(left)} of {len(records)} records failed: {self._why(result)}")
             if settings.bisect and len(left) == len(records) > 1:
                 middle = len(left) // 2
-                stack += [(left[middle:], attempt), (left[:middle], attempt)]
+                self._todo[-1:] = [(left[middle:], attempt), (left[:middle], attempt)]
             elif settings.bisect and len(left) < len(records):
-                stack.append((left, 0))  # what came before is done; the rest begins anew
+                self._todo[-1] = (left, 0)  # what came before is done; the rest begins anew
             elif 0 <= settings.retries <= attempt:
                 self._give_up(left, "RetryAttemptsExhausted", attempt + 1, result)
+                self._todo.pop()
             else:
-                stack.append((left, attempt + 1))
+                self._todo[-1] = (left, attempt + 1)
             self.stopping.wait(min(2.0, 0.05 * 2 ** min(tries, 10)))
 
     def _failed(self, records: list[dict[str, Any]], result: Invocation) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ WITHOUT_EFFECT = {
     "AWS::IAM::Role": "nothing here checks permissions",
     "AWS::IAM::Policy": "nothing here checks permissions",
     "AWS::IAM::ManagedPolicy": "nothing here checks permissions",
+    "AWS::S3::BucketPolicy": "nothing here checks permissions (and moto denies without reading conditions)",
     "AWS::Lambda::Permission": "nothing here checks permissions",
     "AWS::Lambda::Version": "there is one version of the code: the one on disk",
     "AWS::Lambda::Alias": "there is one version of the code: the one on disk",
@@ -355,13 +356,6 @@ def _bucket(stack: Stack, resource: Resource, properties: Properties) -> Physica
     return Physical(resource.logical_id, resource.type, name, attributes)
 
 
-def _bucket_policy(stack: Stack, resource: Resource, properties: Properties) -> Physical:
-    bucket = properties.need("Bucket")
-    policy = json.dumps(properties.need("PolicyDocument"), default=str)
-    stack.world.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
-    return Physical(resource.logical_id, resource.type, bucket)
-
-
 def _stream(stack: Stack, resource: Resource, properties: Properties) -> Physical:
     client = stack.world.client("kinesis")
     name = properties.take("Name", stack.physical_name(resource))
@@ -607,7 +601,6 @@ PROVISIONERS: dict[str, Callable[[Stack, Resource, Properties], Physical]] = {
     "AWS::Lambda::LayerVersion": _layer,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _bucket,
-    "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,

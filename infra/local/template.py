@@ -119,6 +119,8 @@ def _transform(
             + "\n  ".join(cause.message for cause in error.causes)
             + "\n`sam validate --lint` says more."
         ) from error
+    finally:
+        translator.metrics.publish()  # to nobody; else it warns
     plain: dict[str, Any] = undo_mark_unicode_str_in_template(transformed)
     return plain
 

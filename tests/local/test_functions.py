@@ -63,7 +63,7 @@ def test_a_time_out_kills_the_process_and_its_children(cloud: Cloud) -> None:
 
 def test_a_module_that_cannot_be_imported(cloud: Cloud, said: Said) -> None:
     for _ in range(2):  # the next invocation tries again
-        with pytest.raises(FunctionError, match="Runtime.ImportModuleError: .*no_such_module"):
+        with pytest.raises(FunctionError, match=r"Runtime\.ImportModuleError: .*no_such_module"):
             cloud.invoke("Broken")
     assert "no_such_module" in said.of("Broken")
 
@@ -123,7 +123,9 @@ def test_an_asynchronous_invocation_is_retried_and_put_aside(cloud: Cloud, journ
     answer = client.invoke(FunctionName="small-Ticking", InvocationType="Event", Payload=b'{"fail": "async"}')
     assert answer["StatusCode"] == 202
     cloud.idle()
-    assert [tick for tick in journal.entries("ticks") if tick.get("fail") == "async"] == [{"fail": "async"}] * 2
+    assert [tick for tick in journal.entries("ticks") if tick.get("fail") == "async"] == [
+        {"fail": "async"}
+    ] * 2
     record = dead_letter(cloud)
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 2

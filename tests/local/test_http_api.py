@@ -41,7 +41,12 @@ def test_the_event_is_api_gateways(cloud: Cloud) -> None:
         "POST",
         "/items/a%20b/c?x=1&y=%26&x=2&empty=",
         b'{"n": 1}',
-        {"Content-Type": "application/json; charset=utf-8", "Cookie": "k=v; l=w", "X-Up": "U", "User-Agent": "me"},
+        {
+            "Content-Type": "application/json; charset=utf-8",
+            "Cookie": "k=v; l=w",
+            "X-Up": "U",
+            "User-Agent": "me",
+        },
     )
     context = found["requestContext"]
     assert abs(context.pop("timeEpoch") / 1000) > 1.7e9
@@ -69,7 +74,8 @@ def test_routes(cloud: Cloud, method: str, path: str, key: str, parameters: dict
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("GET", "/items/x/y"), ("POST", "/plain"), ("GET", "/files"), ("GET", "/plain/")]
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/items/x/y"), ("POST", "/plain"), ("GET", "/files"), ("GET", "/plain/")],
 )
 def test_no_route(cloud: Cloud, method: str, path: str) -> None:
     status, headers, body = request(cloud, method, path)
@@ -120,7 +126,9 @@ def test_a_body_that_lambda_would_not_take(cloud: Cloud) -> None:
 
 def test_a_chunked_body(cloud: Cloud) -> None:
     connection = http.client.HTTPConnection(urlsplit(cloud.api_url).netloc, timeout=20)
-    connection.request("POST", "/items/x/y", iter([b"ab", b"cd"]), {"Content-Type": "text/plain"}, encode_chunked=True)
+    connection.request(
+        "POST", "/items/x/y", iter([b"ab", b"cd"]), {"Content-Type": "text/plain"}, encode_chunked=True
+    )
     answer = connection.getresponse()
     assert json.loads(answer.read())["event"]["body"] == "abcd"
     connection.close()
@@ -136,7 +144,11 @@ def test_answers(cloud: Cloud) -> None:
 
 
 def test_answers_without_a_content_type() -> None:
-    assert response({"statusCode": 202, "body": "x"}) == (202, [("Content-Type", "text/plain; charset=utf-8")], b"x")
+    assert response({"statusCode": 202, "body": "x"}) == (
+        202,
+        [("Content-Type", "text/plain; charset=utf-8")],
+        b"x",
+    )
     assert response({"statusCode": "204"}) == (204, [], b"")
     assert response("text") == (200, [("Content-Type", "application/json")], b"text")
 
@@ -153,7 +165,9 @@ def test_failures_are_500_and_their_traceback_is_in_the_log(cloud: Cloud, said: 
 
 def test_unknown_integrations_stop() -> None:
     integration = {"type": "aws_proxy", "payloadFormatVersion": "1.0", "uri": "x"}
-    with pytest.raises(TemplateError, match="route get /x: only Lambda proxy integrations with payload version 2"):
+    with pytest.raises(
+        TemplateError, match="route get /x: only Lambda proxy integrations with payload version 2"
+    ):
         routes({"/x": {"get": {"x-amazon-apigateway-integration": integration}}})
 
 

@@ -63,7 +63,10 @@ def resolver(tmp_path: Path) -> Resolver:
         ({"Ref": "AWS::Region"}, REGION),
         ({"Fn::GetAtt": ["Table", "Arn"]}, "<Table.Arn>"),
         ({"Fn::GetAtt": "Table.Arn"}, "<Table.Arn>"),
-        ({"Fn::Sub": "${Name}/${Table}/${Table.Arn}/${AWS::AccountId}/${!Name}"}, "n/<Table>/<Table.Arn>/1/${Name}"),
+        (
+            {"Fn::Sub": "${Name}/${Table}/${Table.Arn}/${AWS::AccountId}/${!Name}"},
+            "n/<Table>/<Table.Arn>/1/${Name}",
+        ),
         ({"Fn::Sub": ["${x}-${Name}", {"x": {"Ref": "Table"}}]}, "<Table>-n"),
         ({"Fn::Join": [",", ["a", {"Ref": "Name"}]]}, "a,n"),
         ({"Fn::Join": ["+", {"Ref": "Names"}]}, "a+b"),
@@ -105,7 +108,11 @@ def test_what_cannot_be_resolved_says_where(resolver: Resolver, value: Any, says
         ("{Type: String}", {}, "Parameter P has no value; give one with --parameter P="),
         ("{Type: String, AllowedValues: [a, b]}", {"P": "c"}, "Parameter P: 'c' is not one of 'a', 'b'"),
         ("{Type: String, AllowedPattern: '[a-z]+'}", {"P": "A"}, r"Parameter P: 'A' does not match \[a-z\]"),
-        ("{Type: 'AWS::SSM::Parameter::Value<String>'}", {"P": "A"}, "Parameter P: .* does not know the type"),
+        (
+            "{Type: 'AWS::SSM::Parameter::Value<String>'}",
+            {"P": "A"},
+            "Parameter P: .* does not know the type",
+        ),
         ("{Type: String, Default: x}", {"Q": "A"}, "has no parameter Q; it has P"),
     ],
 )
@@ -116,7 +123,9 @@ def test_wrong_parameters_stop(tmp_path: Path, declared: str, given: dict[str, s
 
 
 def test_a_missing_template_stops(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match=r"nowhere\.yaml does not exist; name the template with --template"):
+    with pytest.raises(
+        TemplateError, match=r"nowhere\.yaml does not exist; name the template with --template"
+    ):
         load(tmp_path / "nowhere.yaml", {}, REGION)
 
 
@@ -135,7 +144,9 @@ def test_unknown_resource_types_stop_before_anything_is_created(tmp_path: Path) 
         tmp_path,
         "Resources: {Good: {Type: AWS::S3::Bucket}, Bad: {Type: AWS::Neptune::DBCluster}, Odd: {Type: AWS::X::Y}}",
     )
-    with pytest.raises(TemplateError, match=r"resource type of Bad \(AWS::Neptune::DBCluster\), Odd \(AWS::X::Y\)"):
+    with pytest.raises(
+        TemplateError, match=r"resource type of Bad \(AWS::Neptune::DBCluster\), Odd \(AWS::X::Y\)"
+    ):
         stack(path).provision()  # nothing listens at the endpoint: creating Good would fail otherwise
 
 
@@ -152,11 +163,23 @@ def test_unknown_properties_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        ("{Handler: a.b, Runtime: nodejs22.x, Code: .}", "F: the embedded cloud runs Python only, not nodejs22.x"),
-        ("{Handler: a.b, Runtime: python3.13, Code: gone/}", "F: its code should stand in .*gone, but there is no"),
+        (
+            "{Handler: a.b, Runtime: nodejs22.x, Code: .}",
+            "F: the embedded cloud runs Python only, not nodejs22.x",
+        ),
+        (
+            "{Handler: a.b, Runtime: python3.13, Code: gone/}",
+            "F: its code should stand in .*gone, but there is no",
+        ),
         ("{Runtime: python3.13, Code: .}", r"F \(AWS::Lambda::Function\) needs Handler"),
-        ("{Handler: a.b, Runtime: python3.13, Code: ., Layers: ['arn:x']}", "F: these layers are not part of .*arn:x"),
-        ("{Handler: a.b, Runtime: python3.13, Code: {S3Bucket: b, S3Key: k}}", "F: its code stands at .*path relative"),
+        (
+            "{Handler: a.b, Runtime: python3.13, Code: ., Layers: ['arn:x']}",
+            "F: these layers are not part of .*arn:x",
+        ),
+        (
+            "{Handler: a.b, Runtime: python3.13, Code: {S3Bucket: b, S3Key: k}}",
+            "F: its code stands at .*path relative",
+        ),
     ],
 )
 def test_functions_that_cannot_run_stop(tmp_path: Path, function: str, says: str) -> None:
@@ -180,7 +203,9 @@ def test_an_attribute_that_a_resource_does_not_have_stops(tmp_path: Path) -> Non
         tmp_path,
         "Resources: {A: {Type: AWS::IAM::Role}, B: {Type: AWS::IAM::Role, Properties: {X: !GetAtt A.Nothing}}}",
     )
-    with pytest.raises(TemplateError, match=r"A \(AWS::IAM::Role\) has no attribute Nothing .* it has Arn, RoleId"):
+    with pytest.raises(
+        TemplateError, match=r"A \(AWS::IAM::Role\) has no attribute Nothing .* it has Arn, RoleId"
+    ):
         stack(path).provision()
 
 
@@ -189,7 +214,7 @@ def test_http_apis_that_would_answer_otherwise_stop(tmp_path: Path) -> None:
         tmp_path,
         "Resources: {A: {Type: AWS::ApiGatewayV2::Api, Properties: {Body: {paths: {}, x-amazon-apigateway-cors: {}}}}}",
     )
-    with pytest.raises(TemplateError, match="A: .* does not answer CorsConfiguration"):
+    with pytest.raises(TemplateError, match=r"A: .* does not answer CorsConfiguration"):
         stack(path).provision()
 
 
