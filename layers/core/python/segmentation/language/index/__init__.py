@@ -1,0 +1,34 @@
+"""The index: all rules of an audience compiled together, so that an event costs what it changes.
+
+    index = Index.compile([(segment.id, segment.rule), ...], "Europe/Berlin")   # in dependency order
+    bits = index.evaluate(evaluation)             # bitmap: bit i set <=> index.names[i] holds
+    index.members(bits)                           # -> list of segment ids
+
+    state = index.start(evaluation)               # the same, kept for updates; state.result, state.due
+    after = index.update(state, later, bases=[...], attributes=[...], segments=[...])
+    joined, left = after & ~before, before & ~after
+
+    artifact = index.dump(); index = Index.load(artifact)
+
+`evaluation` is an `evaluate.Evaluation`, the same that closures take: its `segments` hold the segments
+outside of the index on entry. The results equal those of the closures, run in dependency order, for every
+rule.
+
+How it works, one module a step:
+
+| module | what |
+|---|---|
+| `regions` | any condition on one variable as one set of values |
+| `literals` | a rule -> AND of ORs of literals; what does not fit becomes a closure's literal |
+| `tables` | variable's value -> bitmap of the literals it changes, made on demand |
+| `layers` | where literals stand in the bitmap, and the fold into results |
+| `variables` | how a variable is read of a profile, and until when its value stands |
+| `compiled` | the artifact |
+| `evaluator` | `Index` and `State` |
+"""
+
+from .compiled import ArtifactError, Compiled, compile_rules
+from .evaluator import Index, State
+from .variables import NEVER
+
+__all__ = ["NEVER", "ArtifactError", "Compiled", "Index", "State", "compile_rules"]

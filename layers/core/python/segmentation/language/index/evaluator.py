@@ -1,0 +1,276 @@
+"""The evaluator: an index over the rules of an audience, and what it holds of one profile."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import compress
+from typing import Any
+
+from ..evaluate import Base, Evaluation
+from ..times import zone
+from ..tree import Node
+from ..values import Value
+from .codec import read_node
+from .compiled import Compiled, blank_evaluation, compile_rules
+from .layers import Layer
+from .literals import Key
+from .tables import Budget, Table
+from .variables import NEVER, Reader, Readers
+
+_DIGITS = bytes(48) + bytes([0, 1]) + bytes(206)
+_FEW = 64
+"""Up to so many members are found bit by bit, more by walking over all names."""
+
+
+class State:
+    """What an index holds of one profile, so that an event costs what it changes.
+
+    `result` is the bitmap of the rules that hold; `due` is the moment from which on it may be another one
+    though nothing happens (`NEVER` if there is none).
+    """
+
+    __slots__ = ("_heap", "_inside", "_literals", "_results", "_until", "_values", "result")
+
+    def __init__(self, literals: list[int], results: list[int], inside: set[str], result: int) -> None:
+        self._literals = literals
+        self._results = results
+        self._inside = inside
+        self._values: dict[int, Value] = {}
+        self._until: dict[int, int] = {}
+        self._heap: list[tuple[int, int]] = []
+        self.result = result
+
+    @property
+    def due(self) -> int:
+        """When the result may change by itself."""
+        heap, until = self._heap, self._until
+        while heap and until.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        return heap[0][0] if heap else NEVER
+
+
+class _Variable:
+    """A variable at run time; its tree is read and compiled when it is first needed."""
+
+    __slots__ = ("_data", "_readers", "default", "number", "reader", "tables")
+
+    def __init__(self, number: int, data: dict[str, Any], readers: Readers) -> None:
+        self.number = number
+        self._data = data
+        self._readers = readers
+        self.default: Value = data["default"]
+        self.tables: list[tuple[int, Table]] = []
+        self.reader: Reader = self._first
+
+    def _first(self, evaluation: Evaluation) -> tuple[Value, int]:
+        cuts = sorted({cut for _, table in self.tables for cut in table.cuts})
+        key = Key(self._data["kind"], read_node(self._data["node"]))
+        self.reader = self._readers.of(key, cuts)
+        return self.reader(evaluation)
+
+
+class Index:
+    """All rules of an audience, evaluated at once."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        data = compiled.data
+        self.compiled = compiled
+        self.version: str = data["version"]
+        self.names: tuple[str, ...] = tuple(data["names"])
+        self.budget = Budget()
+        self._zone = zone(data["zone"])
+        readers = Readers(self._zone)
+        self.bases: tuple[Base, ...] = tuple(
+            readers.base(Base(behavior, tuple(map(read_node, where)))) for behavior, where in data["bases"]
+        )
+        self._layers: list[Layer] = []
+        offset = 0
+        for layer in data["layers"]:
+            self._layers.append(Layer(layer, offset))
+            offset += layer["count"]
+        self._attributes: dict[str, list[_Variable]] = {}
+        self._segments: dict[str, list[_Variable]] = {}
+        self._of_base: list[list[_Variable]] = [[] for _ in self.bases]
+        self._keyed: list[_Variable] = []
+        self._variables: list[_Variable] = []
+        for number, entry in enumerate(data["variables"]):
+            variable = _Variable(number, entry, readers)
+            self._variables.append(variable)
+            for table in entry["tables"]:
+                made = Table(table, compiled.positions, variable.default, self.budget)
+                variable.tables.append((table["layer"], made))
+            for name in entry["attributes"]:
+                self._attributes.setdefault(name, []).append(variable)
+            for name in entry["segments"]:
+                self._segments.setdefault(name, []).append(variable)
+            for base in entry["bases"]:
+                self._of_base[base].append(variable)
+            if entry["key"]:
+                self._keyed.append(variable)
+        self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
+        self._by_value = {base: number for number, base in enumerate(self.bases)}
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+        self._blank = self._start_blank()
+
+    @classmethod
+    def compile(cls, rules: Iterable[tuple[str, Node]], time_zone: str, version: str = "") -> "Index":
+        """An index over rules `(segment id, tree in normal form)`, each after those it refers to."""
+        return cls(compile_rules(rules, time_zone, version))
+
+    @classmethod
+    def load(cls, artifact: bytes) -> "Index":
+        """The index of an artifact. Raises `ArtifactError`."""
+        return cls(Compiled.load(artifact))
+
+    def dump(self) -> bytes:
+        """The index as an artifact."""
+        return self.compiled.dump()
+
+    def evaluate(self, evaluation: Evaluation) -> int:
+        """The bitmap of the rules that hold."""
+        return self.start(evaluation).result
+
+    def start(self, evaluation: Evaluation) -> State:
+        """Evaluate a profile, and hold what later updates need.
+
+        `evaluation.segments` names the segments outside the index that the profile is in; those of the
+        index that other rules refer to are added.
+        """
+        blank = self._blank
+        state = State(blank._literals[:], blank._results[:], set(blank._inside), blank.result)
+        state._values.update(blank._values)
+        evaluation.segments |= state._inside
+        touched: list[_Variable] = [*self._keyed]
+        attribute = evaluation.attribute
+        for name, variables in self._attributes.items():
+            if attribute(name) is not None:
+                touched += variables
+        rows = evaluation.rows
+        for base, variables in zip(self.bases, self._of_base, strict=True):
+            if rows(base):
+                touched += variables
+        for name in evaluation.segments & self._segments.keys():
+            touched += self._segments[name]
+        self._refresh(state, evaluation, touched)
+        return state
+
+    def update(
+        self,
+        state: State,
+        evaluation: Evaluation,
+        *,
+        attributes: Iterable[str] = (),
+        bases: Iterable[Base] = (),
+        segments: Iterable[str] = (),
+    ) -> int:
+        """The bitmap after something changed, and after time went on to `evaluation.now`.
+
+        `attributes`, `bases`, `segments`: what may have another value than at the last evaluation of this
+        state. Time may only go forward; what it changes is found by itself. `evaluation` is a new one, with
+        `segments` as for `start`.
+        """
+        evaluation.segments |= state._inside
+        touched: list[_Variable] = []
+        for name in attributes:
+            touched += self._attributes.get(name, ())
+        for base in bases:
+            touched += self._of_base[self._number_of(base)]
+        for name in segments:
+            touched += self._segments.get(name, ())
+        if state.due <= evaluation.now:
+            heap, until, now = state._heap, state._until, evaluation.now
+            while heap and heap[0][0] <= now:
+                moment, number = heappop(heap)
+                if until.get(number) == moment:
+                    touched.append(self._variables[number])
+        self._refresh(state, evaluation, touched)
+        return state.result
+
+    def members(self, bits: int) -> list[str]:
+        """The ids of a bitmap's segments."""
+        names = self.names
+        if bits.bit_count() > _FEW:
+            return list(compress(names, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
+        return [names[position] for position in _positions(bits)]
+
+    def bits(self, names: Collection[str]) -> int:
+        """The bitmap of segments; ids that the index does not know are left out."""
+        numbers = self._numbers
+        data = bytearray(len(self.names) // 8 + 1)
+        for name in names:
+            number = numbers.get(name)
+            if number is not None:
+                data[number >> 3] |= 1 << (number & 7)
+        return int.from_bytes(data, "little")
+
+    def _number_of(self, base: Base) -> int:
+        number = self._base_numbers.get(id(base))
+        return self._by_value[base] if number is None else number
+
+    def _start_blank(self) -> State:
+        """The state of a profile of which nothing is known."""
+        state = State([layer.start for layer in self._layers], [0] * len(self._layers), set(), 0)
+        self._settle(state, blank_evaluation(self._zone), [True] * len(self._layers))
+        return state
+
+    def _refresh(self, state: State, evaluation: Evaluation, touched: Sequence[_Variable]) -> None:
+        if not touched:
+            return
+        stale = [False] * len(self._layers)
+        for variable in touched:
+            self._read(state, evaluation, variable, stale)
+        self._settle(state, evaluation, stale)
+
+    def _read(self, state: State, evaluation: Evaluation, variable: _Variable, stale: list[bool]) -> None:
+        number = variable.number
+        value, until = variable.reader(evaluation)
+        if until != NEVER:
+            if state._until.get(number) != until:
+                state._until[number] = until
+                heappush(state._heap, (until, number))
+        elif number in state._until:
+            del state._until[number]
+        default = variable.default
+        old = state._values.get(number, default)
+        if value == old:
+            return
+        literals = state._literals
+        if value == default:
+            del state._values[number]
+        else:
+            state._values[number] = value
+        for layer, table in variable.tables:
+            if value != default:
+                bits = table.cache.get(value)
+                literals[layer] ^= table.delta(value) if bits is None else bits
+            if old != default:
+                literals[layer] ^= table.delta(old)
+            stale[layer] = True
+
+    def _settle(self, state: State, evaluation: Evaluation, stale: list[bool]) -> None:
+        """Fold the layers whose literals changed, first to last, carrying membership on to later ones."""
+        for depth, layer in enumerate(self._layers):
+            if not stale[depth]:
+                continue
+            result = layer.fold(state._literals[depth])
+            flipped = result ^ state._results[depth]
+            if not flipped:
+                continue
+            state._results[depth] = result
+            state.result ^= flipped << layer.offset
+            for position in _positions(flipped & layer.watched):
+                name = self.names[layer.offset + position]
+                if result >> position & 1:
+                    state._inside.add(name)
+                    evaluation.segments.add(name)
+                else:
+                    state._inside.discard(name)
+                    evaluation.segments.discard(name)
+                for variable in self._segments[name]:
+                    self._read(state, evaluation, variable, stale)
+
+
+def _positions(bits: int) -> Iterator[int]:
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low

@@ -1,0 +1,265 @@
+"""Variables: what a literal tests, how it is read of a profile, and until when its value stands.
+
+A variable is read as `(value, until)`: its value now, and the moment from which on it may be another one
+though nothing happens. A count in a sliding window, for one, stands until its oldest event drops out.
+"""
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..evaluate import Base, Compiler, Evaluation, Row, base_of
+from ..operators.behaviors import FIGURES
+from ..times import Window, first_second
+from ..tree import Aggregate, Node, Selection
+from ..types import Type
+from ..values import MICRO, Value, micros
+from .literals import Key
+
+NEVER = 1 << 62
+"""A moment that does not come."""
+
+Reading = tuple[Value, int]
+Reader = Callable[[Evaluation], Reading]
+
+_micros = lru_cache(maxsize=65_536)(micros)
+
+
+class Dependencies:
+    """What the value of a variable follows from."""
+
+    __slots__ = ("attributes", "bases", "has_key", "is_timed", "segments")
+
+    def __init__(self, node: Node, is_age: bool) -> None:
+        self.attributes: set[str] = set()
+        self.segments: set[str] = set()
+        self.bases: set[Base] = set()
+        self.has_key = False
+        self.is_timed = is_age
+        self._walk(node)
+
+    def _walk(self, root: Node) -> None:
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            stack.extend(node.args)
+            if node.op == "attribute":
+                self.attributes.add(node.value)
+            elif node.op == "in_segment":
+                self.segments.add(node.value)
+            elif node.op == "bucket":
+                self.has_key = True
+            elif node.op == "in_window":
+                self.is_timed = True
+            elif isinstance(node.value, Aggregate):
+                self.is_timed = True  # events wait for their time, and windows slide
+                self.bases.update(base_of(one)[0] for one in node.value.events.selections())
+
+
+class Readers:
+    """Makes the readers of an index's variables."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.compiler = Compiler()
+        self._zone = zone
+        self._bases: dict[Base, Base] = {}
+
+    def base(self, base: Base) -> Base:
+        """The one object that stands for all equal bases."""
+        return self._bases.setdefault(base, base)
+
+    def of(self, key: Key, cuts: Sequence[int]) -> Reader:
+        """The reader of a variable; `cuts` are the ages at which a literal on it turns."""
+        node = key.node
+        if key.kind == "age":
+            return self._age(node, cuts)
+        if node.op == "attribute":
+            name = node.value
+            return lambda evaluation: (evaluation.attribute(name), NEVER)
+        if node.op == "in_segment":
+            segment = node.value
+            return lambda evaluation: (True if segment in evaluation.segments else None, NEVER)
+        if isinstance(node.value, Aggregate):
+            reader = self._aggregate(node.value)
+            if reader is not None:
+                return reader
+        value_of = self.compiler.compile(node)
+        depends = Dependencies(node, is_age=False)
+        if not depends.is_timed:
+            return lambda evaluation: (value_of(evaluation, None), NEVER)
+        moments = self.moments(node)
+        return lambda evaluation: (value_of(evaluation, None), min(moments(evaluation), default=NEVER))
+
+    def _age(self, node: Node, cuts: Sequence[int]) -> Reader:
+        moment_of = self.compiler.compile(node)
+        inner = self.moments(node) if Dependencies(node, is_age=False).is_timed else None
+
+        def read(evaluation: Evaluation) -> Reading:
+            until = NEVER if inner is None else min(inner(evaluation), default=NEVER)
+            moment = moment_of(evaluation, None)
+            if moment is None:
+                return None, until
+            age = evaluation.now - moment
+            coming = bisect_right(cuts, age)
+            if coming < len(cuts):
+                until = min(until, moment + cuts[coming])
+            return age, until
+
+        return read
+
+    def _aggregate(self, aggregate: Aggregate) -> Reader | None:
+        """A reader for what most rules ask: a figure over the events of sliding windows."""
+        selection = aggregate.events
+        base, moving = base_of(selection)
+        if (
+            moving
+            or selection.follows
+            or any(w.kind not in ("within", "older_than") for w in selection.windows)
+        ):
+            return None
+        base = self.base(base)
+        longest = min((w.longest for w in selection.windows if w.kind == "within"), default=None)
+        shortest = max((w.shortest for w in selection.windows), default=0)
+        figure = _figure(aggregate)
+
+        def read(evaluation: Evaluation) -> Reading:
+            track = track_of(evaluation, base)
+            times = track.times
+            latest = evaluation.now - shortest
+            last = bisect_right(times, latest)
+            until = times[last] + shortest if last < len(times) else NEVER
+            first = 0
+            if longest is not None:
+                first = bisect_right(times, evaluation.now - longest)
+                # The next event to leave, and it must have entered by then: it is at most `latest`.
+                if first < len(times):
+                    until = min(until, times[first] + longest)
+            return figure(track, min(first, last), last), until
+
+        return read
+
+    def moments(self, node: Node) -> Callable[[Evaluation], Iterator[int]]:
+        """All moments to come at which the value of an expression may change by itself."""
+        selections: dict[Selection, None] = {}
+        windows: list[tuple[Callable[[Evaluation, Any], Any], Any, Window]] = []
+        stack = [node]
+        while stack:
+            inner = stack.pop()
+            stack.extend(inner.args)
+            if inner.op == "in_window":
+                windows.append((self.compiler.compile(inner.args[0]), inner.args[0].type, inner.value))
+            if isinstance(inner.value, Aggregate):
+                selections.update(dict.fromkeys(inner.value.events.selections()))
+        ticking = [_ticking(selection, self.base(base_of(selection)[0])) for selection in selections]
+        zone = self._zone
+
+        def moments(evaluation: Evaluation) -> Iterator[int]:
+            for tick in ticking:
+                yield from tick(evaluation, zone)
+            for moment_of, type_, window in windows:
+                yield from window_moments(
+                    moment_of(evaluation, None), type_, window, evaluation.now, evaluation.zone
+                )
+
+        return moments
+
+
+def _ticking(selection: Selection, base: Base) -> Callable[[Evaluation, ZoneInfo], Iterator[int]]:
+    _, moving = base_of(selection)
+    tests = [node for condition in moving for node in condition.walk() if node.op == "in_window"]
+
+    def moments(evaluation: Evaluation, zone: ZoneInfo) -> Iterator[int]:
+        now = evaluation.now
+        for row in evaluation.rows(base):
+            if row.time > now:
+                yield row.time
+            for window in selection.windows:
+                yield from window.moments(row.time, now, zone)
+            for follow in selection.follows:
+                if row.time + follow.seconds > now:
+                    yield row.time + follow.seconds
+            for test in tests:
+                column = test.args[0]
+                value = row.time if column.value == "time" else row.columns.get(column.value)
+                yield from window_moments(value, column.type, test.value, now, zone)
+
+    return moments
+
+
+def window_moments(value: Value, type_: Any, window: Window, now: int, zone: ZoneInfo) -> Iterable[int]:
+    """When, after `now`, a moment or a day may enter or leave a window."""
+    if value is None:
+        return ()
+    if type_ is Type.DATE:
+        value = first_second(dt.date.fromisoformat(str(value)), zone)
+    return window.moments(int(value), now, zone)  # type: ignore[arg-type]
+
+
+class Track:
+    """The events of a base in the order of time, and running sums over their columns."""
+
+    __slots__ = ("_sums", "rows", "times")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        times = [row.time for row in rows]
+        ordered = sorted(times)
+        if times != ordered:
+            rows = sorted(rows, key=lambda row: row.time)
+        self.rows = rows
+        self.times = ordered
+        self._sums: dict[str, tuple[list[int], list[int]]] = {}
+
+    def sums(self, column: str) -> tuple[list[int], list[int]]:
+        """Before each event: the exact sum so far in millionths, and of how many values."""
+        sums = self._sums.get(column)
+        if sums is None:
+            totals, counts = [0], [0]
+            for row in self.rows:
+                number: Any = row.columns.get(column)
+                part = None if number is None else _micros(number)
+                totals.append(totals[-1] + (part or 0))
+                counts.append(counts[-1] + (part is not None))
+            sums = self._sums[column] = (totals, counts)
+        return sums
+
+
+def track_of(evaluation: Evaluation, base: Base) -> Track:
+    """The track of a base, made once an evaluation."""
+    memo: dict[Any, Any] = evaluation.memo
+    name = id(base)
+    track: Track | None = memo.get(name)
+    if track is None:
+        track = memo[name] = Track(evaluation.rows(base))
+    return track
+
+
+def _figure(aggregate: Aggregate) -> Callable[[Track, int, int], Value]:
+    """The aggregate over the events from one place of a track up to another."""
+    column = aggregate.column or ""
+    if aggregate.function == "count":
+        return lambda _track, first, last: float(last - first)
+    if aggregate.function == "sum":
+
+        def total(track: Track, first: int, last: int) -> float:
+            totals, _ = track.sums(column)
+            return (totals[last] - totals[first]) / MICRO
+
+        return total
+    if aggregate.function == "avg":
+
+        def average(track: Track, first: int, last: int) -> float | None:
+            totals, counts = track.sums(column)
+            count = counts[last] - counts[first]
+            return (totals[last] - totals[first]) / MICRO / count if count else None
+
+        return average
+    of_rows = FIGURES[aggregate.function]
+
+    def over_rows(track: Track, first: int, last: int) -> Value:
+        found: Value = of_rows(list(track.rows[first:last]), column)
+        return found
+
+    return over_rows

@@ -1,0 +1,198 @@
+"""The index gives what the closures give, for every rule, at once and step by step."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from segmentation.language import RuleSet, Schema, load_rule_set
+from segmentation.language.evaluate import Compiler, Evaluation, History
+from segmentation.language.index import NEVER, ArtifactError, Index
+from segmentation.language.times import zone
+
+from tests.unit.language.random_rules import DAY, NOW, OUTSIDE, SCHEMA, Profile, Rules
+
+SEEDS = st.integers(0, 2**32)
+
+
+def realtime(rule_set: RuleSet) -> list[tuple[str, Any]]:
+    return [(segment.id, segment.rule) for segment in rule_set.of_kind("realtime")]
+
+
+def evaluation_of(profile: Profile, now: int) -> Evaluation:
+    known = History(profile.attributes, profile.events)
+    return Evaluation(known, "person-1", now, zone(SCHEMA.time_zone), profile.segments)
+
+
+def by_closures(rules: Sequence[tuple[str, Any]], evaluation: Evaluation) -> set[str]:
+    compiler = Compiler()
+    found = set()
+    for name, rule in rules:
+        if compiler.compile(rule)(evaluation, None):
+            evaluation.segments.add(name)
+            found.add(name)
+    return found
+
+
+def index_of(*rules: Any, schema: Schema = SCHEMA) -> Index:
+    documents = [
+        {"id": f"s{number}", "name": "S", "audience": "a", "kind": "realtime", "rule": rule}
+        for number, rule in enumerate(rules)
+    ]
+    lists = [{"id": name, "name": name, "audience": "a", "kind": "list"} for name in OUTSIDE]
+    return Index.compile(realtime(load_rule_set([*lists, *documents], schema, "a")), schema.time_zone)
+
+
+def members(index: Index, attributes: dict[str, Any], segments: Sequence[str] = ()) -> list[str]:
+    known = History(attributes, {})
+    evaluation = Evaluation(known, "person-1", NOW, zone("Europe/Berlin"), segments)
+    return sorted(index.members(index.evaluate(evaluation)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_random_rule_sets_give_what_closures_give(seed: int) -> None:
+    random = Random(seed)
+    rules = realtime(load_rule_set(Rules(random).documents(12), SCHEMA, "a"))
+    index = Index.compile(rules, SCHEMA.time_zone)
+    for _ in range(4):
+        profile = Profile(random)
+        expected = by_closures(rules, evaluation_of(profile, NOW))
+        bits = index.evaluate(evaluation_of(profile, NOW))
+        assert set(index.members(bits)) == expected
+        assert index.bits(expected) == bits
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS)
+def test_updates_give_what_a_whole_evaluation_gives(seed: int) -> None:
+    random = Random(seed)
+    rules = realtime(load_rule_set(Rules(random).documents(10), SCHEMA, "a"))
+    index = Index.compile(rules, SCHEMA.time_zone)
+    profile = Profile(random)
+    now = NOW
+    state = index.start(evaluation_of(profile, now))
+    for _ in range(8):
+        changed: dict[str, list[Any]] = {"attributes": [], "bases": [], "segments": []}
+        if random.random() < 0.5:
+            name = random.choice(sorted(SCHEMA.attributes))
+            profile.attributes[name] = profile.value(name)
+            changed["attributes"].append(name)
+        if random.random() < 0.5:
+            name = random.choice(sorted(SCHEMA.behaviors))
+            profile.add_event(name, now)
+            changed["bases"] += [base for base in index.bases if base.behavior == name]
+        if random.random() < 0.3:
+            profile.segments ^= {OUTSIDE[0]}
+            changed["segments"].append(OUTSIDE[0])
+        now += random.choice((0, 0, 1, 3_600, DAY, 20 * DAY))
+        bits = index.update(state, evaluation_of(profile, now), **changed)
+        assert set(index.members(bits)) == by_closures(rules, evaluation_of(profile, now))
+        assert state.result == bits
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_nothing_changes_before_it_is_due(seed: int) -> None:
+    random = Random(seed)
+    rules = realtime(load_rule_set(Rules(random).documents(8), SCHEMA, "a"))
+    index = Index.compile(rules, SCHEMA.time_zone)
+    profile = Profile(random)
+    state = index.start(evaluation_of(profile, NOW))
+    for _ in range(6):
+        due = state.due
+        before = by_closures(rules, evaluation_of(profile, min(due, NOW + 500 * DAY) - 1))
+        assert set(index.members(state.result)) == before
+        if due == NEVER:
+            return
+        index.update(state, evaluation_of(profile, due))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_an_artifact_gives_the_same(seed: int) -> None:
+    random = Random(seed)
+    rules = realtime(load_rule_set(Rules(random).documents(8), SCHEMA, "a"))
+    index = Index.compile(rules, SCHEMA.time_zone, "v1")
+    loaded = Index.load(index.dump())
+    assert loaded.version == "v1"
+    assert loaded.names == index.names
+    assert loaded.dump() == index.dump()
+    for _ in range(3):
+        profile = Profile(random)
+        assert loaded.evaluate(evaluation_of(profile, NOW)) == index.evaluate(evaluation_of(profile, NOW))
+
+
+def test_forgetting_bitmaps_changes_nothing() -> None:
+    random = Random(7)
+    rules = realtime(load_rule_set(Rules(random).documents(60), SCHEMA, "a"))
+    roomy, tight = (Index.compile(rules, SCHEMA.time_zone) for _ in range(2))
+    tight.budget.limit = 200
+    for _ in range(40):
+        profile = Profile(random)
+        assert tight.evaluate(evaluation_of(profile, NOW)) == roomy.evaluate(evaluation_of(profile, NOW))
+    assert tight.budget.used <= 200 + 1_000
+
+
+def test_many_thresholds_are_found_from_their_checkpoints() -> None:
+    bounds = range(1_000)
+    rules = [
+        {"and": [{">=": [{"var": "attributes.age"}, n]}, {"!=": [{"var": "attributes.age"}, n + 1]}]}
+        for n in bounds
+    ]
+    index = index_of(*rules)
+    for age in (-1.0, 0.0, 0.5, 63.0, 64.0, 128.0, 500.5, 999.0, 5_000.0):
+        expected = sorted(f"s{n}" for n in bounds if age >= n and age != n + 1)
+        assert members(index, {"age": age}) == expected
+    assert members(index, {}) == []
+
+
+def test_a_missing_value_fails_every_test_and_passes_every_complement() -> None:
+    age = {"var": "attributes.age"}
+    index = index_of({"<": [age, 18]}, {"!": [{"<": [age, 18]}]}, {"!=": [age, 18]}, {"==": [age, None]})
+    assert members(index, {}) == ["s1", "s2", "s3"]
+    assert members(index, {"age": 17.0}) == ["s0", "s2"]
+
+
+def test_references_follow_in_the_same_evaluation() -> None:
+    index = index_of(
+        {"in": ["list-a", {"var": "segments"}]},
+        {"!": [{"in": ["s0", {"var": "segments"}]}]},
+        {"and": [{"in": ["s1", {"var": "segments"}]}, {"var": "attributes.vip"}]},
+    )
+    assert members(index, {"vip": True}) == ["s1", "s2"]
+    assert members(index, {"vip": True}, ["list-a"]) == ["s0"]
+
+
+def test_a_rule_whose_form_would_explode_is_still_right() -> None:
+    columns = ("country", "city")
+    pairs = [
+        {"and": [{"==": [{"var": f"attributes.{c}"}, w]} for c, w in zip(columns, words, strict=True)]}
+        for words in zip("abcdefghijklmnop", "ponmlkjihgfedcba", strict=True)
+    ]
+    index = index_of({"or": [*pairs, {"var": "attributes.vip"}]})
+    assert members(index, {"country": "c", "city": "n"}) == ["s0"]
+    assert members(index, {"country": "c", "city": "c"}) == []
+    assert members(index, {"vip": True}) == ["s0"]
+
+
+def test_an_empty_rule_set_has_nobody() -> None:
+    index = Index.compile([], "UTC")
+    assert members(index, {"age": 3.0}) == []
+    assert members(Index.load(index.dump()), {}) == []
+
+
+@pytest.mark.parametrize("artifact", [b"", b"{}\n", b"not json\n", b'{"format": 0}\n', b"\xff\xfe"])
+def test_other_bytes_are_refused(artifact: bytes) -> None:
+    with pytest.raises(ArtifactError):
+        Index.load(artifact)
+
+
+def test_a_damaged_artifact_is_refused() -> None:
+    artifact = index_of({"var": "attributes.vip"}).dump()
+    with pytest.raises(ArtifactError, match="publish the rules anew"):
+        Index.load(artifact[:-20])
+    with pytest.raises(ArtifactError, match="format 99"):
+        Index.load(artifact.replace(b'"format": 1', b'"format": 99'))
