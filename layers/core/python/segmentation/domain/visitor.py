@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.language import RuleSet, Segment
-from segmentation.language.evaluate import Base, Compiler, Evaluation, Row, base_of
+from segmentation.language.evaluate import Base, Compiler, Evaluation, Known, Row, base_of
 from segmentation.language.moments import moments_of
 from segmentation.language.normal import canonical, digest
 from segmentation.language.operators import Closure
@@ -212,6 +212,11 @@ def evaluate(
     )
     after = Visitor(state.rows, state.seen, members, tuple(flips), recheck)
     return Outcome(after, changes, len(accepted))
+
+
+def known_of(program: Program, visitor: Visitor, batch: BatchView) -> Known:
+    """What is known of a visitor, as rules read it."""
+    return _Known(program, visitor.rows, batch)
 
 
 class _Known:
