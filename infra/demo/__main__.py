@@ -7,25 +7,25 @@ all batch segments, replays the year's last purchases as visitor events, shows w
 import argparse
 import json
 import signal
-import statistics
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from segmentation.domain.errors import SegmentationError
+from segmentation.domain.published import Published
 
 from infra.local.cloud import Cloud
 from infra.local.errors import CloudError
 from infra.local.log import ConsoleLog
 from infra.publish_rules import RulesRefused
 
-from . import data, replay
+from . import replay
 from .receiver import Receiver
-from .screen import Screen, clock
-from .stage import AUDIENCE, EVENTS_PATH, ROOT, SITE_TOKEN, WRITE_KEY, Answer, Stage, StepFailed, sizes
+from .screen import Screen
+from .show import lapsed, prepare, replay_and_show
+from .stage import AUDIENCE, EVENTS_PATH, ROOT, SITE_TOKEN, WRITE_KEY, Stage, StepFailed
 
 LOG = ROOT / ".local-cloud" / "demo.log"
 PARAMETERS = {
@@ -106,118 +106,21 @@ def run(options: argparse.Namespace, screen: Screen, log: ConsoleLog, stop: thre
             step.say(f"AWS APIs at {cloud.endpoint_url}")
         try:
             stage = Stage(cloud, receiver, options.rules)
-            _show(stage, options, screen, began)
+            published, record = prepare(stage, screen)
+            measured = replay_and_show(stage, screen, published, record, options.replay_hours)
+            screen.measured([f"everything up to here: {time.monotonic() - began:.1f} s", *measured])
             if not options.exit:
-                _serve(stage, screen, stop)
+                _serve(stage, screen, stop, published)
         finally:
             if not options.exit:
                 screen.say("\nStopping ...")
             cloud.stop()
 
 
-def _show(stage: Stage, options: argparse.Namespace, screen: Screen, began: float) -> None:
-    rules = stage.rules()
-    with screen.step("Raw tables -> S3") as step:
-        rows = 0
-        for raw in stage.load_tables():
-            rows += raw.rows
-            step.say(f"{raw.name}, {rows:,} rows")
-        step.say(f"{len(data.TABLES) + 1} tables, {rows:,} rows")
-    with screen.step("Rules -> S3") as step:
-        published = stage.publish(rules)
-        step.say(f"{len(published.rules.segments)} segments checked and published")
-    with screen.step("Audience, by Athena SQL") as step:
-        step.say("building profiles and behaviors")
-        built = stage.build()
-        step.say(
-            " ".join(f"{name.removeprefix('behavior_')} {count:,}" for name, count in built["rows"].items())
-        )
-    with screen.step("Batch segments, by Athena SQL") as step:
-        step.say("one query for all")
-        record = stage.materialize()
-        scanned = sum(query["bytes_scanned"] for query in record["queries"])
-        step.say(f"{len(record['segments'])} segments, {scanned / 1e6:,.1f} MB scanned")
-    with screen.step("Memberships -> DynamoDB, partners") as step:
-        step.say("publishing the changes of the run")
-        stage.wait_until_published(record["run"])
-        step.say(f"{record['profiles']:,} profiles")
-    purchases = replay.last_purchases(options.replay_hours, int(time.time()))
-    with screen.step("Visitor events -> POST, Kinesis") as step:
-        for done in replay.post(stage.api, EVENTS_PATH, WRITE_KEY, purchases.records):
-            step.say(f"{done:,} of {len(purchases.records):,} accepted")
-        posted = time.monotonic()
-    with screen.step("Evaluated, archived, delivered") as step:
-        step.say("waiting until the stream and the queues are empty")
-        stage.settle(120)
-        step.say(f"all {len(purchases.records):,} events of {len(purchases.visitors):,} visitors")
-        drained = time.monotonic() - posted
-    visitors = purchases.visitors
-    with screen.step("Personalization requests") as step:
-        answers = []
-        for number, household in enumerate(visitors, 1):
-            answers.append(stage.ask(household))
-            if not number % 20:
-                step.say(f"{number:,} of {len(visitors):,} visitors")
-        step.say(f"{len(visitors):,} visitors asked for")
-    asked_at = time.time()
-    rows_shown = _rows(published, record, sizes(answers), asked_at)
-    screen.segments(rows_shown, len(visitors), record["profiles"])
-    kinds = {segment.id: str(segment.kind) for segment in published.rules.segments}
-    screen.visitors(_interesting(stage, answers, kinds), kinds)
-    screen.deliveries(stage.receiver.deliveries, stage.receiver.refused)
-    times = sorted(answer.seconds * 1000 for answer in answers)
-    p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
-    screen.measured(
-        [
-            f"everything up to here: {time.monotonic() - began:.1f} s",
-            f"personalization over HTTP: {statistics.median(times):.0f} ms median, {p95:.0f} ms 95th percentile",
-            f"stream and queues empty {drained:.1f} s after the last event was accepted",
-        ]
-    )
-
-
-def _rows(
-    published: Any, record: dict[str, Any], realtime: dict[str, int], asked_at: float
-) -> list[dict[str, Any]]:
-    """The segment table: batch first, each kind by size."""
-    batch = {segment["id"]: segment["size"] for segment in record["segments"]}
-    rows = [
-        {
-            "id": segment.id,
-            "kind": str(segment.kind),
-            "size": batch[segment.id] if segment.id in batch else realtime.get(segment.id, 0),
-            "as_of": "2018-01-01" if segment.id in batch else clock(asked_at),
-            "description": segment.description,
-        }
-        for segment in published.rules.segments
-    ]
-    return sorted(rows, key=lambda row: (row["kind"], -row["size"], row["id"]))
-
-
-def _interesting(stage: Stage, answers: list[Answer], kinds: dict[str, str]) -> list[tuple[str, Answer]]:
-    """A few visitors worth a look: much of both kinds, nothing but real time, and a lapsed one."""
-
-    def count(answer: Answer, kind: str) -> int:
-        return sum(1 for one in answer.segments if kinds.get(one) == kind)
-
-    chosen: list[tuple[str, Answer]] = []
-    if answers:
-        both = max(
-            answers, key=lambda one: (min(count(one, "batch"), count(one, "realtime")), len(one.segments))
-        )
-        chosen.append(("in many", both))
-        only = [one for one in answers if count(one, "batch") == 0 and one is not both]
-        if only:
-            chosen.append(("no batch", max(only, key=lambda one: len(one.segments))))
-    for household in stage.members("lapsed-high-spenders")[:1]:
-        chosen.append(("lapsed", stage.ask(household)))
-    return [(why, stage.ask(one.household)) for why, one in chosen]
-
-
-def _serve(stage: Stage, screen: Screen, stop: threading.Event) -> None:
+def _serve(stage: Stage, screen: Screen, stop: threading.Event, published: Published) -> None:
     """Say what to try, and wait for Ctrl-C."""
-    api, lapsed = stage.api, stage.members("lapsed-high-spenders")
-    who = lapsed[0] if lapsed else "1"
+    api = stage.api
+    who = next(iter(lapsed(stage, published)), "1")
     ask = (
         f"curl -G {api}/cdp/lookup/collect/segments \\\n"
         f"     -d version=2 -d token={SITE_TOKEN} -d key.household_id={who}"

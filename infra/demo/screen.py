@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -37,14 +37,14 @@ class Step:
 
 
 class Screen:
-    """Writes to standard output."""
+    """Writes to standard output, unless told otherwise."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, file: TextIO | None = None) -> None:
         self._quiet = quiet
-        console = Console(highlight=False)
+        console = Console(file=file, highlight=False)
         # A file or a pipe has no width of its own: what is written there is wide enough for the tables.
         width = min(console.width, WIDEST) if console.is_terminal else WIDEST
-        self._console = Console(highlight=False, width=width)
+        self._console = Console(file=file, highlight=False, width=width)
         self.seconds: dict[str, float] = {}
 
     def intro(self, lines: Sequence[str]) -> None:
@@ -107,9 +107,7 @@ class Screen:
 
     def visitors(self, rows: Sequence[tuple[str, Answer]], kinds: Mapping[str, str]) -> None:
         """A few visitors as a website sees them."""
-        table = Table(
-            title="Visitors, as the personalization API answers", title_justify="left", title_style="bold"
-        )
+        table = _table("Visitors, as the personalization API answers")
         table.add_column("household", no_wrap=True)
         table.add_column("attributes", overflow="fold")
         table.add_column("batch segments", overflow="fold", style="blue")
@@ -138,9 +136,7 @@ class Screen:
             row[0] += 1
             row[1] += len(one.payload["joined"])
             row[2] += len(one.payload["left"])
-        table = Table(
-            title="Received by the demo's webhook receiver", title_justify="left", title_style="bold"
-        )
+        table = _table("Received by the demo's webhook receiver")
         table.add_column("segment", no_wrap=True)
         for name in ("deliveries", "joined", "left"):
             table.add_column(name, justify="right")
@@ -180,7 +176,9 @@ class Screen:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
 
 
 class _Words(ProgressColumn):

@@ -1,0 +1,61 @@
+"""One embedded cloud on the whole demo data for all end-to-end tests, brought up as `make run` does."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from segmentation.domain.published import Published
+
+from infra.demo.__main__ import PARAMETERS
+from infra.demo.receiver import Receiver
+from infra.demo.screen import Screen
+from infra.demo.show import prepare
+from infra.demo.stage import ROOT, Stage
+from infra.local.clock import TurnableClock
+from infra.local.cloud import Cloud
+
+
+@dataclass
+class Logged:
+    """The cloud's log."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def __call__(self, source: str, text: str) -> None:
+        self.lines.append((source, text))
+
+    def since(self, position: int) -> str:
+        return "\n".join(f"{source}: {text}" for source, text in self.lines[position:])
+
+
+@dataclass
+class Path:
+    """The whole path, with what stood on it after the first batch run."""
+
+    stage: Stage
+    published: Published
+    record: dict[str, Any]
+    log: Logged
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def path() -> Iterator[Path]:
+    log, printed = Logged(), io.StringIO()
+    # A clock that stands still: no schedule fires in between.
+    clock = TurnableClock(datetime(2026, 1, 10, tzinfo=UTC))
+    with (
+        Receiver() as receiver,
+        Cloud(ROOT / "template.yaml", PARAMETERS, api_port=0, aws_port=0, log=log, clock=clock) as cloud,
+    ):
+        stage = Stage(cloud, receiver)
+        published, record = prepare(stage, Screen(file=printed))
+        yield Path(stage, published, record, log, printed.getvalue())
+
+
+@pytest.fixture(scope="session")
+def stage(path: Path) -> Stage:
+    return path.stage
