@@ -1,0 +1,123 @@
+"""The functions behind the stream, the queues and the schedules."""
+
+import base64
+import json
+import time as clock
+from typing import Any
+
+import pytest
+from segmentation.domain.errors import MissingSettings, SegmentationError
+from segmentation.domain.event import Event
+
+from functions.archive_events import app as archive_events
+from functions.collect_events import app as collect_events
+from functions.deliver_activations import app as deliver_activations
+from functions.evaluate_events import app as evaluate_events
+from functions.materialize_segments import app as materialize_segments
+from functions.publish_memberships import app as publish_memberships
+from functions.serve_api import app as serve_api
+from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
+
+
+def kinesis(*datas: bytes) -> Any:
+    return batch(
+        "kinesis",
+        [
+            {
+                "kinesis.data": base64.b64encode(data).decode(),
+                "kinesis.sequenceNumber": f"4959{number}",
+                "eventID": f"shardId-000000000006:4959{number}",
+            }
+            for number, data in enumerate(datas)
+        ],
+    )
+
+
+def sqs(*bodies: str) -> Any:
+    return batch(
+        "sqs",
+        [
+            {"body": body, "messageId": f"m{number}", "receiptHandle": f"r{number}"}
+            for number, body in enumerate(bodies)
+        ],
+    )
+
+
+def event(identifier: str) -> bytes:
+    time = int(clock.time())
+    return Event(identifier, "shop", "purchases", "person_id:1", time, time, {"amount": 1}).to_json()
+
+
+def failures(answer: Any) -> list[str]:
+    assert set(answer) == {"batchItemFailures"}
+    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+def test_an_event_goes_all_the_way_to_the_website(aws: Aws) -> None:
+    collect_events.handler(golden("collect"), CONTEXT)
+    records = kinesis(*(record["Data"] for record in aws.stream()))
+    assert failures(evaluate_events.handler(records, CONTEXT)) == []
+    (entry,) = json.loads(serve_api.handler(golden("personalize"), CONTEXT)["body"])
+    assert entry["values"] == ["buying-now"]
+    assert {one["segment"] for one in aws.messages(aws.activations)} == {"buying-now"}
+
+
+def test_a_poison_record_is_the_only_failure(aws: Aws) -> None:
+    records = kinesis(event("e1"), b"\x00poison", event("e2"))
+    assert failures(evaluate_events.handler(records, CONTEXT)) == ["49591"]
+    assert failures(archive_events.handler(records, CONTEXT)) == ["49591"]
+
+
+def test_events_are_archived_under_their_shard_and_numbers(aws: Aws) -> None:
+    assert failures(archive_events.handler(kinesis(event("e1"), event("e2")), CONTEXT)) == []
+    (path,) = aws.lake.list("events/")
+    assert path.startswith("events/shop/purchases/date=20")
+    assert path.endswith("/shardId-000000000006-49590-49591.parquet")
+
+
+def test_the_queue_out_of_reach_leaves_the_batch_unacknowledged(aws: Aws) -> None:
+    aws.sqs.delete_queue(QueueUrl=aws.activations)
+    with pytest.raises(SegmentationError):
+        evaluate_events.handler(kinesis(event("e1")), CONTEXT)
+    aws.activations = aws.sqs.create_queue(QueueName="activations")["QueueUrl"]
+    assert failures(evaluate_events.handler(kinesis(event("e1")), CONTEXT)) == []
+    assert [one["event"] for one in aws.messages(aws.activations)] == ["e1"]
+
+
+def test_metrics_are_written(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate_events.handler(kinesis(event("e1"), b"poison"), CONTEXT)
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if '"_aws"' in one]
+    metrics = json.loads(line)
+    assert metrics["EventsEvaluated"] == [1.0]
+    assert metrics["PoisonRecords"] == [1.0]
+
+
+def test_a_message_that_cannot_be_published_comes_back_alone(aws: Aws) -> None:
+    messages = sqs('{"audience": "shop", "run": "20240101t000000z_0000"}', "{", '"x"', "{}")
+    assert failures(publish_memberships.handler(messages, CONTEXT)) == ["m0", "m1", "m2", "m3"]
+
+
+def test_a_message_that_nobody_wants_is_done_with(aws: Aws) -> None:
+    gone = {
+        "id": "i",
+        "audience": "shop",
+        "destination": "removed",
+        "segment": "adults",
+        "joined": [],
+        "left": [],
+        "now": 1,
+    }
+    assert failures(deliver_activations.handler(sqs(json.dumps(gone), "{"), CONTEXT)) == ["m1"]
+
+
+def test_a_schedule_runs_all_audiences_and_a_failure_is_raised(aws: Aws) -> None:
+    with pytest.raises(SegmentationError, match="run build_audience first"):
+        materialize_segments.handler(golden("schedule"), CONTEXT)
+
+
+def test_missing_settings_are_said_at_the_first_call(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROFILES_TABLE")
+    monkeypatch.delenv("LAKE_BUCKET")
+    forget()
+    with pytest.raises(MissingSettings, match="LAKE_BUCKET, PROFILES_TABLE"):
+        evaluate_events.handler(kinesis(event("e1")), CONTEXT)

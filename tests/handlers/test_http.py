@@ -1,0 +1,196 @@
+"""The functions behind the HTTP API."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from functions.collect_events import app as collect_events
+from functions.serve_api import app as serve_api
+from tests.handlers.conftest import CONTEXT, Aws, golden
+
+
+def call(handler: Any, event: Any) -> tuple[int, Any, dict[str, str]]:
+    answer = handler(event, CONTEXT)
+    assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
+    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None, answer["headers"]
+
+
+def get(path: str, query: str = "", **headers: str) -> Any:
+    event = golden("personalize")
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    event["rawQueryString"] = query
+    event["headers"].update(headers)
+    return event
+
+
+def test_events_are_on_the_stream_when_they_are_acknowledged(aws: Aws) -> None:
+    status, body, headers = call(collect_events.handler, golden("collect"))
+    assert (status, body) == (200, {"receipts": [{"success": True}, {"success": True}]})
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    first, second = aws.stream()
+    assert first["PartitionKey"] == "person_id:1"
+    record = json.loads(first["Data"])
+    assert (record["v"], record["id"], record["audience"]) == (1, "10-7", "shop")
+    assert (record["behavior"], record["profile"]) == ("purchases", "person_id:1")
+    assert record["columns"] == {"person_id": 1, "basket": 10, "item": 7, "amount": 1.5}
+    assert record["time"] == record["received"]
+    assert json.loads(second["Data"])["profile"] == "td_client_id:c-1"
+
+
+def test_a_gzip_body_is_read(aws: Aws) -> None:
+    event = golden("collect")
+    event["body"] = base64.b64encode(gzip.compress(base64.b64decode(event["body"]))).decode()
+    event["headers"]["content-encoding"] = "gzip"
+    assert call(collect_events.handler, event)[0] == 200
+
+
+def test_a_plain_text_body_is_read(aws: Aws) -> None:
+    event = golden("collect")
+    event |= {"body": '{"td_client_id": "ü"}', "isBase64Encoded": False}
+    assert call(collect_events.handler, event)[1] == {"receipts": [{"success": True}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"headers.authorization": "TD1 wrong"}, 401),
+        ({"rawPath": "/shop_db/nothing"}, 404),
+        ({"rawPath": "/nowhere/purchases"}, 404),
+        ({"body": base64.b64encode(b"{").decode()}, 400),
+        ({"body": "***"}, 400),
+        ({"body": base64.b64encode(b'{"x": "' + b"x" * 5_000_000 + b'"}').decode()}, 413),
+    ],
+)
+def test_bad_requests_have_their_status_and_leave_nothing(
+    aws: Aws, changes: dict[str, str], status: int
+) -> None:
+    event = golden("collect")
+    for key, value in changes.items():
+        place, _, name = key.rpartition(".")
+        (event[place] if place else event)[name] = value
+    answered, body, headers = call(collect_events.handler, event)
+    assert (answered, body["status"]) == (status, status)
+    assert body["message"]
+    assert headers["access-control-allow-credentials"] == "true"
+    assert aws.stream() == []
+
+
+def test_a_stream_out_of_reach_is_a_503_and_no_receipt(aws: Aws) -> None:
+    aws.kinesis.delete_stream(StreamName="events")
+    status, body, headers = call(collect_events.handler, golden("collect"))
+    assert status == 503
+    assert "0 of 2 events were kept" in body["message"]
+    assert headers["retry-after"]
+
+
+def test_the_preflight_is_answered(aws: Aws) -> None:
+    for handler, name in ((collect_events.handler, "collect"), (serve_api.handler, "personalize")):
+        event = golden(name)
+        event["requestContext"]["http"]["method"] = "OPTIONS"
+        event.pop("body", None)
+        status, body, headers = call(handler, event)
+        assert (status, body) == (204, None)
+        assert headers["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_a_profile_nobody_knows_is_an_empty_array(aws: Aws) -> None:
+    assert call(serve_api.handler, golden("personalize"))[:2] == (200, [])
+
+
+def test_a_known_profile_is_answered(aws: Aws) -> None:
+    aws.dynamodb.put_item(
+        TableName="profiles",
+        Item={
+            "profile": {"S": "shop#person_id:1"},
+            "part": {"S": "batch"},
+            "run": {"S": "20240101t000000z_0000"},
+            "now": {"N": "1704067200"},
+            "segments": {"L": [{"S": "adults"}, {"S": "buyers"}]},
+            "attributes": {"M": {"country": {"S": "DE"}, "age": {"N": "30.0"}}},
+        },
+    )
+    status, body, headers = call(serve_api.handler, golden("personalize"))
+    assert status == 200
+    assert body == [
+        {
+            "values": ["adults"],
+            "attributes": {"country": "DE"},
+            "key": {"person_id": "1"},
+            "audienceId": "shop",
+        }
+    ]
+    assert headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "headers", "status"),
+    [
+        ("/cdp/lookup/collect/segments", "token=wrong&key.person_id=1", {}, 401),
+        ("/cdp/lookup/collect/segments", "token=site-token", {}, 400),
+        ("/cdp/lookup/collect/segments", "key.person_id=1", {}, 400),
+        ("/v1/audiences/shop/segments/adults/members", "", {}, 401),
+        ("/v1/audiences/shop/segments/adults/members", "", {"authorization": "Bearer partner-token"}, 404),
+        ("/v1/audiences/shop/segments/buyers/members", "", {"authorization": "Bearer partner-token"}, 403),
+        (
+            "/v1/audiences/shop/segments/adults/changes",
+            "since=!",
+            {"authorization": "Bearer partner-token"},
+            400,
+        ),
+        ("/nothing/here", "", {}, 404),
+    ],
+)
+def test_errors_are_objects_under_their_real_status(
+    aws: Aws, path: str, query: str, headers: dict[str, str], status: int
+) -> None:
+    answered, body, _ = call(serve_api.handler, get(path, query, **headers))
+    assert (answered, set(body), body["status"]) == (status, {"error", "message", "status"}, status)
+
+
+def test_members_and_changes_are_served(aws: Aws) -> None:
+    folder = "syndication/shop/r1/adults"
+    aws.lake.put("syndication/shop/index.json", b'{"runs": ["r1"]}')
+    aws.lake.put(f"{folder}/members-00000.json", b'{"now": 5, "members": ["1"], "last": true}')
+    aws.lake.put(f"{folder}/changes-00000.json", b'{"now": 5, "changes": [["1", "joined"]], "last": true}')
+    token = {"authorization": "Bearer partner-token"}
+    base = "/v1/audiences/shop/segments/adults"
+    assert call(serve_api.handler, get(f"{base}/members", **token))[:2] == (
+        200,
+        {"run": "r1", "now": 5, "members": ["1"], "next": None},
+    )
+    assert call(serve_api.handler, get(f"{base}/changes", **token))[1] == {
+        "changes": [{"profile": "1", "change": "joined", "run": "r1", "now": 5}],
+        "next": "r1",
+    }
+    assert call(serve_api.handler, get(f"{base}/changes", "since=r1", **token))[1]["changes"] == []
+
+
+def test_health_needs_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "segmentation")
+    assert call(serve_api.handler, get("/health"))[:2] == (200, {"status": "ok"})
+
+
+def test_only_reading_is_served(aws: Aws) -> None:
+    event = golden("personalize")
+    event["requestContext"]["http"]["method"] = "DELETE"
+    assert call(serve_api.handler, event)[0] == 405
+
+
+def test_logs_tell_no_keys_and_no_columns(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    event = golden("collect")
+    event["body"] = base64.b64encode(b'{"person_id": "secret-person", "time": "secret-time"}').decode()
+    event["headers"]["authorization"] = "TD1 write-key"
+    call(collect_events.handler, event)
+    call(
+        serve_api.handler,
+        get("/cdp/lookup/collect/segments", "token=secret-token&key.person_id=secret-person"),
+    )
+    aws.kinesis.delete_stream(StreamName="events")
+    call(collect_events.handler, golden("collect"))
+    logged = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    assert "events were kept" in logged
+    assert "secret" not in logged
+    assert "write-key" not in logged
