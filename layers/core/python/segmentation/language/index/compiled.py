@@ -152,9 +152,8 @@ def _describe(
     numbers: dict[Key, int], time_zone: str
 ) -> tuple[list[Value], list[dict[str, Any]], list[list[Any]]]:
     """The default values of variables, the variables as plain data, and the bases that they read."""
-    zone = zone_of(time_zone)
-    readers = Readers(zone)
-    blank = blank_evaluation(zone)
+    readers = Readers()
+    blank = blank_evaluation(zone_of(time_zone))
     bases: dict[Base, int] = {}
     defaults: list[Value] = []
     described = []

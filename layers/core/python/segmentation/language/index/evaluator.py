@@ -78,7 +78,7 @@ class Index:
         self.names: tuple[str, ...] = tuple(data["names"])
         self.budget = Budget()
         self._zone = zone(data["zone"])
-        readers = Readers(self._zone)
+        readers = Readers()
         self.bases: tuple[Base, ...] = tuple(
             readers.base(Base(behavior, tuple(map(read_node, where)))) for behavior, where in data["bases"]
         )
@@ -129,11 +129,18 @@ class Index:
         """The bitmap of the rules that hold."""
         return self.start(evaluation).result
 
-    def start(self, evaluation: Evaluation) -> State:
+    def start(
+        self,
+        evaluation: Evaluation,
+        *,
+        attributes: Iterable[str] | None = None,
+        bases: Iterable[Base] | None = None,
+    ) -> State:
         """Evaluate a profile, and hold what later updates need.
 
         `evaluation.segments` names the segments outside the index that the profile is in; those of the
-        index that other rules refer to are added.
+        index that other rules refer to are added. `attributes` and `bases`: the only ones that may be
+        there, where that is known; otherwise all are looked at.
         """
         blank = self._blank
         state = State(blank._literals[:], blank._results[:], set(blank._inside), blank.result)
@@ -141,13 +148,13 @@ class Index:
         evaluation.segments |= state._inside
         touched: list[_Variable] = [*self._keyed]
         attribute = evaluation.attribute
-        for name, variables in self._attributes.items():
+        for name in self._attributes if attributes is None else self._attributes.keys() & attributes:
             if attribute(name) is not None:
-                touched += variables
-        rows = evaluation.rows
-        for base, variables in zip(self.bases, self._of_base, strict=True):
-            if rows(base):
-                touched += variables
+                touched += self._attributes[name]
+        if bases is None:
+            bases = filter(evaluation.rows, self.bases)
+        for base in bases:
+            touched += self._of_base[self._number_of(base)]
         for name in evaluation.segments & self._segments.keys():
             touched += self._segments[name]
         self._refresh(state, evaluation, touched)
@@ -202,7 +209,12 @@ class Index:
                 data[number >> 3] |= 1 << (number & 7)
         return int.from_bytes(data, "little")
 
+    def base(self, base: Base) -> Base:
+        """The index's own object for a base, found faster than an equal one."""
+        return self.bases[self._by_value[base]]
+
     def _number_of(self, base: Base) -> int:
+        # Hashing and comparing a base walks its conditions, so its identity is tried first.
         number = self._base_numbers.get(id(base))
         return self._by_value[base] if number is None else number
 

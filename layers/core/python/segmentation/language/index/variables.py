@@ -4,18 +4,15 @@ A variable is read as `(value, until)`: its value now, and the moment from which
 though nothing happens. A count in a sliding window, for one, stands until its oldest event drops out.
 """
 
-import datetime as dt
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ..evaluate import Base, Compiler, Evaluation, Row, base_of
+from ..moments import moments_of
 from ..operators.behaviors import FIGURES
-from ..times import Window, first_second
-from ..tree import Aggregate, Node, Selection
-from ..types import Type
+from ..tree import Aggregate, Node
 from ..values import MICRO, Value, micros
 from .literals import Key
 
@@ -62,9 +59,8 @@ class Dependencies:
 class Readers:
     """Makes the readers of an index's variables."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self) -> None:
         self.compiler = Compiler()
-        self._zone = zone
         self._bases: dict[Base, Base] = {}
 
     def base(self, base: Base) -> Base:
@@ -90,12 +86,12 @@ class Readers:
         depends = Dependencies(node, is_age=False)
         if not depends.is_timed:
             return lambda evaluation: (value_of(evaluation, None), NEVER)
-        moments = self.moments(node)
+        moments = moments_of([node], self.compiler)
         return lambda evaluation: (value_of(evaluation, None), min(moments(evaluation), default=NEVER))
 
     def _age(self, node: Node, cuts: Sequence[int]) -> Reader:
         moment_of = self.compiler.compile(node)
-        inner = self.moments(node) if Dependencies(node, is_age=False).is_timed else None
+        inner = moments_of([node], self.compiler) if Dependencies(node, is_age=False).is_timed else None
 
         def read(evaluation: Evaluation) -> Reading:
             until = NEVER if inner is None else min(inner(evaluation), default=NEVER)
@@ -140,62 +136,6 @@ class Readers:
             return figure(track, min(first, last), last), until
 
         return read
-
-    def moments(self, node: Node) -> Callable[[Evaluation], Iterator[int]]:
-        """All moments to come at which the value of an expression may change by itself."""
-        selections: dict[Selection, None] = {}
-        windows: list[tuple[Callable[[Evaluation, Any], Any], Any, Window]] = []
-        stack = [node]
-        while stack:
-            inner = stack.pop()
-            stack.extend(inner.args)
-            if inner.op == "in_window":
-                windows.append((self.compiler.compile(inner.args[0]), inner.args[0].type, inner.value))
-            if isinstance(inner.value, Aggregate):
-                selections.update(dict.fromkeys(inner.value.events.selections()))
-        ticking = [_ticking(selection, self.base(base_of(selection)[0])) for selection in selections]
-        zone = self._zone
-
-        def moments(evaluation: Evaluation) -> Iterator[int]:
-            for tick in ticking:
-                yield from tick(evaluation, zone)
-            for moment_of, type_, window in windows:
-                yield from window_moments(
-                    moment_of(evaluation, None), type_, window, evaluation.now, evaluation.zone
-                )
-
-        return moments
-
-
-def _ticking(selection: Selection, base: Base) -> Callable[[Evaluation, ZoneInfo], Iterator[int]]:
-    _, moving = base_of(selection)
-    tests = [node for condition in moving for node in condition.walk() if node.op == "in_window"]
-
-    def moments(evaluation: Evaluation, zone: ZoneInfo) -> Iterator[int]:
-        now = evaluation.now
-        for row in evaluation.rows(base):
-            if row.time > now:
-                yield row.time
-            for window in selection.windows:
-                yield from window.moments(row.time, now, zone)
-            for follow in selection.follows:
-                if row.time + follow.seconds > now:
-                    yield row.time + follow.seconds
-            for test in tests:
-                column = test.args[0]
-                value = row.time if column.value == "time" else row.columns.get(column.value)
-                yield from window_moments(value, column.type, test.value, now, zone)
-
-    return moments
-
-
-def window_moments(value: Value, type_: Any, window: Window, now: int, zone: ZoneInfo) -> Iterable[int]:
-    """When, after `now`, a moment or a day may enter or leave a window."""
-    if value is None:
-        return ()
-    if type_ is Type.DATE:
-        value = first_second(dt.date.fromisoformat(str(value)), zone)
-    return window.moments(int(value), now, zone)  # type: ignore[arg-type]
 
 
 class Track:
