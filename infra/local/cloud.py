@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from werkzeug.serving import BaseWSGIServer
 
+from infra.local.changes import CHANGES
 from infra.local.clock import Clock, system_clock
 from infra.local.errors import CloudError, FunctionError
 from infra.local.functions import Functions
@@ -133,6 +136,9 @@ class Cloud:
                 busy = [source.name for source in self._sources if source.quiet_since <= since]
                 if not busy and not self._activity.busy:
                     return
+                for source in self._sources:
+                    if source.name in busy:
+                        source.wake.set()
                 if time.monotonic() > deadline:
                     what = ", ".join(busy) or "an invocation"
                     raise CloudError(f"still busy after {timeout:g} s: {what}; the log says with what")
@@ -152,6 +158,8 @@ class Cloud:
             self._functions.stop()
         for source in self._sources:
             source.join(2)
+        if self._world is not None:
+            self._world.close()
         if self._endpoint is not None and self._endpoint.stdin is not None:
             self._endpoint.stdin.close()
             try:
@@ -189,6 +197,22 @@ class Cloud:
         self._world = world
         for source in self._sources:
             source.start()
+        for service in sorted({source.service for source in self._sources} - {""}):
+            threading.Thread(target=self._watch, args=(service, world.endpoint_url), daemon=True).start()
+
+    def _watch(self, service: str, endpoint_url: str) -> None:
+        """Wake the sources of a service up whenever the endpoint says that it was written to."""
+        connection = http.client.HTTPConnection(urlsplit(endpoint_url).netloc)
+        seen = 0
+        try:
+            while True:
+                connection.request("GET", f"{CHANGES}{service}/{seen}")
+                seen = int(connection.getresponse().read())
+                for source in self._sources:
+                    if source.service == service:
+                        source.wake.set()
+        except (OSError, ValueError, http.client.HTTPException):  # the cloud stops
+            connection.close()
 
     def _mapping(self, mapped: Mapped, world: World) -> list[Source]:
         assert self._functions is not None

@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
 from infra.local import moto_patches
 from infra.local.athena.service import AthenaService
+from infra.local.changes import CHANGES, Changes
 from infra.local.errors import CloudError
 from infra.local.quiet import QuietHandler, serve
 
@@ -47,11 +48,14 @@ class Front:
         self._functions = functions
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.Lock() for service in _SERIAL}
+        self._changes = Changes()
         self.athena: AthenaService | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if environ["PATH_INFO"].startswith(CHANGES):
+            return self._wait_for_change(environ["PATH_INFO"].removeprefix(CHANGES), start_response)
         if target.startswith(_ATHENA):
             return self._call_athena(target.removeprefix(_ATHENA), environ, start_response)
         if environ["PATH_INFO"].startswith(_LAMBDA):
@@ -60,12 +64,26 @@ class Front:
         body = _body(environ)  # read before the lock: a slow sender must not hold up the others
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
+        try:
+            return self._call_moto(service, access_key, environ, start_response)
+        finally:
+            self._changes.note(target)
+
+    def _call_moto(
+        self, service: str, access_key: str, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if service not in _SERIAL:
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         if service == "s3" and environ["REQUEST_METHOD"] == "GET":
             start_response = self._counting(environ, access_key, start_response)
         with self._locks[service]:
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
+
+    def _wait_for_change(self, what: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        service, seen = what.split("/")
+        body = str(self._changes.wait(service, int(seen))).encode()
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
 
     def _counting(
         self, environ: dict[str, Any], access_key: str, start_response: Callable[..., Any]

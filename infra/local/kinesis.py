@@ -16,7 +16,7 @@ from infra.local.functions import Functions, describe, response_context, send_to
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
 from infra.local.runtime import Invocation
-from infra.local.sources import Source, lowest_failures
+from infra.local.sources import Look, Source, lowest_failures
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 _KNOWN = {
@@ -77,6 +77,8 @@ class Settings:
 class ShardReader(Source):
     """Reads one shard for one function; a batch that fails holds up the shard until it is done with."""
 
+    service = "kinesis"
+
     def __init__(self, settings: Settings, shard: str, world: World, functions: Functions, log: Log) -> None:
         spec = functions.find(settings.function).spec
         super().__init__(f"{spec.logical_id}/{shard[-4:].lstrip('0') or '0'}", log)
@@ -97,12 +99,12 @@ class ShardReader(Source):
         self._todo: list[tuple[list[dict[str, Any]], int]] = []
         """What is left of the batch under way: a stack of parts, each with the retries that it has used."""
 
-    def look(self) -> bool:
+    def look(self) -> Look:
         """Read what is new, and hand over a batch if it is full or its window is over."""
         settings = self._settings
         if self._todo:  # something went wrong here, not in the function: go on where it did
             self._process()
-            return True
+            return Look.BACKLOG
         if len(self._waiting) < settings.batch_size:
             answer = self._client.get_records(
                 ShardIterator=self._iterator, Limit=settings.batch_size - len(self._waiting)
@@ -112,18 +114,17 @@ class ShardReader(Source):
                 self._waiting_since = time.monotonic()
             self._waiting += [self._record(record) for record in answer["Records"]]
         if not self._waiting:
-            return False
+            return Look.NOTHING
         size = self._fitting()
         full = size < len(self._waiting) or len(self._waiting) >= settings.batch_size
         over = time.monotonic() - self._waiting_since >= settings.window
         if not (full or over or self.flush.is_set()):
-            self.stopping.wait(0.1)
-            return True
+            return Look.SOME
         batch, self._waiting = self._waiting[:size], self._waiting[size:]
         self._waiting_since = time.monotonic()
         self._todo = [(batch, 0)]
         self._process()
-        return True
+        return Look.BACKLOG if full else Look.SOME
 
     def _fitting(self) -> int:
         total = 0

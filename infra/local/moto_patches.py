@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto import backends
 from moto.kinesis import models as kinesis
 
 
 def apply() -> None:
     """Patch moto in this process."""
+    modules = list(backends.list_of_moto_modules())  # stock: reads a folder at every request, 0.5 ms of 1.2
+    backends.list_of_moto_modules = lambda: modules
     kinesis.Shard.get_records = _get_records
     kinesis.Shard.get_max_sequence_number = _get_max_sequence_number
 

@@ -132,6 +132,11 @@ class World:
             )
         return self._clients[service]
 
+    def close(self) -> None:
+        """Close the connections of the clients."""
+        for client in self._clients.values():
+            client.close()
+
     def arn(self, service: str, resource: str, region: bool = True) -> str:
         """An ARN in this cloud."""
         return f"arn:aws:{service}:{self.region if region else ''}:{self.account}:{resource}"

@@ -17,7 +17,7 @@ from infra.local.errors import TemplateError
 from infra.local.functions import Functions
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
-from infra.local.sources import Source
+from infra.local.sources import Look, Source
 
 _UNITS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600, "day": 86400, "days": 86400}
 _SCHEDULE = {"ScheduleExpression", "ScheduleExpressionTimezone", "State", "Target", "StartDate", "EndDate"}
@@ -126,13 +126,13 @@ class Schedule(Source):
         self._moments = occurrences(expression, zone, max(now, start) if start else now)
         self.next: datetime | None = next(self._moments, None)
 
-    def look(self) -> bool:
+    def look(self) -> Look:
         """Fire if it is time."""
         if self.next is None or self.next > self._clock() or (self._end and self.next > self._end):
-            return False
+            return Look.NOTHING
         moment, self.next = self.next, next(self._moments, None)
         self._fire(moment)
-        return True
+        return Look.BACKLOG
 
     def _fire(self, moment: datetime) -> None:
         text = moment.isoformat().replace("+00:00", "Z")

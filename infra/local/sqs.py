@@ -12,7 +12,7 @@ from infra.local.errors import TemplateError
 from infra.local.functions import Functions, describe
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
-from infra.local.sources import Source, lowest_failures
+from infra.local.sources import Look, Source, lowest_failures
 
 _KNOWN = {
     "EventSourceArn", "FunctionName", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes",
@@ -26,6 +26,8 @@ class QueueReader(Source):
     What a function does not finish comes back when the queue's visibility time-out is over, as on AWS;
     `retry_seconds`, if given, brings it back sooner.
     """
+
+    service = "sqs"
 
     def __init__(
         self, mapped: Mapped, world: World, functions: Functions, log: Log, retry_seconds: float | None
@@ -49,7 +51,7 @@ class QueueReader(Source):
         self._waiting: list[dict[str, Any]] = []
         self._waiting_since = 0.0
 
-    def look(self) -> bool:
+    def look(self) -> Look:
         """Receive messages, and hand over a batch if it is full or its window is over."""
         if len(self._waiting) < self._batch_size:
             received = self._client.receive_message(
@@ -63,25 +65,21 @@ class QueueReader(Source):
                 self._waiting_since = time.monotonic()
             self._waiting += received
             if received and len(self._waiting) < self._batch_size:
-                return True  # there may be more
+                return Look.BACKLOG
         if not self._waiting:
-            return self._in_flight()
+            return Look.SOME if self._in_flight() else Look.NOTHING
         over = time.monotonic() - self._waiting_since >= self._window
         if len(self._waiting) < self._batch_size and not over and not self.flush.is_set():
-            self.stopping.wait(0.1)
-            return True
+            return Look.SOME
         batch, self._waiting = self._waiting, []
         self._process(batch)
-        return True
+        return Look.BACKLOG
 
     def _in_flight(self) -> bool:
         """Are there messages that will come back? Then the cloud is not idle, though there is nothing to do now."""
         names = ["ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
         counts = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
-        if any(int(count) for count in counts.values()):
-            self.stopping.wait(0.2)
-            return True
-        return False
+        return any(int(count) for count in counts.values())
 
     def _process(self, batch: list[dict[str, Any]]) -> None:
         payload = json.dumps({"Records": [self._record(message) for message in batch]}).encode()

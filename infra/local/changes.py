@@ -1,0 +1,38 @@
+"""Tells who waits for a service that something was written to it, so that nobody needs to poll fast."""
+
+from __future__ import annotations
+
+import threading
+
+CHANGES = "/_local/changes/"
+"""GET /_local/changes/<service>/<number> answers a larger number after the next write, or the same one in time."""
+
+_WRITES = {
+    "Kinesis_20131202.PutRecord": "kinesis",
+    "Kinesis_20131202.PutRecords": "kinesis",
+    "AmazonSQS.SendMessage": "sqs",
+    "AmazonSQS.SendMessageBatch": "sqs",
+    "AmazonSQS.ChangeMessageVisibility": "sqs",
+    "AmazonSQS.StartMessageMoveTask": "sqs",
+}
+
+
+class Changes:
+    """Counts the writes to each service."""
+
+    def __init__(self) -> None:
+        self._count = dict.fromkeys(_WRITES.values(), 0)
+        self._changed = threading.Condition()
+
+    def note(self, target: str) -> None:
+        """An operation was done."""
+        if service := _WRITES.get(target):
+            with self._changed:
+                self._count[service] += 1
+                self._changed.notify_all()
+
+    def wait(self, service: str, seen: int, seconds: float = 25) -> int:
+        """The count of a service, once it is larger than `seen`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count[service] > seen, seconds)
+            return self._count[service]
