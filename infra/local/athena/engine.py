@@ -233,10 +233,7 @@ class Engine:
         layout: _Layout,
     ) -> _Written:
         """Write the rows below the location; nothing stands there until all of it has been made."""
-        outputs = [
-            (name, "BIGINT" if kind.is_huge else "TIMESTAMP" if kind.has_zone else None)
-            for name, kind in columns
-        ]
+        outputs = [(name, kind.storage()) for name, kind in columns]
         source = _recast(sql, outputs)
         keys = [*layout.partitioned_by]
         if layout.bucketed_by:

@@ -51,10 +51,15 @@ class ColumnType:
         """Whether values are instants, which DuckDB's client hands over only with a further package."""
         return bool(self.duckdb.this == _T.TIMESTAMPTZ)
 
-    @property
-    def is_huge(self) -> bool:
-        """Whether DuckDB chose its 128-bit integer, which Trino does not have."""
-        return bool(self.duckdb.this == _T.INT128)
+    def storage(self) -> str | None:
+        """The DuckDB type to cast to before writing: Parquet and Trino have no 128-bit integer, tables no zone."""
+        wanted = self.duckdb.copy()
+        for part in wanted.find_all(exp.DataType):
+            if part.this == _T.INT128:
+                part.set("this", _T.BIGINT)
+            elif part.this == _T.TIMESTAMPTZ:
+                part.set("this", _T.TIMESTAMP)
+        return None if wanted == self.duckdb else wanted.sql(dialect="duckdb")
 
     def glue(self) -> str:
         """The catalog's name, such as `array<string>`."""

@@ -238,6 +238,7 @@ def test_parameters(cloud: Cloud) -> None:
         ("SELECT element_at(ARRAY[1], 0)", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),
         ("SELECT 9223372036854775807 + 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),
         ("SELECT (SELECT n FROM UNNEST(ARRAY[1, 2]) AS t(n))", "SUBQUERY_MULTIPLE_ROWS: "),
+        ("SELECT amount > 1 IS TRUE FROM sales", "SYNTAX_ERROR: "),
         ("SELECT 1.0 / 3.0", "NOT_SUPPORTED: "),
         ("SELECT current_date", "NOT_SUPPORTED: line 1:8: "),
         ("SELECT * EXCEPT (day) FROM sales", "NOT_SUPPORTED: "),

@@ -60,6 +60,15 @@ def test_create_table_as_without_a_place_goes_to_the_results(cloud: Cloud) -> No
     assert cloud.rows("SELECT count(*) FROM placeless") == [["0"]]
 
 
+def test_wide_integers_are_written_as_bigint(cloud: Cloud) -> None:
+    cloud.run("CREATE TABLE wide_sums AS SELECT sum(household) AS s, ARRAY[sum(household)] AS a FROM sales")
+    columns = cloud.glue.get_table(DatabaseName="shop", Name="wide_sums")["Table"]["StorageDescriptor"][
+        "Columns"
+    ]
+    assert [column["Type"] for column in columns] == ["bigint", "array<bigint>"]
+    assert cloud.rows("SELECT s, a FROM wide_sums") == [["9", "[9]"]]
+
+
 def test_buckets(cloud: Cloud) -> None:
     cloud.run(
         "CREATE TABLE bucketed WITH (external_location = 's3://lake/bucketed/', bucketed_by = ARRAY['household'], "
