@@ -8,16 +8,16 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from segmentation.language import RuleSet, Segment
-from segmentation.language.evaluate import Base, Compiler, Evaluation, Known, Row, base_of
-from segmentation.language.moments import moments_of
+from segmentation.language.evaluate import Base, Evaluation, Known, Row, base_of
+from segmentation.language.index import NEVER, Index
 from segmentation.language.normal import canonical, digest
-from segmentation.language.operators import Closure
 from segmentation.language.times import zone
-from segmentation.language.tree import Aggregate, Node, Selection
+from segmentation.language.tree import CONDITION, Aggregate, Node, Selection
 from segmentation.language.types import Schema
 from segmentation.language.values import Value, parse_value
 
@@ -45,7 +45,6 @@ class Term:
 
     id: str
     base: Base
-    conditions: tuple[Closure, ...]
     columns: tuple[str, ...]
     keep: int
     reach: int | None
@@ -133,45 +132,81 @@ class Program:
     """The real-time segments of a rule set, compiled. Build it once a rule set version."""
 
     def __init__(self, rule_set: RuleSet) -> None:
-        compiler = Compiler()
         self.schema: Schema = rule_set.schema
         self.zone = zone(rule_set.schema.time_zone)
         self.segments: tuple[Segment, ...] = rule_set.of_kind("realtime")
         self.versions = {segment.id: segment.version for segment in self.segments}
-        rules = [segment.rule for segment in self.segments if segment.rule is not None]
-        self._closures = [
-            (segment.id, compiler.compile(segment.rule))
-            for segment in self.segments
-            if segment.rule is not None
-        ]
-        self.terms = _terms(rules, compiler)
-        self._term_of = {term.base: term for term in self.terms}
-        self._by_behavior: dict[str, list[Term]] = {}
+        rules = [(segment.id, segment.rule) for segment in self.segments if segment.rule is not None]
+        self.index = Index.compile(rules, rule_set.schema.time_zone, rule_set.version)
+        self.terms = _terms(rule for _, rule in rules)
+        self._term_of = {self.index.base(term.base): term for term in self.terms}
+        # Hashing a base walks its conditions; the index asks with its own objects, so identity finds most.
+        self._term_of_object = {id(base): term for base, term in self._term_of.items()}
+        self._base_of = {term.id: base for base, term in self._term_of.items()}
+        by_behavior: dict[str, list[Term]] = {}
         for term in self.terms:
-            self._by_behavior.setdefault(term.base.behavior, []).append(term)
-        self._moments = moments_of(rules, compiler)
+            by_behavior.setdefault(term.base.behavior, []).append(term)
+        self._entrances = {name: _Entrance(terms, self.zone) for name, terms in by_behavior.items()}
         self.memory = max([SHORTEST_MEMORY, *(term.reach or 0 for term in self.terms)])
 
-    def terms_of(self, behavior: str) -> Sequence[Term]:
-        """The terms that events of a behavior may enter."""
-        return self._by_behavior.get(behavior, ())
+    def terms_of(self, behavior: str, row: Row) -> Sequence[Term]:
+        """The terms that an event of a behavior enters."""
+        entrance = self._entrances.get(behavior)
+        return () if entrance is None else entrance.terms_of(row)
 
     def term(self, base: Base) -> Term:
         """The term that keeps the events of a base."""
-        return self._term_of[base]
+        return self._term_of_object.get(id(base)) or self._term_of[base]
 
-    def members(self, evaluation: Evaluation) -> frozenset[str]:
-        """The real-time segments that the evaluated profile is in, in dependency order."""
-        found = []
-        for name, holds in self._closures:
-            if holds(evaluation, None):
-                evaluation.segments.add(name)
-                found.append(name)
-        return frozenset(found)
+    def term_named(self, term_id: str) -> Term | None:
+        """The term of an id, if the rules still have it."""
+        base = self._base_of.get(term_id)
+        return None if base is None else self._term_of_object[id(base)]
 
-    def moments(self, evaluation: Evaluation) -> Iterator[int]:
-        """All moments after the evaluation's own at which some condition may change by itself."""
-        return self._moments(evaluation)
+    def bases_of(self, term_ids: Iterable[str]) -> list[Base]:
+        """The bases whose events these terms keep."""
+        return [self._base_of[name] for name in term_ids if name in self._base_of]
+
+
+class _Entrance:
+    """Which of the terms of a behavior an event enters: their conditions, as an index over its columns."""
+
+    def __init__(self, terms: Sequence[Term], time_zone: ZoneInfo) -> None:
+        self._zone = time_zone
+        self._terms = {term.id: term for term in terms}
+        self._open = [term for term in terms if not term.base.where]
+        rules = [
+            (term.id, _of_profile(Node("and", CONDITION, term.base.where)))
+            for term in terms
+            if term.base.where
+        ]
+        self._index = Index.compile(rules, time_zone.key)
+
+    def terms_of(self, row: Row) -> list[Term]:
+        columns = _Columns(row)
+        state = self._index.start(Evaluation(columns, "", 0, self._zone), attributes=columns.names, bases=())
+        return [*self._open, *(self._terms[name] for name in self._index.members(state.result))]
+
+
+class _Columns:
+    """An event whose columns are read as attributes."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self.names = {*row.columns, "time"}
+
+    def attribute(self, name: str) -> Value:
+        return self._row.time if name == "time" else self._row.columns.get(name)
+
+    def rows(self, base: Base) -> Sequence[Row]:
+        raise AssertionError(f"a condition on an event reads the events of {base.behavior}")
+
+
+def _of_profile(node: Node) -> Node:
+    """A condition on an event's columns as one on attributes of the same names."""
+    if node.op == "column":
+        return replace(node, op="attribute")
+    return replace(node, args=tuple(map(_of_profile, node.args)))
 
 
 def evaluate(
@@ -186,25 +221,30 @@ def evaluate(
     view = batch or BatchView()
     known = _Known(program, state.rows, view)
 
-    def at(moment: int) -> tuple[Evaluation, frozenset[str]]:
-        evaluation = Evaluation(known, key, moment, program.zone, view.segments - program.versions.keys())
-        return evaluation, program.members(evaluation)
+    outside = view.segments - program.versions.keys()
 
-    evaluation, members = at(now)
+    def at(moment: int) -> Evaluation:
+        return Evaluation(known, key, moment, program.zone, outside)
+
+    index = program.index
+    standing = index.start(at(now), attributes=view.attributes, bases=program.bases_of(state.rows))
+    current = standing.result
+    members = frozenset(index.members(current))
     flips: list[Flip] = []
     recheck = None
-    current = members
+    moment = now
     for count in range(MOST_MOMENTS + 1):
-        moment = min(program.moments(evaluation), default=None)
-        if moment is None:
+        if standing.due == NEVER:
             break
         if count == MOST_MOMENTS:
-            recheck = evaluation.now
+            recheck = moment
             break
-        evaluation, following = at(moment)
-        if following != current:
-            flips.append((moment, tuple(sorted(following - current)), tuple(sorted(current - following))))
-            current = following
+        moment = standing.due
+        flipped = current ^ index.update(standing, at(moment))
+        if flipped:
+            joined, left = flipped & standing.result, flipped & current
+            flips.append((moment, tuple(sorted(index.members(joined))), tuple(sorted(index.members(left)))))
+            current = standing.result
     cause = max(accepted, key=lambda event: (event.time, event.id)).id if accepted else None
     changes = tuple(
         _change(key, segment, segment in members, program.versions.get(segment, ""), now, cause)
@@ -237,7 +277,9 @@ class _Known:
 def _take_in(
     program: Program, visitor: Visitor, events: Sequence[Event], now: int
 ) -> tuple[Visitor, list[Event]]:
-    rows = {term.id: list(visitor.rows.get(term.id, ())) for term in program.terms}
+    terms = {name: term for name in visitor.rows if (term := program.term_named(name))}
+    rows = {name: [*visitor.rows[name]] for name in terms}
+    kept_ids: dict[str, set[str]] = {}
     seen = dict(visitor.seen)
     accepted = []
     for event in events:
@@ -248,13 +290,18 @@ def _take_in(
         accepted.append(event)
         schema = program.schema.behaviors.get(event.behavior, {})
         typed = {column: parse_value(type_, event.columns.get(column)) for column, type_ in schema.items()}
-        row = Row(event.time, event.id, typed)
-        for term in program.terms_of(event.behavior):
-            # Conditions of a term read neither the profile nor the time, so they need no evaluation.
-            if all(holds(None, row) for holds in term.conditions):  # type: ignore[arg-type]
-                columns = {c: typed[c] for c in term.columns if typed.get(c) is not None}
-                rows[term.id].append(Row(event.time, event.id, columns))
-    trimmed = {term.id: kept for term in program.terms if (kept := _trim(rows[term.id], term, now))}
+        for term in program.terms_of(event.behavior, Row(event.time, event.id, typed)):
+            into = rows.setdefault(term.id, [])
+            # An id that was forgotten may come again; among the kept rows it is still known.
+            if term.id not in kept_ids:
+                kept_ids[term.id] = {row.id for row in into}
+            if event.id in kept_ids[term.id]:
+                continue
+            terms[term.id] = term
+            kept_ids[term.id].add(event.id)
+            columns = {c: typed[c] for c in term.columns if typed.get(c) is not None}
+            into.append(Row(event.time, event.id, columns))
+    trimmed = {name: kept for name, term in terms.items() if (kept := _trim(rows[name], term, now))}
     return Visitor(trimmed, _remembered(seen, now - program.memory)), accepted
 
 
@@ -275,7 +322,7 @@ def _remembered(seen: dict[str, int], oldest: int) -> dict[str, int]:
     return dict(sorted(kept.items(), key=lambda item: item[1])[-MOST_IDS:])
 
 
-def _terms(rules: Iterable[Node], compiler: Compiler) -> tuple[Term, ...]:
+def _terms(rules: Iterable[Node]) -> tuple[Term, ...]:
     """What must be kept for these rules: equal bases once, for the most that any of them needs."""
     keep: dict[Base, int] = {}
     reach: dict[Base, int | None] = {}
@@ -297,7 +344,6 @@ def _terms(rules: Iterable[Node], compiler: Compiler) -> tuple[Term, ...]:
         Term(
             digest(base.behavior, *(canonical(node) for node in base.where), *sorted(columns[base])),
             base,
-            tuple(compiler.compile(node) for node in base.where),
             tuple(sorted(columns[base])),
             keep[base],
             reach[base],
