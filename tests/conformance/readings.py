@@ -1,0 +1,228 @@
+"""The readings of the language, each as a function: a rule set and profiles in, members of each segment out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from segmentation.domain.event import Event
+from segmentation.domain.membership import members_at
+from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
+from segmentation.language import RuleSet, Schema, Type
+from segmentation.language.evaluate import Compiler, Evaluation, History, Row
+from segmentation.language.sql import members_query
+from segmentation.language.times import zone
+from segmentation.language.values import parse_time, parse_value
+
+from infra.local.athena.translate import parse_query, translate
+
+from .suite import Profile
+
+Members: TypeAlias = dict[str, frozenset[str]]
+"""Segment id -> the keys of the profiles in it."""
+
+
+def typed_attributes(schema: Schema, profile: Profile) -> dict[str, Any]:
+    """The attributes of a profile, typed."""
+    return {
+        name: parse_value(type_, profile.attributes.get(name)) for name, type_ in schema.attributes.items()
+    }
+
+
+def typed_rows(schema: Schema, profile: Profile, behavior: str) -> list[Row]:
+    """The events of a profile: each id once, the first stands; without a readable time they do not exist."""
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for event in profile.behaviors.get(behavior, ()):
+        time = parse_time(event.get("time"))
+        identity = event.get("id", "")
+        if time is None or identity in seen:
+            continue
+        if identity:
+            seen.add(identity)
+        columns = {n: parse_value(t, event.get(n)) for n, t in schema.behaviors[behavior].items()}
+        rows.append(Row(time, identity, columns))
+    return rows
+
+
+def by_closures(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Members:
+    """The closures, over whole histories."""
+    schema = rule_set.schema
+    compiler = Compiler()
+    compiled = [(s.id, compiler.compile(s.rule)) for s in rule_set if s.rule is not None]
+    found: dict[str, set[str]] = {segment.id: set() for segment in rule_set}
+    for profile in profiles:
+        history = History(
+            typed_attributes(schema, profile), {b: typed_rows(schema, profile, b) for b in schema.behaviors}
+        )
+        evaluation = Evaluation(history, profile.key, now, zone(schema.time_zone), profile.lists)
+        for name, holds in compiled:
+            truth = holds(evaluation, None)
+            assert truth is True or truth is False, f"{name} is {truth!r} for {profile.key}"
+            if truth:
+                evaluation.segments.add(name)
+        for name in evaluation.segments:
+            found[name].add(profile.key)
+    return {name: frozenset(keys) for name, keys in found.items()}
+
+
+def events_of(schema: Schema, profile: Profile) -> list[Event]:
+    """The profile's events as the stream carries them. A row without an id gets one, as at acceptance."""
+    events = []
+    for behavior, raws in profile.behaviors.items():
+        for number, raw in enumerate(raws):
+            time = parse_time(raw.get("time"))
+            if time is not None:
+                columns = {name: value for name, value in raw.items() if name not in ("id", "time")}
+                identity = f"{behavior}:{raw['id']}" if "id" in raw else f"{behavior}#{number}"
+                events.append(Event(identity, "test", behavior, profile.key, time, time, columns))
+    return events
+
+
+def shuffled(events: Sequence[Event], seed: int) -> list[Event]:
+    """The events out of order, some of them twice; of events with one id the first still comes first."""
+    chance = random.Random(seed)
+    mixed = [event for event in events for _ in range(chance.choice((1, 1, 2)))]
+    chance.shuffle(mixed)
+    turns: dict[str, list[Event]] = {}
+    for event in events:
+        turns.setdefault(event.id, []).append(event)
+    place: dict[str, int] = {}
+    result = []
+    for event in mixed:
+        turn = place.get(event.id, 0)
+        result.append(turns[event.id][min(turn, len(turns[event.id]) - 1)])
+        place[event.id] = turn + 1
+    return result
+
+
+def by_visitor(
+    rule_set: RuleSet, profiles: Sequence[Profile], now: int, lead: int = 0, batch: Members | None = None
+) -> Members:
+    """Real-time segments: events one by one, out of order and twice, the state stored in between.
+
+    With a `lead` the last evaluation happens that many seconds before `now`, and the membership at `now` is
+    read from the flips that it foretold, as a personalization answer does.
+    """
+    schema = rule_set.schema
+    program = Program(rule_set)
+    if batch is None:
+        batch = by_closures(rule_set, profiles, now)
+    outside = [s.id for s in rule_set if s.kind != "realtime"]
+    found: dict[str, set[str]] = {segment.id: set() for segment in rule_set if segment.kind == "realtime"}
+    for number, profile in enumerate(profiles):
+        view = BatchView(
+            frozenset(name for name in outside if profile.key in batch[name]), profile.attributes
+        )
+        visitor = Visitor.new()
+        early = now - lead
+        for event in shuffled(events_of(schema, profile), number):
+            outcome = evaluate(program, profile.key, visitor, view, [event], early)
+            visitor = Visitor.decode(outcome.visitor.encode())
+            assert visitor == outcome.visitor
+        visitor = evaluate(program, profile.key, visitor, view, [], early).visitor
+        members = set(visitor.members)
+        if lead:
+            if visitor.recheck is not None and visitor.recheck < now:
+                visitor = evaluate(program, profile.key, visitor, view, [], now).visitor
+            members = members_at(visitor.members, visitor.flips, now)
+        for name in members:
+            found[name].add(profile.key)
+    return {name: frozenset(keys) for name, keys in found.items()}
+
+
+class Athena:
+    """The embedded Athena's translation of Trino SQL, on DuckDB over Parquet files of the audience's tables."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._connection = duckdb.connect()
+        self._connection.execute((Path(__file__).parents[2] / "infra/local/athena/macros.sql").read_text())
+        self._connection.execute('CREATE SCHEMA "lake"')
+        self._count = 0
+
+    def table(self, columns: Mapping[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> str:
+        """Write a table of the built audience as Parquet; returns its name."""
+        self._count += 1
+        name = f"t{self._count}"
+        fields = pa.schema(list(columns.items()))
+        data = pa.table(
+            {c: pa.array([row.get(c) for row in rows], type_) for c, type_ in columns.items()}, fields
+        )
+        path = self._folder / f"{name}.parquet"
+        pq.write_table(data, path)
+        self._connection.execute(f"CREATE VIEW lake.{name} AS SELECT * FROM read_parquet('{path}')")
+        return name
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        translation = translate(parse_query(sql), "lake", lambda table: self._columns(table.table))
+        return self._connection.execute(translation.sql).fetchall()
+
+    def _columns(self, table: str) -> list[str]:
+        rows = self._connection.execute(f"DESCRIBE lake.{table}").fetchall()
+        return [row[0] for row in rows]
+
+
+_ARROW: Mapping[Type, pa.DataType] = {
+    Type.STRING: pa.string(),
+    Type.NUMBER: pa.float64(),
+    Type.BOOLEAN: pa.bool_(),
+    Type.TIMESTAMP: pa.int64(),
+    Type.DATE: pa.date32(),
+    Type.STRINGS: pa.list_(pa.string()),
+    Type.NUMBERS: pa.list_(pa.float64()),
+}
+
+
+def _cells(types: Mapping[str, Type], values: Mapping[str, Any]) -> dict[str, Any]:
+    import datetime as dt
+
+    return {
+        name: dt.date.fromisoformat(value) if types.get(name) is Type.DATE and value is not None else value
+        for name, value in values.items()
+    }
+
+
+class Tables:
+    """The tables of a built audience, written once and queried often."""
+
+    def __init__(self, athena: Athena, schema: Schema, profiles: Sequence[Profile]) -> None:
+        self._athena = athena
+        columns = {"profile_key": pa.string(), **{n: _ARROW[t] for n, t in schema.attributes.items()}}
+        rows = [
+            {"profile_key": p.key, **_cells(schema.attributes, typed_attributes(schema, p))} for p in profiles
+        ]
+        self.profiles = athena.table(columns, rows)
+        self.behaviors = {b: self._behavior(schema, profiles, b) for b in schema.behaviors}
+        members = [{"profile_key": p.key, "segment": name} for p in profiles for name in p.lists]
+        self.lists = athena.table({"profile_key": pa.string(), "segment": pa.string()}, members)
+
+    def _behavior(self, schema: Schema, profiles: Sequence[Profile], behavior: str) -> str:
+        types = schema.behaviors[behavior]
+        columns = {"profile_key": pa.string(), "event_id": pa.string(), "time": pa.int64()}
+        columns |= {n: _ARROW[t] for n, t in types.items()}
+        rows = [
+            {"profile_key": p.key, "event_id": row.id or None, "time": row.time, **_cells(types, row.columns)}
+            for p in profiles
+            for row in typed_rows(schema, p, behavior)
+        ]
+        return self._athena.table(columns, rows)
+
+    def members(self, rule_set: RuleSet, now: int) -> Members:
+        """All batch and list segments of a rule set, by one query."""
+        sql = members_query(rule_set, self.profiles, self.behaviors, now, lists_table=self.lists)
+        found: dict[str, set[str]] = {s.id: set() for s in rule_set.of_kind("batch", "list")}
+        for key, names in self._athena.run(sql):
+            assert names == sorted(names), "segments are sorted"
+            for name in names:
+                found[name].add(key)
+        return {name: frozenset(keys) for name, keys in found.items()}
+
+
+Reading: TypeAlias = Callable[[RuleSet, Sequence[Profile], int], Members]

@@ -1,0 +1,116 @@
+"""Every case of rules/conformance through every reading."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from segmentation.language import RuleError, RuleSet, Schema, load_rule_set, parse_document
+
+from .readings import Athena, Members, Tables, by_closures, by_visitor
+from .suite import AUDIENCE, Case, Suite, segment, suites
+
+SUITES = list(suites())
+NAMED = [pytest.param(suite, id=suite.name) for suite in SUITES]
+LEADS = (0, 1, 3_600, 40 * 86_400)
+"""How many seconds before a case's moment the visitor is evaluated for the last time."""
+
+
+def members_cases(suite: Suite, kind: str) -> Mapping[int, list[Case]]:
+    """The cases that name members, for a kind of segment, by their moment."""
+    cases = defaultdict(list)
+    for case in suite.cases:
+        if case.members is not None and kind in case.kinds:
+            cases[case.now].append(case)
+    return cases
+
+
+def rule_sets(suite: Suite, kind: str) -> Iterator[tuple[int, RuleSet, list[Case]]]:
+    """All cases of one moment as one rule set: the case at place i is the segment `case-i`."""
+    for now, cases in members_cases(suite, kind).items():
+        documents = [segment(f"case-{i}", case.rule, kind) for i, case in enumerate(cases)]
+        yield now, load_rule_set([*suite.documents, *documents], suite.schema, AUDIENCE), cases
+
+
+def assert_members(reading: str, suite: Suite, cases: list[Case], found: Members) -> None:
+    wrong = [
+        f"{case.name!r}: {json.dumps(case.rule, ensure_ascii=False)}\n"
+        f"    too many {sorted(found[f'case-{i}'] - case.members)}, missing {sorted(case.members - found[f'case-{i}'])}"
+        for i, case in enumerate(cases)
+        if case.members is not None and found[f"case-{i}"] != case.members
+    ]
+    assert not wrong, f"{suite.name} by {reading}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("suite", NAMED)
+def test_closures(suite: Suite) -> None:
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("closures", suite, cases, by_closures(rules, suite.profiles, now))
+
+
+@pytest.mark.parametrize("suite", NAMED)
+@pytest.mark.parametrize("lead", LEADS)
+def test_visitor(suite: Suite, lead: int) -> None:
+    for now, rules, cases in rule_sets(suite, "realtime"):
+        found = by_visitor(rules, suite.profiles, now, lead)
+        assert_members(f"visitor, {lead} s ahead", suite, cases, found)
+
+
+@pytest.mark.parametrize("suite", NAMED)
+def test_sql(suite: Suite, athena: Athena) -> None:
+    tables = Tables(athena, suite.schema, suite.profiles)
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("SQL", suite, cases, tables.members(rules, now))
+
+
+REFUSALS = [
+    pytest.param(suite, case, id=f"{suite.name}: {case.name}")
+    for suite in SUITES
+    for case in suite.cases
+    if case.problems is not None
+]
+
+
+@pytest.mark.parametrize(("suite", "case"), REFUSALS)
+def test_refusal(suite: Suite, case: Case) -> None:
+    with pytest.raises(RuleError) as refused:
+        load(suite.schema, suite, case)
+    found = tuple((problem.pointer, problem.code) for problem in refused.value.problems)
+    assert found == case.problems, str(refused.value)
+    assert all(len(problem.message) > 15 for problem in refused.value.problems)
+
+
+def load(schema: Schema, suite: Suite, case: Case) -> RuleSet:
+    """The rule set of a case: of its own documents, or of its rule beside those of the file."""
+    if case.text is not None:
+        return load_rule_set([parse_document(case.text)], schema, AUDIENCE)
+    if case.documents is not None:
+        return load_rule_set(case.documents, schema, AUDIENCE)
+    return load_rule_set([segment("case", case.rule), *suite.documents], schema, AUDIENCE)
+
+
+def version(suite: Suite, rule: Any) -> str:
+    rules = load_rule_set([*suite.documents, segment("case", rule)], suite.schema, AUDIENCE)
+    return next(s.version for s in rules if s.id == "case")
+
+
+NORMAL = [
+    pytest.param(suite, case, id=f"{suite.name}: {case.name}")
+    for suite in SUITES
+    for case in suite.cases
+    if case.equal is not None or case.different is not None
+]
+
+
+@pytest.mark.parametrize(("suite", "case"), NORMAL)
+def test_normal_form(suite: Suite, case: Case) -> None:
+    versions = [version(suite, rule) for rule in case.equal or case.different or ()]
+    assert len(versions) > 1
+    assert len(set(versions)) == (1 if case.equal is not None else len(versions))
+
+
+def test_there_are_cases_enough() -> None:
+    assert sum(len(suite.cases) for suite in SUITES) >= 400
