@@ -8,6 +8,7 @@ The query reads each table once, however many segments there are:
 Behaviors that are tied by a sequence (`followed_by`) share one pass over the union of their events.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ LONGEST_QUERY = 262_144
 WRAPPING = 8_192
 """Bytes left for the CREATE TABLE AS around a query."""
 
+_TEXT_OR_BREAK = re.compile(r"'(?:[^']|'')*'|\n")
+
 
 class Writer:
     """Writes expressions for one place in the query: profile level, or a row of an event pass."""
@@ -34,7 +37,6 @@ class Writer:
         self.now = plan.now
         self.zone = plan.zone
         self.element = "x"
-        self.profile_key = "profile_key"
         self._plan = plan
         self._events = events
         self._behavior = behavior
@@ -54,6 +56,10 @@ class Writer:
     def segment(self, segment: str) -> str:
         """Whether the profile is in a segment that an earlier layer computed."""
         return self._plan.segment_column(segment)
+
+    def once(self, expression: str) -> str:
+        """The column that holds an expression over `p.profile_key`, computed once for all segments."""
+        return self._plan.once(expression)
 
     def aggregate(self, aggregate: Aggregate) -> str:
         """The column that holds an aggregate."""
@@ -98,6 +104,7 @@ class Plan:
             raise ValueError(f"list segments need the table of their members: {', '.join(lists)}")
         self._number = {segment.id: i for i, segment in enumerate(self.segments)}
         self._attributes: dict[str, None] = {}
+        self._once: dict[str, str] = {}
         self._passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self._passes for aggregate in p.aggregates}
 
@@ -149,6 +156,10 @@ class Plan:
         """A column of the profile, noted as read."""
         self._attributes[name] = None
         return f"p_{name}"
+
+    def once(self, expression: str) -> str:
+        """A column of an expression over the profile key, noted as read."""
+        return self._once.setdefault(expression, f"k{len(self._once)}")
 
     def event_column(self, behavior: str, name: str) -> str:
         """A column of an event pass."""
@@ -370,6 +381,7 @@ class Plan:
     def _joined(self, profiles_table: str) -> str:
         columns = ["p.profile_key"]
         columns += [f"p.{identifier(name)} AS p_{name}" for name in self._attributes]
+        columns += [f"{expression} AS {column}" for expression, column in self._once.items()]
         joins = []
         for event_pass in self._passes:
             columns += [f"{event_pass.name}.{column}" for column in event_pass.aggregates.values()]
@@ -447,4 +459,6 @@ def _list(items: Sequence[str]) -> str:
 
 
 def _nest(sql: str) -> str:
-    return "(\n" + "\n".join(f"  {line}" for line in sql.splitlines()) + "\n)"
+    # A text literal may hold line breaks of its own, which must stay as they are.
+    indented = _TEXT_OR_BREAK.sub(lambda found: "\n  " if found[0] == "\n" else found[0], sql)
+    return f"(\n  {indented}\n)"

@@ -56,9 +56,9 @@ class Bucket(Operator):
         return lambda evaluation, _element: bucket(seed, evaluation.key)
 
     def render(self, node: Node, writer: "Writer") -> str:
-        hashed = f"sha256(to_utf8(concat({text(node.value + ':')}, {writer.profile_key})))"
-        number = f"from_base(substr(lower(to_hex({hashed})), 1, {DIGITS}), 16)"
-        return f"CAST({number} AS double) / {16**DIGITS}e0 * 100e0"
+        hashed = f"sha256(to_utf8(concat({text(node.value + ':')}, p.profile_key)))"
+        number = f"from_base(substr(to_hex({hashed}), 1, {DIGITS}), 16)"
+        return writer.once(f"CAST({number} AS double) / {16**DIGITS}e0 * 100e0")
 
     def sentence(self, node: Node, say: "Speaker") -> str:
         return f"the share '{node.value}' (from 0 to 100)"
