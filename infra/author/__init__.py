@@ -1,53 +1,36 @@
-"""Writing segments in Python: the words that `jsonlogic-py` lacks, and the documents it makes.
+"""Writing segments in Python with `jsonlogic-py`: the words that the package lacks, and the documents it makes.
 
-`jsonlogic-py` turns Python expressions into JSON-Logic: comparisons, `&`, `|`, `~`, arithmetic, `isin`,
-`contains`. The rule language has a few words more; they are functions here, and give expressions back.
+    from infra.author import attribute, behavior, define, segment
 
-    from infra.author import behavior, segment, total, within
-
-    HIGH_SPENDERS = segment(
-        "high-spenders",
-        "High spenders",
-        audience="complete-journey",
+    LOYAL = define(
+        "loyal-adults",
+        "Loyal adults",
+        audience="shop",
         kind="batch",
-        description="spent 1,000 or more in the year",
-        rule=total(within(behavior("purchases"), "365d"), "sales_value") >= 1000,
+        description="adults who bought three times in 30 days, staff left out",
+        rule=(attribute.age >= 18)
+        & (behavior.purchases.within("30d").count() >= 3)
+        & ~segment("staff"),
     )
 
-A file of `rules/authoring/` holds such segments; `python -m infra.author` emits them as JSON.
+A file of `rules/authoring/` holds such segments; `python -m infra.author` checks them and emits them as JSON.
 """
 
-from .documents import AuthoringError, emit, load, normalize, pretty, segment
-from .words import (
-    attribute,
-    behavior,
-    column,
-    count,
-    count_distinct,
-    during,
-    followed_by,
-    in_segment,
-    total,
-    where,
-    within,
-)
+from .documents import AuthoringErrors, define, emit, load, normalize, pretty
+from .words import AuthoringError, all_of, any_of, attribute, behavior, bucket, segment
 
 __all__ = [
     "AuthoringError",
+    "AuthoringErrors",
+    "all_of",
+    "any_of",
     "attribute",
     "behavior",
-    "column",
-    "count",
-    "count_distinct",
-    "during",
+    "bucket",
+    "define",
     "emit",
-    "followed_by",
-    "in_segment",
     "load",
     "normalize",
     "pretty",
     "segment",
-    "total",
-    "where",
-    "within",
 ]

@@ -1,10 +1,13 @@
-"""`python -m infra.author [rules/authoring [rules/segments]]`: emit the segments written in Python as JSON."""
+"""`python -m infra.author [rules/authoring [rules/segments]]`: emit the segments written in Python as JSON.
+
+Nothing is written unless all of them pass the check of the rule language; all that is wrong is printed.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from .documents import AuthoringError, emit
+from .documents import AuthoringErrors, emit
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,14 +15,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.author", description=__doc__)
     parser.add_argument("source", nargs="?", type=Path, default=Path("rules/authoring"))
     parser.add_argument("target", nargs="?", type=Path, default=Path("rules/segments"))
+    parser.add_argument(
+        "--audiences", type=Path, help="the folder of audience documents (default: beside the source)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a document differs")
     options = parser.parse_args(arguments)
-    for folder in (options.source, options.target):
+    audiences = options.audiences or options.source.parent / "audiences"
+    for folder in (options.source, options.target, audiences):
         if not folder.is_dir():
             parser.error(f"{folder} is no folder; run this from the project's root")
     try:
-        documents = emit(options.source)
-    except AuthoringError as error:
+        documents = emit(options.source, audiences, options.target)
+    except AuthoringErrors as error:
         print(error, file=sys.stderr)
         return 1
     differing = 0
