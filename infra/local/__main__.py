@@ -41,6 +41,8 @@ def main() -> int:
     template = arguments.template or ROOT / (
         ".aws-sam/build/template.yaml" if arguments.built else "template.yaml"
     )
+    if arguments.built and not template.exists():
+        parser.error(f"{template} does not exist; run `sam build` first")
     if wrong := [item for item in arguments.parameter if "=" not in item]:
         parser.error(f"--parameter wants NAME=VALUE, not {', '.join(wrong)}")
     parameters = dict(item.split("=", 1) for item in arguments.parameter)

@@ -16,7 +16,7 @@ from infra.local.functions import Functions, describe, response_context, send_to
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
 from infra.local.runtime import Invocation
-from infra.local.sources import Look, Source, lowest_failures
+from infra.local.sources import Look, Source, reported_failures
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 _KNOWN = {
@@ -129,7 +129,7 @@ class ShardReader(Source):
     def _fitting(self) -> int:
         total = 0
         for count, record in enumerate(self._waiting):
-            total += len(record["kinesis"]["data"]) + 600
+            total += len(record["kinesis"]["data"]) + len(record["kinesis"]["partitionKey"]) + 600
             if total > PAYLOAD_BYTES:
                 return max(1, count)
         return len(self._waiting)
@@ -161,7 +161,7 @@ class ShardReader(Source):
         settings, tries = self._settings, 0
         while self._todo and not self.stopping.is_set():
             records, attempt = self._todo[-1]
-            old = [record for record in records if attempt and self._too_old(record)]
+            old = [record for record in records if self._too_old(record)]
             if old:
                 self._give_up(old, "RecordAgeExceeded", attempt, None)
                 fresh = [record for record in records if record not in old]
@@ -197,7 +197,7 @@ class ShardReader(Source):
         if not self._settings.partial:
             return []
         numbers = [record["kinesis"]["sequenceNumber"] for record in records]
-        failed = lowest_failures(result.json(), numbers)
+        failed = reported_failures(result.json(), numbers)
         if failed is None:
             return records
         first = min((numbers.index(number) for number in failed), default=len(records))

@@ -199,6 +199,7 @@ class Worker:
         self.init_error: bytes | None = None
         self._log = log
         self._tail: deque[str] = deque(maxlen=50)
+        self._ended = False
         self._started = time.monotonic()
         self._server = _Server(self)
         host, port = self._server.server_address[:2]
@@ -237,6 +238,8 @@ class Worker:
         elif cold:
             self._log(self.spec.logical_id, f"started in {(time.monotonic() - self._started) * 1000:.0f} ms")
         began = time.monotonic()
+        if self._ended:  # it was killed between two invocations
+            call.finish(_error("Runtime.ExitError", "the process has ended"), "Unhandled")
         if not call.done.is_set():
             self.calls.put(call)
             if not call.done.wait(self.spec.timeout):
@@ -284,6 +287,7 @@ class Worker:
 
     def _watch(self) -> None:
         code = self._process.wait()
+        self._ended = True
         self._reader.join(1)
         if not self.ready.is_set():  # ended before it asked for work, without a word through the API
             self.init_error = _error(

@@ -81,7 +81,7 @@ class Source:
                 self.stopping.wait(max(0.0, began + PACE_SECONDS - time.monotonic()))
 
 
-def lowest_failures(answer: Any, identifiers: list[str]) -> set[str] | None:
+def reported_failures(answer: Any, identifiers: list[str]) -> set[str] | None:
     """The items that a batch handler reports as failed (ReportBatchItemFailures); None if all have failed.
 
     As Lambda reads it: nothing, an empty object and an empty list mean success; an answer that names an

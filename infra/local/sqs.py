@@ -12,7 +12,7 @@ from infra.local.errors import TemplateError
 from infra.local.functions import Functions, describe
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
-from infra.local.sources import Look, Source, lowest_failures
+from infra.local.sources import Look, Source, reported_failures
 
 _KNOWN = {
     "EventSourceArn", "FunctionName", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes",
@@ -91,7 +91,7 @@ class QueueReader(Source):
             failed = None
             self.log(self.name, f"{len(batch)} messages will be tried again: {describe(result)}")
         elif self._partial:
-            failed = lowest_failures(result.json(), identifiers)
+            failed = reported_failures(result.json(), identifiers)
         kept = set(identifiers) if failed is None else failed
         done = [message for message in batch if message["MessageId"] not in kept]
         for start in range(0, len(done), 10):

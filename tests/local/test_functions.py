@@ -6,12 +6,13 @@ import os
 import subprocess
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from infra.local.cloud import Cloud
 from infra.local.errors import CloudError, FunctionError
-from tests.local.support import Said, wait_until
+from tests.local.support import Journal, Said, wait_until
 
 
 def test_a_function_sees_what_lambda_shows(cloud: Cloud) -> None:
@@ -118,7 +119,7 @@ def test_lambdas_api_describes(cloud: Cloud) -> None:
     assert "small-Echo" in [function["FunctionName"] for function in client.list_functions()["Functions"]]
 
 
-def test_an_asynchronous_invocation_is_retried_and_put_aside(cloud: Cloud, journal) -> None:
+def test_an_asynchronous_invocation_is_retried_and_put_aside(cloud: Cloud, journal: Journal) -> None:
     client = cloud.client("lambda")
     answer = client.invoke(FunctionName="small-Ticking", InvocationType="Event", Payload=b'{"fail": "async"}')
     assert answer["StatusCode"] == 202
@@ -133,8 +134,16 @@ def test_an_asynchronous_invocation_is_retried_and_put_aside(cloud: Cloud, journ
     assert record["responsePayload"]["errorMessage"] == "as asked"
 
 
-def dead_letter(cloud: Cloud) -> dict:
+def dead_letter(cloud: Cloud) -> dict[str, Any]:
     client, url = cloud.client("sqs"), cloud.outputs["DeadLetters"]
     (message,) = client.receive_message(QueueUrl=url)["Messages"]
     client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return json.loads(message["Body"])
+    record: dict[str, Any] = json.loads(message["Body"])
+    return record
+
+
+def test_a_process_killed_between_two_invocations_is_noticed(cloud: Cloud) -> None:
+    before = cloud.invoke("Invoked")["pid"]
+    assert cloud.kill("Invoked") >= 1
+    wait_until(lambda: not os.path.exists(f"/proc/{before}"))
+    assert cloud.invoke("Invoked")["pid"] != before

@@ -3,9 +3,18 @@
 import base64
 import json
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.local.cloud import Cloud
+from infra.local.errors import TemplateError
+from infra.local.kinesis import Settings, ShardReader
+from infra.local.provision import Mapped
+from infra.local.runtime import FunctionSpec, Invocation
+from infra.local.sources import Look, reported_failures
 from tests.local.support import Journal, Said
 
 
@@ -152,3 +161,97 @@ def test_shards_do_not_wait_for_each_other(cloud: Cloud, journal: Journal) -> No
     assert len({record["ShardId"] for record in answer["Records"]}) == 4
     cloud.idle()
     assert sum(len(batch) for batch in journal.seen("shards")) == 40
+
+
+class Stubs:
+    """A shard of two records, one an hour old, and a function that takes everything."""
+
+    spec = FunctionSpec("F", "f", "arn:f", "a.b", "python3.13", "arn:role", 128, 3, {}, Path())
+    region = "us-east-1"
+
+    def __init__(self) -> None:
+        self.invoked: list[list[str]] = []
+        self.put: list[dict[str, Any]] = []
+        self._records = [
+            {
+                "SequenceNumber": str(number),
+                "PartitionKey": "p",
+                "Data": b"d",
+                "ApproximateArrivalTimestamp": moment,
+            }
+            for number, moment in enumerate([datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC)])
+        ]
+
+    def client(self, _service: str) -> "Stubs":
+        return self
+
+    def get_shard_iterator(self, **_: Any) -> dict[str, str]:
+        return {"ShardIterator": "0"}
+
+    def get_records(self, **_: Any) -> dict[str, Any]:
+        records, self._records = self._records, []
+        return {"Records": records, "NextShardIterator": "0"}
+
+    def put_object(self, **arguments: Any) -> None:
+        self.put.append(json.loads(arguments["Body"]))
+
+    def find(self, _reference: str) -> "Stubs":
+        return self
+
+    def invoke(self, _reference: str, payload: bytes) -> Invocation:
+        records = json.loads(payload)["Records"]
+        self.invoked.append([record["kinesis"]["sequenceNumber"] for record in records])
+        return Invocation("id", b"null", None, "", 0.0)
+
+
+def test_records_that_are_too_old_are_put_aside() -> None:
+    stubs: Any = Stubs()
+    settings = Settings(
+        "uuid", "arn:x:stream/s", "f", "LATEST", 10, 0, True, True, 1, 60, "arn:aws:s3:::bucket"
+    )
+    reader = ShardReader(settings, "shardId-000000000000", stubs, stubs, Said())
+    assert reader.look() is Look.SOME
+    assert reader.look() is Look.NOTHING
+    assert stubs.invoked == [["1"]]
+    (record,) = stubs.put
+    assert record["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert record["responseContext"] is None
+    assert [item["kinesis"]["sequenceNumber"] for item in json.loads(record["payload"])["Records"]] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "says"),
+    [
+        ({"TumblingWindowInSeconds": 5}, "M: the embedded cloud does not know TumblingWindowInSeconds"),
+        (
+            {"StartingPosition": "AT_TIMESTAMP"},
+            "M: the embedded cloud does not know StartingPosition AT_TIMESTAMP",
+        ),
+        (
+            {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}}},
+            "M: unknown kind of OnFailure",
+        ),
+    ],
+)
+def test_mappings_that_would_work_otherwise_stop(properties: dict[str, Any], says: str) -> None:
+    with pytest.raises(TemplateError, match=says):
+        Settings.read(Mapped("M", {"EventSourceArn": "arn", "FunctionName": "f", **properties}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        (None, set()),
+        ({}, set()),
+        ({"batchItemFailures": []}, set()),
+        ({"batchItemFailures": None}, set()),
+        ({"batchItemFailures": [{"itemIdentifier": "2"}]}, {"2"}),
+        ({"batchItemFailures": [{"itemIdentifier": "9"}]}, None),
+        ({"batchItemFailures": [{"itemIdentifier": ""}]}, None),
+        ({"batchItemFailures": [{"item": "1"}]}, None),
+        ({"failures": []}, None),
+        ("done", None),
+    ],
+)
+def test_reports_are_read_as_lambda_reads_them(answer: Any, failed: set[str] | None) -> None:
+    assert reported_failures(answer, ["1", "2"]) == failed
