@@ -93,7 +93,13 @@ class Condition(Phrase):
     def _refuse(self, *_: Any) -> NoReturn:
         raise AuthoringError("a condition is no value: put parentheses around comparisons that & and | join")
 
-    __rand__ = __ror__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    def __rand__(self, other: Any) -> "Condition":
+        return Condition("and", other, self) if isinstance(other, Operand) else self._refuse()
+
+    def __ror__(self, other: Any) -> "Condition":
+        return Condition("or", other, self) if isinstance(other, Operand) else self._refuse()
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
 
 
