@@ -4,10 +4,11 @@ import os
 from functools import cache
 from typing import Any
 
+from segmentation.domain.stream import StreamRecord
 from segmentation.runtime.composition.evaluate_events import compose
 from segmentation.runtime.observability import measure, observed
 from segmentation.runtime.streams import failures, kinesis_records
-from segmentation.usecases.evaluate_events import EvaluateEvents, StreamRecord
+from segmentation.usecases.evaluate_events import EvaluateEvents
 
 
 @cache

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from segmentation.domain.event import Event
-from segmentation.usecases.archive_events import ArchiveEvents, ArchiveRecord
+from segmentation.domain.stream import StreamRecord
+from segmentation.usecases.archive_events import ArchiveEvents
 
 from tests.fakes import MemoryTables, StaticRuleSets
 from tests.fakes.documents import published
@@ -22,9 +23,9 @@ def archive(tables: MemoryTables) -> ArchiveEvents:
     return ArchiveEvents(tables, StaticRuleSets({"shop": published()}))
 
 
-def record(sequence: str, behavior: str = "purchases", time: int = NOON, **columns: Any) -> ArchiveRecord:
+def record(sequence: str, behavior: str = "purchases", time: int = NOON, **columns: Any) -> StreamRecord:
     event = Event(f"e{sequence}", "shop", behavior, "person_id:1", time, NOON, columns)
-    return ArchiveRecord(sequence, event.to_json())
+    return StreamRecord(sequence, event.to_json())
 
 
 def test_events_are_kept_typed_and_as_they_were_sent(archive: ArchiveEvents, tables: MemoryTables) -> None:
@@ -56,6 +57,6 @@ def test_a_redelivery_overwrites_itself(archive: ArchiveEvents, tables: MemoryTa
 
 
 def test_poison_fails_alone(archive: ArchiveEvents, tables: MemoryTables) -> None:
-    result = archive("s", [record("1"), ArchiveRecord("2", b"{"), record("3", "nothing"), record("4")])
+    result = archive("s", [record("1"), StreamRecord("2", b"{"), record("3", "nothing"), record("4")])
     assert result.failed == {"2", "3"}
     assert [len(rows) for rows in tables.objects.values()] == [2]

@@ -7,7 +7,8 @@ from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.programs import Programs
-from segmentation.usecases.evaluate_events import MOST_RACES, Evaluated, EvaluateEvents, StreamRecord
+from segmentation.domain.stream import StreamRecord
+from segmentation.usecases.evaluate_events import MOST_RACES, Evaluated, EvaluateEvents
 from segmentation.usecases.personalize import Personalize
 
 from tests.fakes import FixedClock, MemoryProfiles, MemoryQueue, StaticRuleSets
@@ -153,6 +154,17 @@ def test_a_write_that_fails_comes_back_alone(stream: Stream) -> None:
     result = stream.deliver(event("e1"), event("e2", person="2"), event("e3"))
     assert result.failed == {"0", "2"}
     assert list(stream.profiles.realtime) == ["shop#person_id:2"]
+
+
+def test_a_state_that_cannot_be_read_fails_its_visitor_alone(
+    stream: Stream, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream.deliver(event("e1"))
+    stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], state=b"broken")
+    result = stream.deliver(event("e2"), event("e3", person="2"))
+    assert result.failed == {"0"}
+    assert "shop#person_id:2" in stream.profiles.realtime
+    assert "error at" in caplog.text
 
 
 def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> None:

@@ -15,6 +15,10 @@ DATABASE = re.compile(r"[a-z0-9_]{3,128}")
 """What databases and tables of the events endpoint may be called."""
 
 
+_RESERVED = ("profile_key", "event_id", "time", "_profile", "_received", "_raw")
+"""Columns of built and archived behavior tables that are not declared."""
+
+
 class Visibility(StrEnum):
     """Who may see an attribute.
 
@@ -220,7 +224,7 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
                 f"no lookup of this behavior is named {column.lookup!r}{did_you_mean(column.lookup, tables)}"
             )
             node.found.add(step(pointer, "from"), "lookup", message)
-        if column.name.lower() in ("profile_key", "event_id", "time"):
+        if column.name.lower() in _RESERVED:
             node.found.add(
                 pointer, "reserved", f"{column.name!r} is a name of the built table; choose another"
             )

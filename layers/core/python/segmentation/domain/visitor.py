@@ -283,7 +283,7 @@ def _take_in(
     seen = dict(visitor.seen)
     accepted = []
     for event in events:
-        name = _short_id(event.id)
+        name = _short_id(event)
         if name in seen:
             continue
         seen[name] = event.time
@@ -384,8 +384,10 @@ def _change(key: str, segment: str, joined: bool, version: str, now: int, cause:
     return Change(name, segment, joined, version, now, cause)
 
 
-def _short_id(event_id: str) -> str:
-    return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+def _short_id(event: Event) -> str:
+    # Ids come from tables, and two tables may count from 1.
+    name = f"{event.behavior}:{event.id}"
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
 def _arrays_as_tuples(columns: Mapping[str, Any]) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from typing import Any
 from segmentation.domain.errors import BadRecord
 from segmentation.domain.event import Event
 from segmentation.domain.run import instant
+from segmentation.domain.stream import StreamRecord
 from segmentation.language.types import Type
 from segmentation.language.values import parse_value
 from segmentation.ports import RuleSets, Tables
@@ -17,20 +18,12 @@ logger = logging.getLogger("segmentation.archive_events")
 
 FIXED: Mapping[str, Type] = {
     "event_id": Type.STRING,
-    "profile": Type.STRING,
     "time": Type.TIMESTAMP,
-    "received": Type.TIMESTAMP,
+    "_profile": Type.STRING,
+    "_received": Type.TIMESTAMP,
 }
 RAW = "_raw"
 """The record as it was sent, JSON: a value of the wrong type is missing in its column but not lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveRecord:
-    """A record as the stream delivers it."""
-
-    sequence: str
-    data: bytes
 
 
 @dataclass(slots=True)
@@ -49,19 +42,14 @@ class ArchiveEvents:
     tables: Tables
     rule_sets: RuleSets
 
-    def __call__(self, shard: str, records: Iterable[ArchiveRecord]) -> Archived:
+    def __call__(self, shard: str, records: Iterable[StreamRecord]) -> Archived:
         """Write a batch. Objects are named by shard and sequence numbers: a redelivery overwrites itself."""
         result = Archived()
         groups: dict[tuple[str, str, str], list[tuple[str, Event]]] = {}
         sets = self.rule_sets.all()
         for record in records:
             try:
-                event = Event.from_json(record.data)
-                if (
-                    event.audience not in sets
-                    or event.behavior not in sets[event.audience].audience.behaviors
-                ):
-                    raise BadRecord(f"no audience {event.audience!r} with a behavior {event.behavior!r}")
+                event, _ = record.event(sets)
             except BadRecord as error:
                 logger.error("bad record %s: %s", record.sequence, error)
                 result.failed.add(record.sequence)
@@ -83,9 +71,9 @@ class ArchiveEvents:
 def _row(event: Event, types: Mapping[str, Type]) -> dict[str, Any]:
     return {
         "event_id": event.id,
-        "profile": event.profile,
         "time": event.time,
-        "received": event.received,
+        "_profile": event.profile,
+        "_received": event.received,
         **{name: parse_value(type_, event.columns.get(name)) for name, type_ in types.items()},
         RAW: json.dumps(dict(event.columns), separators=(",", ":")),
     }

@@ -20,6 +20,7 @@ from segmentation.ports import Clock, EventLog, RuleSets
 MOST_RECORDS = 500
 MOST_RECORD_BYTES = 1_000_000
 MOST_REQUEST_BYTES = 5_000_000
+"""Also after unpacking. Lambda itself takes 6 MB, base64 included, so a larger binary body must come gzipped."""
 LONGEST_IDENTITY = 200
 LONGEST_EVENT_ID = 512
 LAST_TIME = 99_999_999_999

@@ -17,20 +17,13 @@ from segmentation.domain.messages import realtime_message
 from segmentation.domain.profile import RETENTION, Profile, RealtimePart, profile_id
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published
+from segmentation.domain.stream import StreamRecord
 from segmentation.ports import Clock, Profiles, Queue, RuleSets
 
 MOST_RACES = 6
 """How often a lost write is tried again before the batch is left for redelivery."""
 
 logger = logging.getLogger("segmentation.evaluate_events")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
-    """A record as the stream delivers it."""
-
-    sequence: str
-    data: bytes
 
 
 @dataclass(slots=True)
@@ -86,13 +79,8 @@ class EvaluateEvents:
         sets = self.rule_sets.all()
         for record in records:
             try:
-                event = Event.from_json(record.data)
-                published = sets.get(event.audience)
-                if published is None or event.behavior not in published.audience.behaviors:
-                    raise BadRecord(f"no audience {event.audience!r} with a behavior {event.behavior!r}")
+                event, published = record.event(sets)
             except BadRecord as error:
-                # Reported alone: the stream delivers from here on again (known events are dropped), halves
-                # the batch, and in the end puts the record whole where it can be replayed.
                 logger.error("bad record %s: %s", record.sequence, error)
                 result.poison += 1
                 result.failed.add(record.sequence)
@@ -120,7 +108,14 @@ class EvaluateEvents:
         changes: dict[str, int] = {}
         for key, group in groups.items():
             profile = profiles.get(key, Profile())
-            part, changes[key] = self._evaluate(group, profile, now)
+            try:
+                part, changes[key] = self._evaluate(group, profile, now)
+            except Exception as error:
+                # One visitor's state must not hold up the others of the shard. Its records come back, and in the
+                # end stand whole where they can be replayed. The message may quote data, so only its kind is told.
+                logger.error("a visitor cannot be evaluated: %s", _place(error))
+                result.failed.update(group.sequences)
+                continue
             if part is None:
                 if profile.realtime is not None and profile.realtime.outbox:
                     outboxes[key] = profile.realtime
@@ -197,3 +192,12 @@ def _messages(published: Published, profile: str, part: RealtimePart) -> list[di
         for change in part.outbox
         for destination in published.subscribers(str(change["segment"]))
     ]
+
+
+def _place(error: Exception) -> str:
+    """An error's kind and where it arose."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
+    return f"{type(error).__name__} at {where}"
