@@ -1,6 +1,7 @@
 """One embedded cloud on the whole demo data for all end-to-end tests, brought up as `make run` does."""
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ import pytest
 from segmentation.domain.published import Published
 
 from infra.demo.__main__ import PARAMETERS
+from infra.demo.data import NOW
 from infra.demo.receiver import Receiver
 from infra.demo.screen import Screen
 from infra.demo.show import prepare
-from infra.demo.stage import ROOT, Stage
+from infra.demo.stage import AUDIENCE, ROOT, Stage
 from infra.local.clock import TurnableClock
 from infra.local.cloud import Cloud
 
@@ -42,6 +44,29 @@ class Path:
     printed: str
 
 
+POISON = b'{"v": 1, "id": "poison", and this is no JSON'
+
+
+def poison(stage: Stage) -> None:
+    """Put a record on the stream that nobody can read, and a good one behind it in the same shard.
+
+    Now, since its retries take a while: the batch path works meanwhile.
+    """
+    good = {
+        "v": 1,
+        "id": "behind-poison",
+        "audience": AUDIENCE,
+        "behavior": "purchases",
+        "profile": "household_id:behind-poison",
+        "time": NOW,
+        "received": NOW,
+        "columns": {"household_id": "behind-poison"},
+    }
+    kinesis, stream = stage.cloud.client("kinesis"), stage.cloud.outputs["EventStreamName"]
+    for record in (POISON, json.dumps(good).encode()):
+        kinesis.put_record(StreamName=stream, PartitionKey="poisoned", Data=record)
+
+
 @pytest.fixture(scope="session")
 def path() -> Iterator[Path]:
     log, printed = Logged(), io.StringIO()
@@ -52,6 +77,8 @@ def path() -> Iterator[Path]:
         Cloud(ROOT / "template.yaml", PARAMETERS, api_port=0, aws_port=0, log=log, clock=clock) as cloud,
     ):
         stage = Stage(cloud, receiver)
+        stage.publish()
+        poison(stage)
         published, record = prepare(stage, Screen(file=printed))
         yield Path(stage, published, record, log, printed.getvalue())
 

@@ -71,8 +71,10 @@ def test_a_second_run_tells_partners_and_destinations_who_joined_and_left(path: 
 
     stage.settle()
     payloads = [one.payload for one in stage.receiver.of(segment) if one.payload.get("run") == earlier["run"]]
-    assert {one for payload in payloads for one in payload["joined"]} == joined
-    assert {one for payload in payloads for one in payload["left"]} == left
+    assert {one for payload in payloads for one in payload["joined"]} == {
+        f"household_id:{one}" for one in joined
+    }
+    assert {one for payload in payloads for one in payload["left"]} == {f"household_id:{one}" for one in left}
     assert stage.receiver.refused == 0
 
     leaver, joiner = min(left), min(joined)
