@@ -13,11 +13,6 @@ from urllib.parse import quote, unquote
 
 import boto3
 import yaml
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
-from samtranslator.yaml_helper import yaml_parse
 
 from infra.local.errors import TemplateError
 
@@ -64,6 +59,8 @@ class Template:
 
 def load(path: Path, parameters: Mapping[str, str], region: str) -> Template:
     """Read, transform (offline) and check the parameters of a template."""
+    from samtranslator.yaml_helper import yaml_parse
+
     path = path.resolve()
     try:
         # through JSON: YAML reads 2012-10-17 as a date, CloudFormation as text
@@ -100,6 +97,15 @@ def load(path: Path, parameters: Mapping[str, str], region: str) -> Template:
 def _transform(
     document: dict[str, Any], parameters: Mapping[str, str], region: str, path: Path
 ) -> dict[str, Any]:
+    # imported here, half a second, while the AWS endpoint starts in its own process
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+    from samtranslator.utils.py27hash_fix import (
+        to_py27_compatible_template,
+        undo_mark_unicode_str_in_template,
+    )
+
     sections = [document.get("Globals", {}), document["Resources"]]
     for section in sections:
         for body in section.values():
