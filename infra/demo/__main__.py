@@ -24,7 +24,7 @@ from infra.publish_rules import RulesRefused
 from . import replay
 from .receiver import Receiver
 from .screen import Screen
-from .show import lapsed, prepare, replay_and_show
+from .show import ask_and_show, lapsed, prepare, replay_purchases, run_again
 from .stage import AUDIENCE, EVENTS_PATH, ROOT, SITE_TOKEN, WRITE_KEY, Stage, StepFailed
 
 LOG = ROOT / ".local-cloud" / "demo.log"
@@ -107,18 +107,20 @@ def run(options: argparse.Namespace, screen: Screen, log: ConsoleLog, stop: thre
         try:
             stage = Stage(cloud, receiver, options.rules)
             published, record = prepare(stage, screen)
-            measured = replay_and_show(stage, screen, published, record, options.replay_hours)
-            screen.measured([f"everything up to here: {time.monotonic() - began:.1f} s", *measured])
+            purchases, streamed = replay_purchases(stage, screen, options.replay_hours)
+            asked = ask_and_show(stage, screen, published, record, purchases.visitors)
+            screen.measured([f"everything up to here: {time.monotonic() - began:.1f} s", *asked, *streamed])
             if not options.exit:
-                _serve(stage, screen, stop, published)
+                _invite(stage, screen, published)
+                _serve(stage, screen, stop, purchases.visitors)
         finally:
             if not options.exit:
                 screen.say("\nStopping ...")
             cloud.stop()
 
 
-def _serve(stage: Stage, screen: Screen, stop: threading.Event, published: Published) -> None:
-    """Say what to try, and wait for Ctrl-C."""
+def _invite(stage: Stage, screen: Screen, published: Published) -> None:
+    """Say what to try."""
     api = stage.api
     who = next(iter(lapsed(stage, published)), "1")
     ask = (
@@ -141,15 +143,37 @@ def _serve(stage: Stage, screen: Screen, stop: threading.Event, published: Publi
             ),
         ],
         [
-            f"AWS APIs: AWS_ENDPOINT_URL={stage.cloud.endpoint_url} and any credentials; lake bucket: {stage.bucket}",
-            f"The functions' log: {LOG.relative_to(ROOT)}. Ctrl-C stops everything; nothing is kept.",
+            f"AWS APIs: AWS_ENDPOINT_URL={stage.cloud.endpoint_url} (any credentials)",
+            f"Lake bucket: {stage.bucket}",
+            f"The functions' log: {LOG.relative_to(ROOT)}",
+            "Enter publishes rules/ as it is now, and runs the batch segments again.",
+            "Ctrl-C stops everything; nothing is kept.",
         ],
     )
+
+
+def _serve(stage: Stage, screen: Screen, stop: threading.Event, visitors: list[str]) -> None:
+    """Serve until Ctrl-C; each Enter on the keyboard publishes the documents again and runs the batch anew."""
+    entered = threading.Event()
+    if sys.stdin.isatty():
+        threading.Thread(target=_listen, args=(entered,), daemon=True).start()
     try:
-        while not stop.wait(0.5):
-            pass
+        while not stop.wait(0.2):
+            if not entered.is_set():
+                continue
+            entered.clear()
+            try:
+                published, record = run_again(stage, screen)
+                ask_and_show(stage, screen, published, record, visitors)
+            except (StepFailed, RulesRefused, CloudError) as error:
+                screen.fail(f"{error}\nNothing was changed; mend it and press Enter again.")
     except KeyboardInterrupt:
         pass
+
+
+def _listen(entered: threading.Event) -> None:
+    for _ in sys.stdin:
+        entered.set()
 
 
 if __name__ == "__main__":

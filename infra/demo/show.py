@@ -40,10 +40,23 @@ def prepare(stage: Stage, screen: Screen) -> tuple[Published, dict[str, Any]]:
     return published, record
 
 
-def replay_and_show(
-    stage: Stage, screen: Screen, published: Published, record: dict[str, Any], hours: float
-) -> list[str]:
-    """Replay the year's last purchases, ask for every visitor, show the tables; what was measured."""
+def run_again(stage: Stage, screen: Screen) -> tuple[Published, dict[str, Any]]:
+    """Publish the documents as they are now, and run the batch segments once more."""
+    with screen.step("Rules -> S3") as step:
+        published = stage.publish()
+        step.say(f"{len(published.rules.segments)} segments checked and published")
+    with screen.step("Batch segments, by Athena SQL") as step:
+        record = stage.materialize()
+        step.say(f"{len(record['segments'])} segments")
+    with screen.step("Memberships -> DynamoDB, partners") as step:
+        stage.wait_until_published(record["run"])
+        joined, left = (sum(one[side] for one in record["segments"]) for side in ("joined", "left"))
+        step.say(f"{joined:,} joined, {left:,} left")
+    return published, record
+
+
+def replay_purchases(stage: Stage, screen: Screen, hours: float) -> tuple[replay.Replay, list[str]]:
+    """Replay the year's last purchases as visitor events; and what was measured."""
     purchases = replay.last_purchases(hours, int(time.time()))
     with screen.step("Visitor events -> POST, Kinesis") as step:
         for done in replay.post(stage.api, EVENTS_PATH, WRITE_KEY, purchases.records):
@@ -54,7 +67,13 @@ def replay_and_show(
         stage.settle(120)
         step.say(f"all {len(purchases.records):,} events of {len(purchases.visitors):,} visitors")
         drained = time.monotonic() - posted
-    visitors = purchases.visitors
+    return purchases, [f"stream and queues empty {drained:.1f} s after the last event was accepted"]
+
+
+def ask_and_show(
+    stage: Stage, screen: Screen, published: Published, record: dict[str, Any], visitors: list[str]
+) -> list[str]:
+    """Ask the personalization API for every visitor and show the tables; what was measured."""
     with screen.step("Personalization requests") as step:
         answers = []
         for number, household in enumerate(visitors, 1):
@@ -63,16 +82,14 @@ def replay_and_show(
                 step.say(f"{number:,} of {len(visitors):,} visitors")
         step.say(f"{len(visitors):,} visitors asked for")
     asked_at = time.time()
-    rows_shown = _rows(published, record, sizes(answers), asked_at)
-    screen.segments(rows_shown, len(visitors), record["profiles"])
+    screen.segments(_rows(published, record, sizes(answers), asked_at), len(visitors), record["profiles"])
     kinds = {segment.id: str(segment.kind) for segment in published.rules.segments}
     screen.visitors(_interesting(stage, published, answers, kinds), kinds)
     screen.deliveries(stage.receiver.deliveries, stage.receiver.refused)
     times = sorted(answer.seconds * 1000 for answer in answers)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
     return [
-        f"personalization over HTTP: {statistics.median(times):.0f} ms median, {p95:.0f} ms 95th percentile",
-        f"stream and queues empty {drained:.1f} s after the last event was accepted",
+        f"personalization over HTTP: {statistics.median(times):.0f} ms median, {p95:.0f} ms 95th percentile"
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.demo.screen import Screen
-from infra.demo.show import replay_and_show
+from infra.demo.show import ask_and_show, replay_purchases
 from infra.demo.stage import AUDIENCE, SITE_TOKEN, WRITE_KEY, Stage
 
 from .conftest import Path
@@ -165,7 +165,10 @@ def test_accepted_events_stand_in_the_lake_as_parquet(stage: Stage) -> None:
 
 def test_the_demo_replays_real_purchases_and_shows_what_came_of_it(path: Path) -> None:
     printed = io.StringIO()
-    measured = replay_and_show(path.stage, Screen(file=printed), path.published, path.record, hours=1)
+    screen = Screen(file=printed)
+    purchases, _ = replay_purchases(path.stage, screen, hours=1)
+    assert len(purchases.records) > 50
+    measured = ask_and_show(path.stage, screen, path.published, path.record, purchases.visitors)
     text = printed.getvalue()
     for segment in path.published.rules.segments:
         assert segment.id in text
