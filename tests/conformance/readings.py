@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from segmentation.domain.membership import members_at
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.language import RuleSet, Schema, Type
 from segmentation.language.evaluate import Compiler, Evaluation, History, Row
+from segmentation.language.index import Index
 from segmentation.language.sql import members_query
 from segmentation.language.times import zone
 from segmentation.language.values import parse_time, parse_value
@@ -50,6 +52,13 @@ def typed_rows(schema: Schema, profile: Profile, behavior: str) -> list[Row]:
     return rows
 
 
+def history_of(schema: Schema, profile: Profile) -> History:
+    """All that is known of a profile."""
+    return History(
+        typed_attributes(schema, profile), {b: typed_rows(schema, profile, b) for b in schema.behaviors}
+    )
+
+
 def by_closures(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Members:
     """The closures, over whole histories."""
     schema = rule_set.schema
@@ -57,16 +66,30 @@ def by_closures(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Mem
     compiled = [(s.id, compiler.compile(s.rule)) for s in rule_set if s.rule is not None]
     found: dict[str, set[str]] = {segment.id: set() for segment in rule_set}
     for profile in profiles:
-        history = History(
-            typed_attributes(schema, profile), {b: typed_rows(schema, profile, b) for b in schema.behaviors}
+        evaluation = Evaluation(
+            history_of(schema, profile), profile.key, now, zone(schema.time_zone), profile.lists
         )
-        evaluation = Evaluation(history, profile.key, now, zone(schema.time_zone), profile.lists)
         for name, holds in compiled:
             truth = holds(evaluation, None)
             assert truth is True or truth is False, f"{name} is {truth!r} for {profile.key}"
             if truth:
                 evaluation.segments.add(name)
         for name in evaluation.segments:
+            found[name].add(profile.key)
+    return {name: frozenset(keys) for name, keys in found.items()}
+
+
+def by_index(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Members:
+    """The index, over whole histories, after a round through its stored form."""
+    schema = rule_set.schema
+    rules = [(s.id, s.rule) for s in rule_set if s.rule is not None]
+    index = Index.load(Index.compile(rules, schema.time_zone).dump())
+    found: dict[str, set[str]] = {segment.id: set() for segment in rule_set}
+    for profile in profiles:
+        evaluation = Evaluation(
+            history_of(schema, profile), profile.key, now, zone(schema.time_zone), profile.lists
+        )
+        for name in [*index.members(index.evaluate(evaluation)), *profile.lists]:
             found[name].add(profile.key)
     return {name: frozenset(keys) for name, keys in found.items()}
 
@@ -79,7 +102,7 @@ def events_of(schema: Schema, profile: Profile) -> list[Event]:
             time = parse_time(raw.get("time"))
             if time is not None:
                 columns = {name: value for name, value in raw.items() if name not in ("id", "time")}
-                identity = f"{behavior}:{raw['id']}" if "id" in raw else f"{behavior}#{number}"
+                identity = raw.get("id", f"#{number}")
                 events.append(Event(identity, "test", behavior, profile.key, time, time, columns))
     return events
 
@@ -89,15 +112,16 @@ def shuffled(events: Sequence[Event], seed: int) -> list[Event]:
     chance = random.Random(seed)
     mixed = [event for event in events for _ in range(chance.choice((1, 1, 2)))]
     chance.shuffle(mixed)
-    turns: dict[str, list[Event]] = {}
+    turns: dict[tuple[str, str], list[Event]] = {}
     for event in events:
-        turns.setdefault(event.id, []).append(event)
-    place: dict[str, int] = {}
+        turns.setdefault((event.behavior, event.id), []).append(event)
+    place: dict[tuple[str, str], int] = {}
     result = []
     for event in mixed:
-        turn = place.get(event.id, 0)
-        result.append(turns[event.id][min(turn, len(turns[event.id]) - 1)])
-        place[event.id] = turn + 1
+        name = (event.behavior, event.id)
+        turn = place.get(name, 0)
+        result.append(turns[name][min(turn, len(turns[name]) - 1)])
+        place[name] = turn + 1
     return result
 
 
@@ -146,7 +170,7 @@ class Athena:
         self._connection.execute('CREATE SCHEMA "lake"')
         self._count = 0
 
-    def table(self, columns: Mapping[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> str:
+    def table(self, columns: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
         """Write a table of the built audience as Parquet; returns its name."""
         self._count += 1
         name = f"t{self._count}"
@@ -162,7 +186,8 @@ class Athena:
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         translation = translate(parse_query(sql), "lake", lambda table: self._columns(table.table))
-        return self._connection.execute(translation.sql).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(translation.sql).fetchall()
+        return rows
 
     def _columns(self, table: str) -> list[str]:
         rows = self._connection.execute(f"DESCRIBE lake.{table}").fetchall()
@@ -181,8 +206,6 @@ _ARROW: Mapping[Type, pa.DataType] = {
 
 
 def _cells(types: Mapping[str, Type], values: Mapping[str, Any]) -> dict[str, Any]:
-    import datetime as dt
-
     return {
         name: dt.date.fromisoformat(value) if types.get(name) is Type.DATE and value is not None else value
         for name, value in values.items()
@@ -194,7 +217,8 @@ class Tables:
 
     def __init__(self, athena: Athena, schema: Schema, profiles: Sequence[Profile]) -> None:
         self._athena = athena
-        columns = {"profile_key": pa.string(), **{n: _ARROW[t] for n, t in schema.attributes.items()}}
+        columns: dict[str, Any] = {"profile_key": pa.string()}
+        columns |= {n: _ARROW[t] for n, t in schema.attributes.items()}
         rows = [
             {"profile_key": p.key, **_cells(schema.attributes, typed_attributes(schema, p))} for p in profiles
         ]
@@ -205,7 +229,7 @@ class Tables:
 
     def _behavior(self, schema: Schema, profiles: Sequence[Profile], behavior: str) -> str:
         types = schema.behaviors[behavior]
-        columns = {"profile_key": pa.string(), "event_id": pa.string(), "time": pa.int64()}
+        columns: dict[str, Any] = {"profile_key": pa.string(), "event_id": pa.string(), "time": pa.int64()}
         columns |= {n: _ARROW[t] for n, t in types.items()}
         rows = [
             {"profile_key": p.key, "event_id": row.id or None, "time": row.time, **_cells(types, row.columns)}
@@ -223,6 +247,3 @@ class Tables:
             for name in names:
                 found[name].add(key)
         return {name: frozenset(keys) for name, keys in found.items()}
-
-
-Reading: TypeAlias = Callable[[RuleSet, Sequence[Profile], int], Members]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from segmentation.language import RuleError, RuleSet, Schema, load_rule_set, parse_document
+from segmentation.language.lower import NOT_LOWERED
 
-from .readings import Athena, Members, Tables, by_closures, by_visitor
+from .oracle import beyond_whole, by_oracle
+from .readings import Athena, Members, Tables, by_closures, by_index, by_visitor
 from .suite import AUDIENCE, Case, Suite, segment, suites
 
 SUITES = list(suites())
@@ -52,6 +55,12 @@ def test_closures(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("suite", NAMED)
+def test_index(suite: Suite) -> None:
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("index", suite, cases, by_index(rules, suite.profiles, now))
+
+
+@pytest.mark.parametrize("suite", NAMED)
 @pytest.mark.parametrize("lead", LEADS)
 def test_visitor(suite: Suite, lead: int) -> None:
     for now, rules, cases in rule_sets(suite, "realtime"):
@@ -64,6 +73,28 @@ def test_sql(suite: Suite, athena: Athena) -> None:
     tables = Tables(athena, suite.schema, suite.profiles)
     for now, rules, cases in rule_sets(suite, "batch"):
         assert_members("SQL", suite, cases, tables.members(rules, now))
+
+
+def test_oracle() -> None:
+    """All files through a third-party engine; only what lower.py lists is left out."""
+    left_out: Counter[str] = Counter()
+    done = 0
+    for suite in SUITES:
+        profiles = [profile for profile in suite.profiles if not beyond_whole(profile)]
+        keys = {profile.key for profile in profiles}
+        for now, rules, cases in rule_sets(suite, "batch"):
+            found, without = by_oracle(rules, profiles, now)
+            left_out.update(without.values())
+            done += len(cases) - len(without)
+            expected = [replace(case, members=(case.members or frozenset()) & keys) for case in cases]
+            answers = {
+                f"case-{i}": found.get(f"case-{i}", case.members or frozenset())
+                for i, case in enumerate(expected)
+            }
+            assert_members("oracle", suite, expected, answers)
+    assert set(left_out) == set(NOT_LOWERED), "everything listed as not lowered has a case"
+    assert done > 400
+    assert sum(left_out.values()) < done / 4, left_out
 
 
 REFUSALS = [

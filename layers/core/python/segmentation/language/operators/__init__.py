@@ -1,12 +1,13 @@
 """The operators of the language, one module a group. Importing this package fills the two tables."""
 
 from . import arithmetic, arrays, behaviors, compare, logic, membership, segments, sources, text, time
-from .base import OPERATORS, READERS, Closure, Operator
+from .base import OPERATORS, READERS, Closure, NotLowered, Operator
 
 __all__ = [
     "OPERATORS",
     "READERS",
     "Closure",
+    "NotLowered",
     "Operator",
     "arithmetic",
     "arrays",

@@ -1,6 +1,7 @@
 """Arithmetic over numbers: a missing operand, division by zero or overflow gives a missing value."""
 
 import math
+import sys
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
 
 
@@ -21,12 +23,25 @@ def _finite(expression: str) -> str:
 class Arithmetic(Operator):
     """A function of two numbers."""
 
+    standard: str
+
     compound = True
     word: str
 
     def apply(self, a: float, b: float) -> float:
         """The Python meaning; may raise ZeroDivisionError or overflow to infinity."""
         raise TypeError(f"{self.name} defines no apply")
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        def computed(a: Any, b: Any) -> Any:
+            finite = {"<=": [-sys.float_info.max, {"var": "current"}, sys.float_info.max]}
+            present = {"and": [{"!==": [{"var": "current"}, None]}, finite]}
+            result = {
+                "reduce": [[{self.standard: [a, b]}], {"if": [present, {"var": "current"}, None]}, None]
+            }
+            return {"if": [{"===": [b, 0]}, None, result]} if self.standard in ("/", "%") else result
+
+        return lowering.guarded(node.args, computed, otherwise=None)
 
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         left, right = args
@@ -54,7 +69,7 @@ class Arithmetic(Operator):
 class Add(Arithmetic):
     """`a + b`."""
 
-    name = "add"
+    name, standard = "add", "+"
     word = "plus"
 
     def apply(self, a: float, b: float) -> float:
@@ -68,7 +83,7 @@ class Add(Arithmetic):
 class Subtract(Arithmetic):
     """`a - b`."""
 
-    name = "subtract"
+    name, standard = "subtract", "-"
     word = "minus"
 
     def apply(self, a: float, b: float) -> float:
@@ -88,7 +103,7 @@ class Subtract(Arithmetic):
 class Multiply(Arithmetic):
     """`a * b`."""
 
-    name = "multiply"
+    name, standard = "multiply", "*"
     word = "times"
 
     def apply(self, a: float, b: float) -> float:
@@ -102,7 +117,7 @@ class Multiply(Arithmetic):
 class Divide(Arithmetic):
     """`a / b`."""
 
-    name = "divide"
+    name, standard = "divide", "/"
     word = "divided by"
 
     def apply(self, a: float, b: float) -> float:
@@ -116,7 +131,7 @@ class Divide(Arithmetic):
 class Remainder(Arithmetic):
     """`a % b`, with the sign of `a`."""
 
-    name = "remainder"
+    name, standard = "remainder", "%"
     word = "modulo"
 
     def apply(self, a: float, b: float) -> float:

@@ -14,6 +14,7 @@ from .phrases import Relation, is_one, quantities, quantity
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -32,6 +33,10 @@ class Some(Operator):
             return array is not None and any(holds(evaluation, item) for item in array)
 
         return some
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        array, condition = (lowering.lower(arg) for arg in node.args)
+        return {"and": [{"!==": [array, None]}, {"some": [array, condition]}]}
 
     def render(self, node: Node, writer: "Writer") -> str:
         array, condition = (writer.expression(arg) for arg in node.args)
@@ -58,6 +63,10 @@ class All(Operator):
             return bool(array) and all(holds(evaluation, item) for item in array)
 
         return every
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        array, condition = (lowering.lower(arg) for arg in node.args)
+        return {"and": [{"!==": [array, None]}, {"all": [array, condition]}]}
 
     def render(self, node: Node, writer: "Writer") -> str:
         array, condition = (writer.expression(arg) for arg in node.args)
@@ -88,6 +97,12 @@ class ArrayCount(Operator):
             return float(len(array) if holds is None else sum(1 for item in array if holds(evaluation, item)))
 
         return count
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        array, *condition = (lowering.lower(arg) for arg in node.args)
+        items = {"filter": [array, *condition]} if condition else array
+        counted = {"reduce": [items, {"+": [{"var": "accumulator"}, 1]}, 0]}
+        return {"if": [{"!==": [array, None]}, counted, None]}
 
     def render(self, node: Node, writer: "Writer") -> str:
         array = writer.expression(node.args[0])
@@ -131,6 +146,9 @@ class Has(Operator):
             return array is not None and value is not None and value in array
 
         return has
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return lowering.guarded(node.args, lambda array, value: {"in": [value, array]})
 
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce(contains({args[0]}, {args[1]}), false)"

@@ -13,6 +13,7 @@ from .phrases import Relation, verb
 if TYPE_CHECKING:
     from ..check import Checker, Scope
     from ..evaluate import Compiler, Evaluation
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -27,6 +28,10 @@ Bound = tuple[Relation, Node]
 
 OPERATORS: dict[str, "Operator"] = {}
 READERS: dict[str, Reader] = {}
+
+
+class NotLowered(Exception):
+    """JSON-Logic cannot say this; the text names the operator or function."""
 
 
 class Operator:
@@ -49,6 +54,10 @@ class Operator:
     def sql(self, node: Node, *args: str) -> str:
         """The node's Trino SQL over the expressions of its arguments. Conditions are never NULL."""
         raise TypeError(f"{self.name} defines neither render nor sql")
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        """The node as guarded standard JSON-Logic; a condition is true or false, a missing value null."""
+        raise NotLowered(self.name)
 
     compound = False
     """Whether the phrase of this value needs parentheses inside another one."""

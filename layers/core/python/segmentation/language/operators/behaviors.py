@@ -9,13 +9,14 @@ from ..tree import Aggregate, Follow, Node, Selection
 from ..types import Type
 from ..values import exact_sum
 from .arrays import read_array
-from .base import Bound, Closure, Operator, operator, reads
+from .base import Bound, Closure, NotLowered, Operator, operator, reads
 from .phrases import Relation, is_one, quantities, quantity
 from .time import read_literal_window
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
     from ..evaluate import Compiler, Row
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -51,6 +52,31 @@ class AggregateEvents(Operator):
             return memo[node]
 
         return compute
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        aggregate: Aggregate = node.value
+        if aggregate.function in ("sum", "avg"):
+            raise NotLowered(aggregate.function)
+        edge = aggregate.function in ("first", "last")
+        order = (aggregate.function, aggregate.column or "") if edge else None
+        items = lowering.events(aggregate.events, order)
+        value = {"var": f"current.{aggregate.column}"}
+        so_far = {"var": "accumulator"}
+        match aggregate.function:
+            case "first" | "last":
+                return {"reduce": [items, value, None]}
+            case "min" | "max":
+                pair = [value, so_far] if aggregate.function == "min" else [so_far, value]
+                texts = (
+                    [{"cat": ["t", item]} for item in pair] if aggregate.column_type is Type.DATE else pair
+                )
+                better = {"or": [{"===": [so_far, None]}, {"<": texts}]}
+                taken = {"and": [{"!==": [value, None]}, better]}
+                return {"reduce": [items, {"if": [taken, value, so_far]}, None]}
+            case "count_distinct":
+                known = {"or": [{"===": [value, None]}, {"in": [value, so_far]}]}
+                items = {"reduce": [items, {"if": [known, so_far, {"merge": [so_far, [value]]}]}, []]}
+        return {"reduce": [items, {"+": [so_far, 1]}, 0]}
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.aggregate(node.value)

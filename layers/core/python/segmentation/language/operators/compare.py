@@ -12,6 +12,7 @@ from .phrases import Relation
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
 
 
@@ -19,6 +20,7 @@ class Comparison(Operator):
     """Two values of one type; false where either is missing."""
 
     symbol: str
+    standard: str
     python: Any
 
     @property
@@ -45,6 +47,15 @@ class Comparison(Operator):
 
         return between_values
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        # Engines read texts such as 1d or 2026-01-01 as durations and moments; with a letter before, no more.
+        text = self.name != "eq" and node.args[0].type in (Type.STRING, Type.DATE)
+
+        def compared(*values: Any) -> Any:
+            return {self.standard: [{"cat": ["t", value]} for value in values] if text else list(values)}
+
+        return lowering.guarded(node.args, compared)
+
     def sql(self, node: Node, *args: str) -> str:
         comparison = f"{args[0]} {self.symbol} {args[1]}"
         if all(arg.is_never_missing for arg in node.args):
@@ -62,21 +73,21 @@ class Comparison(Operator):
 class Equal(Comparison):
     """`==`."""
 
-    name, symbol, python = "eq", "=", op.eq
+    name, symbol, standard, python = "eq", "=", "===", op.eq
 
 
 @operator
 class Less(Comparison):
     """`<`; `a > b` is `b < a`."""
 
-    name, symbol, python = "lt", "<", op.lt
+    name, symbol, standard, python = "lt", "<", "<", op.lt
 
 
 @operator
 class LessOrEqual(Comparison):
     """`<=`; `a >= b` is `b <= a`."""
 
-    name, symbol, python = "le", "<=", op.le
+    name, symbol, standard, python = "le", "<=", "<=", op.le
 
 
 @operator
@@ -88,6 +99,9 @@ class Present(Operator):
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         (arg,) = args
         return lambda evaluation, element: arg(evaluation, element) is not None
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"!==": [lowering.lower(node.args[0]), None]}
 
     def sql(self, node: Node, *args: str) -> str:
         return f"({args[0]} IS NOT NULL)"

@@ -8,6 +8,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
 
 
@@ -22,6 +23,9 @@ class And(Operator):
             first, second = args
             return lambda evaluation, element: first(evaluation, element) and second(evaluation, element)
         return lambda evaluation, element: all(arg(evaluation, element) for arg in args)
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"and": [lowering.lower(arg) for arg in node.args]}
 
     def sql(self, node: Node, *args: str) -> str:
         return "(" + " AND ".join(args) + ")"
@@ -45,6 +49,9 @@ class Or(Operator):
             return lambda evaluation, element: first(evaluation, element) or second(evaluation, element)
         return lambda evaluation, element: any(arg(evaluation, element) for arg in args)
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"or": [lowering.lower(arg) for arg in node.args]}
+
     def sql(self, node: Node, *args: str) -> str:
         return "(" + " OR ".join(args) + ")"
 
@@ -65,6 +72,9 @@ class Not(Operator):
         (arg,) = args
         return lambda evaluation, element: not arg(evaluation, element)
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"!": [lowering.lower(node.args[0])]}
+
     def sql(self, node: Node, *args: str) -> str:
         return f"(NOT {args[0]})"
 
@@ -84,6 +94,9 @@ class Truth(Operator):
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         (arg,) = args
         return lambda evaluation, element: arg(evaluation, element) is True
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"===": [lowering.lower(node.args[0]), True]}
 
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce({args[0]}, false)"

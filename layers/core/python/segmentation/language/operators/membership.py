@@ -11,6 +11,7 @@ from .segments import read_segment
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
 
 
@@ -24,6 +25,9 @@ class OneOf(Operator):
         (value_of,) = args
         listed = frozenset(node.value)
         return lambda evaluation, element: value_of(evaluation, element) in listed
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return lowering.guarded(node.args, lambda value: {"in": [value, list(node.value)]})
 
     def sql(self, node: Node, *args: str) -> str:
         type_ = Type(node.args[0].type)

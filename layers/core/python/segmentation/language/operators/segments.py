@@ -12,6 +12,7 @@ from .phrases import Relation
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -35,6 +36,9 @@ class InSegment(Operator):
         segment = node.value
         return lambda evaluation, _element: segment in evaluation.segments
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"in": [node.value, {"var": "segments"}]}
+
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.segment(node.value)
 
@@ -54,6 +58,10 @@ class Bucket(Operator):
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         seed = node.value
         return lambda evaluation, _element: bucket(seed, evaluation.key)
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        name = lowering.shares.setdefault(node.value, f"s{len(lowering.shares)}")
+        return {"var": f"shares.{name}"}
 
     def render(self, node: Node, writer: "Writer") -> str:
         hashed = f"sha256(to_utf8(concat({text(node.value + ':')}, p.profile_key)))"

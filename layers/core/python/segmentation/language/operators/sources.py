@@ -10,6 +10,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -23,6 +24,9 @@ class Constant(Operator):
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         value = node.value
         return lambda _evaluation, _element: value
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return node.value
 
     def sql(self, node: Node, *args: str) -> str:
         return literal(Type(node.type), node.value)
@@ -40,6 +44,9 @@ class Attribute(Operator):
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         name = node.value
         return lambda evaluation, _element: evaluation.attribute(name)
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"var": f"attributes.{node.value}"}
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.attribute(node.value)
@@ -60,6 +67,9 @@ class Column(Operator):
             return lambda _evaluation, event: event.time
         return lambda _evaluation, event: event.columns.get(name)
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"var": node.value}
+
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.column(node.value)
 
@@ -75,6 +85,9 @@ class Element(Operator):
 
     def evaluate(self, node: Node, *args: Closure) -> Closure:
         return lambda _evaluation, element: element
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return {"var": ""}
 
     def render(self, node: Node, writer: "Writer") -> str:
         return writer.element

@@ -8,10 +8,11 @@ from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
 from ..values import simple_lower, simple_upper
-from .base import Closure, Operator, operator, reads
+from .base import Closure, NotLowered, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
 
 
@@ -53,6 +54,9 @@ class Contains(TextTest):
     def holds(self, value: str, part: str) -> bool:
         return part in value
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return lowering.guarded(node.args, lambda whole, part: {"in": [part, whole]})
+
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce(strpos({args[0]}, {args[1]}) > 0, false)"
 
@@ -67,6 +71,14 @@ class StartsWith(TextTest):
     def holds(self, value: str, part: str) -> bool:
         return value.startswith(part)
 
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        if node.args[1].op != "constant":
+            raise NotLowered(self.name)
+        part = node.args[1].value
+        return lowering.guarded(
+            node.args[:1], lambda whole: {"===": [{"substr": [whole, 0, len(part)]}, part]}
+        )
+
     def sql(self, node: Node, *args: str) -> str:
         return f"coalesce(starts_with({args[0]}, {args[1]}), false)"
 
@@ -80,6 +92,14 @@ class EndsWith(TextTest):
 
     def holds(self, value: str, part: str) -> bool:
         return value.endswith(part)
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        if node.args[1].op != "constant":
+            raise NotLowered(self.name)
+        part = node.args[1].value
+        if not part:  # `substr` from -0 would be the whole
+            return {"!==": [lowering.lower(node.args[0]), None]}
+        return lowering.guarded(node.args[:1], lambda whole: {"===": [{"substr": [whole, -len(part)]}, part]})
 
     def sql(self, node: Node, *args: str) -> str:
         value, part = args

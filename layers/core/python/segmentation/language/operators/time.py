@@ -10,6 +10,7 @@ from .base import Closure, Operator, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
+    from ..lower import Lowering
     from ..sentence import Speaker
     from ..sql import Writer
 
@@ -44,6 +45,21 @@ class InWindow(Operator):
             return bool((low is None or moment > low) and moment <= high)
 
         return in_window
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        low, high = node.value.bounds(lowering.now, lowering.zone)
+        first: Any = low
+        last: Any = high
+        if node.args[0].type is Type.DATE:
+            first = None if low is None else "t" + local_date(low, lowering.zone).isoformat()
+            last = "t" + local_date(high, lowering.zone).isoformat()
+
+        def inside(moment: Any) -> Any:
+            value = {"cat": ["t", moment]} if isinstance(last, str) else moment
+            until = {"<=": [value, last]}
+            return until if first is None else {"and": [{"<": [first, value]}, until]}
+
+        return lowering.guarded(node.args, inside)
 
     def render(self, node: Node, writer: "Writer") -> str:
         moment = writer.expression(node.args[0])
