@@ -1,9 +1,12 @@
 """The real adapters stand on moto; Athena on the embedded one. Clients are made once, the mock anew each test."""
 
-import socket
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -70,25 +73,26 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
-    """The front of the embedded cloud, without functions."""
-    from werkzeug.serving import make_server
-
-    from infra.local.athena.service import AthenaService
-    from infra.local.front import Front
-    from infra.local.quiet import QuietHandler
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    patch = pytest.MonkeyPatch()
-    for name, value in CREDENTIALS.items():
-        patch.setenv(name, value)
-    front = Front("http://127.0.0.1:9")
-    server = make_server("127.0.0.1", port, front, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    front.athena = AthenaService(f"http://127.0.0.1:{port}", REGION)
-    made = Cloud(f"http://127.0.0.1:{port}")
+    """The endpoint of the embedded cloud, without functions; its own process, so that no mock resets it."""
+    options = {"--port": "0", "--region": REGION, "--account": "123456789012", "--functions": "127.0.0.1:9"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.local.front", *(word for pair in options.items() for word in pair)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **CREDENTIALS, "PYTHONPATH": "layers/core/python"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    said = ""
+    while not said.startswith("ready "):
+        said = process.stdout.readline()
+        assert said, "the endpoint did not start"
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
+    drain.start()
+    made = Cloud(said.split()[1])
     s3 = made.client("s3")
     for bucket in ("lake", "results"):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -101,8 +105,7 @@ def cloud() -> Iterator[Cloud]:
         },
     )
     yield made
-    front.athena.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    patch.undo()
+    process.stdin.close()
+    process.wait(30)
+    drain.join(30)
+    process.stdout.close()
