@@ -20,9 +20,9 @@ from ..times import zone as zone_of
 from ..tree import Node
 from ..values import Value
 from .codec import plain_node
-from .layers import arrange, lay_out
+from .layers import Literals, arrange, lay_out
 from .literals import Form, Key, form_of
-from .tables import Budget, Table, TableDraft, bitmap
+from .tables import Budget, Table, bitmap
 from .variables import Dependencies, Readers
 
 FORMAT = 1
@@ -116,32 +116,28 @@ def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: st
             for literal in clause:
                 numbers.setdefault(literal.key, len(numbers))
     watched = {other for found in references.values() for other in found}
-    positions: list[int] = []
+    literals = Literals(numbers, {}, [])
     layers = []
     order: list[str] = []
-    tables: list[list[dict[str, Any]]] = [[] for _ in numbers]
-    defaults, described, bases = _describe(numbers, time_zone)
     for depth in range(max(level.values(), default=-1) + 1):
         members = [name for name, _ in ordered if level[name] == depth]
         members = [members[index] for index in arrange([forms[name] for name in members])]
-        drafts: dict[Key, TableDraft] = {}
-        layer = lay_out([forms[name] for name in members], drafts, numbers)
-        start = layer["start"]
-        for key, draft in drafts.items():
-            table = draft.finish(positions)
-            tables[numbers[key]].append({"layer": depth, **table})
-            start ^= Table(table, positions, None, Budget()).raw(defaults[numbers[key]])
-        layer["start"] = f"{start:x}"
+        layer = lay_out([forms[name] for name in members], literals)
         layer["watched"] = f"{bitmap([i for i, name in enumerate(members) if name in watched]):x}"
         layers.append(layer)
         order.extend(members)
-    for entry, found in zip(described, tables, strict=True):
-        entry["tables"] = found
+    positions: list[int] = []
+    defaults, described, bases = _describe(numbers, time_zone)
+    start = bitmap(literals.negated)
+    for key, default, entry in zip(numbers, defaults, described, strict=True):
+        entry["table"] = literals.tables[key].finish(positions)
+        start ^= Table(entry["table"], positions, None, Budget()).raw(default)
     data = {
         "version": version,
         "zone": time_zone,
         "names": order,
         "layers": layers,
+        "start": f"{start:x}",
         "bases": bases,
         "variables": described,
     }

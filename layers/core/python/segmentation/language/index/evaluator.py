@@ -1,6 +1,6 @@
 """The evaluator: an index over the rules of an audience, and what it holds of one profile."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import compress
 from typing import Any
@@ -30,7 +30,7 @@ class State:
 
     __slots__ = ("_heap", "_inside", "_literals", "_results", "_until", "_values", "result")
 
-    def __init__(self, literals: list[int], results: list[int], inside: set[str], result: int) -> None:
+    def __init__(self, literals: int, results: list[int], inside: set[str], result: int) -> None:
         self._literals = literals
         self._results = results
         self._inside = inside
@@ -51,20 +51,25 @@ class State:
 class _Variable:
     """A variable at run time; its tree is read and compiled when it is first needed."""
 
-    __slots__ = ("_data", "_readers", "default", "number", "reader", "tables")
+    __slots__ = ("_data", "_readers", "cache", "default", "number", "reader", "table")
 
-    def __init__(self, number: int, data: dict[str, Any], readers: Readers) -> None:
+    def __init__(self, number: int, data: dict[str, Any], readers: Readers, table: Table) -> None:
         self.number = number
         self._data = data
         self._readers = readers
         self.default: Value = data["default"]
-        self.tables: list[tuple[int, Table]] = []
+        self.table = table
+        self.cache = table.cache
         self.reader: Reader = self._first
 
+    @property
+    def is_attribute(self) -> bool:
+        """Whether this is an attribute as it stands."""
+        return bool(self._data["kind"] != "age" and self._data["node"][0] == "attribute")
+
     def _first(self, evaluation: Evaluation) -> tuple[Value, int]:
-        cuts = sorted({cut for _, table in self.tables for cut in table.cuts})
         key = Key(self._data["kind"], read_node(self._data["node"]))
-        self.reader = self._readers.of(key, cuts)
+        self.reader = self._readers.of(key, self.table.cuts)
         return self.reader(evaluation)
 
 
@@ -78,38 +83,46 @@ class Index:
         self.names: tuple[str, ...] = tuple(data["names"])
         self.budget = Budget()
         self._zone = zone(data["zone"])
-        readers = Readers()
-        self.bases: tuple[Base, ...] = tuple(
-            readers.base(Base(behavior, tuple(map(read_node, where)))) for behavior, where in data["bases"]
-        )
         self._layers: list[Layer] = []
         offset = 0
         for layer in data["layers"]:
             self._layers.append(Layer(layer, offset))
             offset += layer["count"]
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+        readers = Readers()
+        self.bases: tuple[Base, ...] = tuple(
+            readers.base(Base(behavior, tuple(map(read_node, where)))) for behavior, where in data["bases"]
+        )
+        self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
+        self._by_value = {base: number for number, base in enumerate(self.bases)}
+        self._variables = [
+            _Variable(
+                number,
+                entry,
+                readers,
+                Table(entry["table"], compiled.positions, entry["default"], self.budget),
+            )
+            for number, entry in enumerate(data["variables"])
+        ]
+        self._plain: dict[str, list[_Variable]] = {}
         self._attributes: dict[str, list[_Variable]] = {}
         self._segments: dict[str, list[_Variable]] = {}
         self._of_base: list[list[_Variable]] = [[] for _ in self.bases]
         self._keyed: list[_Variable] = []
-        self._variables: list[_Variable] = []
-        for number, entry in enumerate(data["variables"]):
-            variable = _Variable(number, entry, readers)
-            self._variables.append(variable)
-            for table in entry["tables"]:
-                made = Table(table, compiled.positions, variable.default, self.budget)
-                variable.tables.append((table["layer"], made))
+        for variable, entry in zip(self._variables, data["variables"], strict=True):
             for name in entry["attributes"]:
-                self._attributes.setdefault(name, []).append(variable)
+                (self._plain if variable.is_attribute else self._attributes).setdefault(name, []).append(
+                    variable
+                )
             for name in entry["segments"]:
                 self._segments.setdefault(name, []).append(variable)
             for base in entry["bases"]:
                 self._of_base[base].append(variable)
             if entry["key"]:
                 self._keyed.append(variable)
-        self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
-        self._by_value = {base: number for number, base in enumerate(self.bases)}
-        self._numbers = {name: number for number, name in enumerate(self.names)}
-        self._blank = self._start_blank()
+        self._read = frozenset(self._plain) | frozenset(self._attributes)
+        self._blank = State(int(data["start"], 16), [0] * len(self._layers), set(), 0)
+        self._settle(self._blank, blank_evaluation(self._zone))
 
     @classmethod
     def compile(cls, rules: Iterable[tuple[str, Node]], time_zone: str, version: str = "") -> "Index":
@@ -143,14 +156,22 @@ class Index:
         there, where that is known; otherwise all are looked at.
         """
         blank = self._blank
-        state = State(blank._literals[:], blank._results[:], set(blank._inside), blank.result)
-        state._values.update(blank._values)
+        state = State(0, blank._results[:], set(blank._inside), blank.result)
+        literals = blank._literals
+        values = state._values
+        values.update(blank._values)
         evaluation.segments |= state._inside
         touched: list[_Variable] = [*self._keyed]
-        attribute = evaluation.attribute
-        for name in self._attributes if attributes is None else self._attributes.keys() & attributes:
-            if attribute(name) is not None:
-                touched += self._attributes[name]
+        for name in self._read if attributes is None else self._read.intersection(attributes):
+            value = evaluation.attribute(name)
+            if value is None:
+                continue
+            for variable in self._plain.get(name, ()):
+                values[variable.number] = value
+                bits = variable.cache.get(value)
+                literals ^= variable.table.delta(value) if bits is None else bits
+            touched += self._attributes.get(name, ())
+        state._literals = literals
         if bases is None:
             bases = filter(evaluation.rows, self.bases)
         for base in bases:
@@ -158,6 +179,7 @@ class Index:
         for name in evaluation.segments & self._segments.keys():
             touched += self._segments[name]
         self._refresh(state, evaluation, touched)
+        self._settle(state, evaluation)
         return state
 
     def update(
@@ -178,6 +200,7 @@ class Index:
         evaluation.segments |= state._inside
         touched: list[_Variable] = []
         for name in attributes:
+            touched += self._plain.get(name, ())
             touched += self._attributes.get(name, ())
         for base in bases:
             touched += self._of_base[self._number_of(base)]
@@ -189,7 +212,10 @@ class Index:
                 moment, number = heappop(heap)
                 if until.get(number) == moment:
                     touched.append(self._variables[number])
+        before = state._literals
         self._refresh(state, evaluation, touched)
+        if state._literals != before:
+            self._settle(state, evaluation)
         return state.result
 
     def members(self, bits: int) -> list[str]:
@@ -218,52 +244,36 @@ class Index:
         number = self._base_numbers.get(id(base))
         return self._by_value[base] if number is None else number
 
-    def _start_blank(self) -> State:
-        """The state of a profile of which nothing is known."""
-        state = State([layer.start for layer in self._layers], [0] * len(self._layers), set(), 0)
-        self._settle(state, blank_evaluation(self._zone), [True] * len(self._layers))
-        return state
-
-    def _refresh(self, state: State, evaluation: Evaluation, touched: Sequence[_Variable]) -> None:
-        if not touched:
-            return
-        stale = [False] * len(self._layers)
+    def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Variable]) -> None:
+        """Read variables again, and turn the literals that their values turn."""
+        literals, values, moments = state._literals, state._values, state._until
         for variable in touched:
-            self._read(state, evaluation, variable, stale)
-        self._settle(state, evaluation, stale)
-
-    def _read(self, state: State, evaluation: Evaluation, variable: _Variable, stale: list[bool]) -> None:
-        number = variable.number
-        value, until = variable.reader(evaluation)
-        if until != NEVER:
-            if state._until.get(number) != until:
-                state._until[number] = until
-                heappush(state._heap, (until, number))
-        elif number in state._until:
-            del state._until[number]
-        default = variable.default
-        old = state._values.get(number, default)
-        if value == old:
-            return
-        literals = state._literals
-        if value == default:
-            del state._values[number]
-        else:
-            state._values[number] = value
-        for layer, table in variable.tables:
-            if value != default:
-                bits = table.cache.get(value)
-                literals[layer] ^= table.delta(value) if bits is None else bits
-            if old != default:
-                literals[layer] ^= table.delta(old)
-            stale[layer] = True
-
-    def _settle(self, state: State, evaluation: Evaluation, stale: list[bool]) -> None:
-        """Fold the layers whose literals changed, first to last, carrying membership on to later ones."""
-        for depth, layer in enumerate(self._layers):
-            if not stale[depth]:
+            number, default = variable.number, variable.default
+            value, until = variable.reader(evaluation)
+            if until != NEVER:
+                if moments.get(number) != until:
+                    moments[number] = until
+                    heappush(state._heap, (until, number))
+            elif number in moments:
+                del moments[number]
+            old = values.get(number, default)
+            if value == old:
                 continue
-            result = layer.fold(state._literals[depth])
+            if value == default:
+                del values[number]
+            else:
+                values[number] = value
+                bits = variable.cache.get(value)
+                literals ^= variable.table.delta(value) if bits is None else bits
+            if old != default:
+                bits = variable.cache.get(old)
+                literals ^= variable.table.delta(old) if bits is None else bits
+        state._literals = literals
+
+    def _settle(self, state: State, evaluation: Evaluation) -> None:
+        """Fold the layers, first to last, carrying membership on to later ones."""
+        for depth, layer in enumerate(self._layers):
+            result = layer.fold(state._literals)
             flipped = result ^ state._results[depth]
             if not flipped:
                 continue
@@ -277,8 +287,7 @@ class Index:
                 else:
                     state._inside.discard(name)
                     evaluation.segments.discard(name)
-                for variable in self._segments[name]:
-                    self._read(state, evaluation, variable, stale)
+                self._refresh(state, evaluation, self._segments[name])
 
 
 def _positions(bits: int) -> Iterator[int]:

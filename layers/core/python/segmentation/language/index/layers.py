@@ -1,30 +1,30 @@
 """Layers: where the literals of many rules stand in one bitmap, and how it folds into their results.
 
 All rules of a layer stand side by side. Literal m of clause j of rule s is bit s of the strip (j, m); the
-strips lie one after another in one wide integer. So the OR of the literals of all clauses, and the AND of
-the clauses of all rules, are a few operations on whole strips, however many rules there are. Rules with
-wide clauses come first, then those with many clauses, which keeps the strips short.
+strips of all layers lie one after another in one wide integer. So the OR of the literals of all clauses,
+and the AND of the clauses of all rules, are a few operations on whole strips, however many rules there are.
+Rules with wide clauses come first, then those with many clauses, which keeps the strips short.
 
 A rule that refers to another one stands in a later layer than that.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .literals import Form, Key, Literal
-from .tables import TableDraft
+from .tables import TableDraft, bitmap
 
 
 class Layer:
     """Rules without references to each other, and the fold of their literals."""
 
-    __slots__ = ("count", "full", "offset", "slots", "start", "watched")
+    __slots__ = ("count", "full", "offset", "slots", "watched")
 
     def __init__(self, data: Mapping[str, Any], offset: int) -> None:
         self.offset = offset
         self.count: int = data["count"]
         self.full = ((1 << self.count) - 1) ^ int(data["inverted"], 16)
-        self.start = int(data["start"], 16)
         self.slots: list[tuple[int, int, int, list[tuple[int, int]]]] = [
             (
                 int(present, 16),
@@ -63,47 +63,39 @@ def _padded(wide: list[int], count: int) -> tuple[tuple[int, ...], int]:
     return (*wide, 0), count
 
 
-def lay_out(
-    forms: Sequence[Form], tables: dict[Key, TableDraft], numbers: Mapping[Key, int]
-) -> dict[str, Any]:
-    """The layer of rules that stand in this order, as plain data; their literals enter `tables`."""
+@dataclass
+class Literals:
+    """The literals of an index while layers are added to it: their tables, and which start as true."""
+
+    numbers: Mapping[Key, int]
+    tables: dict[Key, TableDraft]
+    negated: list[int]
+    width: int = 0
+
+
+def lay_out(forms: Sequence[Form], literals: Literals) -> dict[str, Any]:
+    """The layer of rules that stand in this order, as plain data; their literals enter `literals`."""
+    numbers = literals.numbers
     strips: dict[tuple[int, int], list[tuple[int, Literal]]] = {}
-    inverted = 0
     for index, form in enumerate(forms):
-        if form.inverted:
-            inverted |= 1 << index
         clauses = sorted(form.clauses, key=lambda clause: (-len(clause), min(numbers[o.key] for o in clause)))
         for j, clause in enumerate(clauses):
             for m, literal in enumerate(clause):
                 strips.setdefault((j, m), []).append((index, literal))
     slots: list[list[Any]] = []
-    start = 0
-    offset = 0
     for (j, m), found in sorted(strips.items()):
-        length = found[-1][0] + 1
         if m == 0:
-            present = sum(1 << index for index, _ in found) if len(found) < 64 else _mask(found)
-            slots.append([f"{present:x}"])
-        slots[j].append([offset, length])
+            slots.append([f"{bitmap([index for index, _ in found]):x}"])
+        length = found[-1][0] + 1
+        slots[j].append([literals.width, length])
         for index, literal in found:
-            position = offset + index
+            position = literals.width + index
             if literal.negated:
-                start |= 1 << position
-            draft = tables.get(literal.key)
+                literals.negated.append(position)
+            draft = literals.tables.get(literal.key)
             if draft is None:
-                draft = tables[literal.key] = TableDraft(literal.key.is_many)
+                draft = literals.tables[literal.key] = TableDraft(literal.key.is_many)
             draft.add(position, literal.test)
-        offset += length
-    return {
-        "count": len(forms),
-        "inverted": f"{inverted:x}",
-        "start": start,
-        "slots": slots,
-    }
-
-
-def _mask(found: Sequence[tuple[int, Literal]]) -> int:
-    data = bytearray((found[-1][0] >> 3) + 1)
-    for index, _ in found:
-        data[index >> 3] |= 1 << (index & 7)
-    return int.from_bytes(data, "little")
+        literals.width += length
+    inverted = bitmap([index for index, form in enumerate(forms) if form.inverted])
+    return {"count": len(forms), "inverted": f"{inverted:x}", "slots": slots}

@@ -119,37 +119,59 @@ class Readers:
         base = self.base(base)
         longest = min((w.longest for w in selection.windows if w.kind == "within"), default=None)
         shortest = max((w.shortest for w in selection.windows), default=0)
+        if longest is not None and shortest == 0:
+            return _latest(base, longest, aggregate)
         figure = _figure(aggregate)
 
         def read(evaluation: Evaluation) -> Reading:
             track = track_of(evaluation, base)
             times = track.times
-            latest = evaluation.now - shortest
-            last = bisect_right(times, latest)
+            last = bisect_right(times, evaluation.now - shortest)
             until = times[last] + shortest if last < len(times) else NEVER
             first = 0
             if longest is not None:
                 first = bisect_right(times, evaluation.now - longest)
-                # The next event to leave, and it must have entered by then: it is at most `latest`.
-                if first < len(times):
+                if first < len(times):  # the next event to leave
                     until = min(until, times[first] + longest)
             return figure(track, min(first, last), last), until
 
         return read
 
 
+def _latest(base: Base, longest: int, aggregate: Aggregate) -> Reader:
+    """A figure over the last so many seconds."""
+    figure = None if aggregate.function == "count" else _figure(aggregate)
+    name = id(base)
+
+    def read(evaluation: Evaluation) -> Reading:
+        memo: Any = evaluation.memo
+        track = memo.get(name) or track_of(evaluation, base)
+        times, last = track.times, track.past
+        first = bisect_right(times, evaluation.now - longest)
+        if first == len(times):
+            until = NEVER
+        else:
+            until = times[first] + longest  # the next event to leave, or to come
+            if last < len(times) and times[last] < until:
+                until = times[last]
+        return float(last - first) if figure is None else figure(track, first, last), until
+
+    return read
+
+
 class Track:
-    """The events of a base in the order of time, and running sums over their columns."""
+    """The events of a base in the order of time, how many are past, and running sums over their columns."""
 
-    __slots__ = ("_sums", "rows", "times")
+    __slots__ = ("_sums", "past", "rows", "times")
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], now: int) -> None:
         times = [row.time for row in rows]
         ordered = sorted(times)
         if times != ordered:
             rows = sorted(rows, key=lambda row: row.time)
         self.rows = rows
         self.times = ordered
+        self.past = bisect_right(ordered, now)
         self._sums: dict[str, tuple[list[int], list[int]]] = {}
 
     def sums(self, column: str) -> tuple[list[int], list[int]]:
@@ -172,7 +194,7 @@ def track_of(evaluation: Evaluation, base: Base) -> Track:
     name = id(base)
     track: Track | None = memo.get(name)
     if track is None:
-        track = memo[name] = Track(evaluation.rows(base))
+        track = memo[name] = Track(evaluation.rows(base), evaluation.now)
     return track
 
 
