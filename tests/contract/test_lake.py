@@ -56,6 +56,22 @@ def test_paths_are_listed_sorted_and_removed_by_prefix(lake: Lake) -> None:
         lake.delete_prefix("p")
 
 
+def test_entries_say_how_large_and_since_when(lake: Lake) -> None:
+    lake.put("p/b", b"12345")
+    lake.put("p/a", b"")
+    entries = list(lake.entries("p/"))
+    assert [(one.path, one.size) for one in entries] == [("p/a", 0), ("p/b", 5)]
+    assert all(one.put > 1_600_000_000 for one in entries)
+
+
+def test_objects_are_removed_whether_they_exist_or_not(lake: Lake) -> None:
+    for number in range(1_002):
+        lake.put(f"p/{number}", b"")
+    lake.delete([])
+    lake.delete([*(f"p/{number}" for number in range(1_001)), "p/none"])
+    assert list(lake.list("p/")) == ["p/1001"]
+
+
 def test_the_warehouse_can_name_a_path(lake: Lake) -> None:
     assert lake.uri("a/b/") == "s3://lake/a/b/"
 

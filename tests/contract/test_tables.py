@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from segmentation.adapters.parquet import ParquetTables
+from segmentation.domain.errors import CorruptObject, Unavailable
+from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
 from segmentation.language.types import Type
 from segmentation.ports import Tables
 
 from tests.fakes import MemoryLake, MemoryTables
 
-COLUMNS = {
+COLUMNS: dict[str, Kind] = {
     "s": Type.STRING,
     "n": Type.NUMBER,
     "b": Type.BOOLEAN,
@@ -18,6 +20,7 @@ COLUMNS = {
     "d": Type.DATE,
     "ss": Type.STRINGS,
     "ns": Type.NUMBERS,
+    "m": TEXT_MAP,
 }
 ROW: dict[str, Any] = {
     "s": "é",
@@ -27,6 +30,7 @@ ROW: dict[str, Any] = {
     "d": "2018-01-01",
     "ss": ("a", None),
     "ns": (1.0, None),
+    "m": {"é": "1", "x": ""},
 }
 
 
@@ -41,7 +45,13 @@ def rows(tables: Tables, prefix: str) -> list[dict[str, Any]]:
 
 def test_rows_come_back_typed(tables: Tables) -> None:
     tables.write("t/1.parquet", COLUMNS, [ROW, {}])
-    expected = {**ROW, "d": dt.date(2018, 1, 1), "ss": ["a", None], "ns": [1.0, None]}
+    expected = {
+        **ROW,
+        "d": dt.date(2018, 1, 1),
+        "ss": ["a", None],
+        "ns": [1.0, None],
+        "m": [("é", "1"), ("x", "")],
+    }
     assert rows(tables, "t/") == [expected, dict.fromkeys(COLUMNS)]
 
 
@@ -63,3 +73,48 @@ def test_text_that_is_no_unicode_is_kept_escaped() -> None:
     tables = ParquetTables(MemoryLake())
     tables.write("t/1.parquet", {"s": Type.STRING, "ss": Type.STRINGS}, [{"s": "a\ud800", "ss": ("\udfff",)}])
     assert rows(tables, "t/") == [{"s": "a\\ud800", "ss": ["\\udfff"]}]
+
+
+MERGING = Merging(distinct=("who", "id"), first=("seq",), order=("who", "n"))
+
+
+def test_merged_objects_have_each_row_once_and_all_columns(tables: Tables) -> None:
+    base: dict[str, Kind] = {"who": Type.STRING, "id": Type.STRING, "seq": Type.STRING}
+    tables.write(
+        "t/1",
+        {**base, "n": Type.NUMBER},
+        [
+            {"who": "b", "id": "1", "seq": "3", "n": 3.0},
+            {"who": "a", "id": "1", "seq": "2", "n": 2.0},
+            {"who": "b", "id": "1", "seq": "1", "n": 1.0},
+        ],
+    )
+    tables.write(
+        "t/2",
+        {**base, "n": Type.NUMBER, "m": TEXT_MAP},
+        [
+            {"who": "a", "id": "1", "seq": "4", "n": 4.0, "m": {"late": "1"}},
+            {"who": "a", "id": "2", "seq": "5", "n": 0.5, "m": {"x": "y"}},
+        ],
+    )
+    assert tables.merge(["t/1", "t/2"], "merged/1", MERGING) == 3
+    assert rows(tables, "merged/") == [
+        {"who": "a", "id": "2", "seq": "5", "n": 0.5, "m": [("x", "y")]},
+        {"who": "a", "id": "1", "seq": "2", "n": 2.0, "m": None},
+        {"who": "b", "id": "1", "seq": "1", "n": 1.0, "m": None},
+    ]
+    assert len(rows(tables, "t/")) == 5
+
+
+def test_merging_what_was_removed_writes_nothing(tables: Tables) -> None:
+    tables.write("t/1", {"who": Type.STRING, "id": Type.STRING, "seq": Type.STRING, "n": Type.NUMBER}, [])
+    with pytest.raises(Unavailable, match="t/2"):
+        tables.merge(["t/1", "t/2"], "merged/1", MERGING)
+    assert rows(tables, "merged/") == []
+
+
+def test_a_corrupt_object_is_named() -> None:
+    lake = MemoryLake({"t/1": b"PAR1 but not really PAR1"})
+    with pytest.raises(CorruptObject, match="t/1"):
+        ParquetTables(lake).merge(["t/1"], "merged/1", MERGING)
+    assert list(lake.list("merged/")) == []

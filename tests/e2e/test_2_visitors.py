@@ -160,7 +160,7 @@ def test_accepted_events_stand_in_the_lake_as_parquet(stage: Stage) -> None:
         rows += pq.read_table(io.BytesIO(data)).to_pylist()
     mine = [row for row in rows if row["event_id"] == "archived-1"]
     assert len(mine) == 1
-    assert mine[0]["sales_value"] == 2.5
+    assert mine[0]["sales_value__number"] == 2.5
 
 
 def test_the_demo_replays_real_purchases_and_shows_what_came_of_it(path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from segmentation.domain.errors import QueryFailed, Unavailable
 from segmentation.domain.event import Event
+from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
 from segmentation.language.types import Type
-from segmentation.ports import Answer, SaveResult, Stored
+from segmentation.ports import Answer, Entry, SaveResult, Stored
 
 
 @dataclass
@@ -100,10 +101,12 @@ class StaticRuleSets:
 
 @dataclass
 class MemoryLake:
-    """A dictionary. `before_put` runs before each put: another writer."""
+    """A dictionary. `before_put` runs before each put: another writer. `time` is the store's own clock."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     before_put: Callable[[str], None] = lambda _: None
+    time: int = 1_700_000_000
+    put_at: dict[str, int] = field(default_factory=dict)
 
     def get(self, path: str) -> Stored | None:
         data = self.objects.get(path)
@@ -116,10 +119,20 @@ class MemoryLake:
             if (stored.tag if stored else "") != expected:
                 return False
         self.objects[path] = data
+        self.put_at[path] = self.time
         return True
 
     def list(self, prefix: str) -> Iterator[str]:
         yield from sorted(path for path in self.objects if path.startswith(prefix))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        for path in sorted(self.objects):
+            if path.startswith(prefix):
+                yield Entry(path, len(self.objects[path]), self.put_at.get(path, self.time))
+
+    def delete(self, paths: Collection[str]) -> None:
+        for path in paths:
+            self.objects.pop(path, None)
 
     def delete_prefix(self, prefix: str) -> None:
         if not prefix.endswith("/"):
@@ -195,7 +208,7 @@ class MemoryTables:
     objects: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     batch: int = 2
 
-    def write(self, path: str, columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, path: str, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
         self.objects[path] = [
             {name: _plain(type_, row.get(name)) for name, type_ in columns.items()} for row in rows
         ]
@@ -207,9 +220,38 @@ class MemoryTables:
                 for start in range(0, len(rows), self.batch):
                     yield rows[start : start + self.batch]
 
+    def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
+        for path in sources:
+            if path not in self.objects:
+                raise Unavailable(f"{path} was removed while it was being read")
+        rows = [row for path in sources for row in self.objects[path]]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        first: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in sorted(rows, key=lambda row: tuple(row[name] for name in merging.first)):
+            first.setdefault(tuple(row[name] for name in merging.distinct), row)
+        kept = sorted(first.values(), key=lambda row: tuple(row[name] for name in merging.order))
+        self.objects[target] = [{name: row.get(name) for name in columns} for row in kept]
+        return len(kept)
 
-def _plain(type_: Type, value: Any) -> Any:
-    if value is None or not (type_ is Type.DATE or type_.is_array):
+
+@dataclass
+class MemoryLakeCatalog:
+    """What was registered, by name."""
+
+    tables: dict[str, LakeTable] = field(default_factory=dict)
+    earliest: dict[str, str] = field(default_factory=dict)
+
+    def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
+        for table in tables:
+            known = self.tables[table.name].columns if table.name in self.tables else {}
+            self.tables[table.name] = LakeTable(table.name, table.folder, {**known, **table.columns})
+        self.earliest.update(earliest)
+
+
+def _plain(type_: Kind, value: Any) -> Any:
+    if type_ == TEXT_MAP and value is not None:
+        return list(value.items())
+    if value is None or not (type_ is Type.DATE or type_ in (Type.STRINGS, Type.NUMBERS)):
         return value
     if type_ is Type.DATE:
         return dt.date.fromisoformat(value)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from segmentation.domain.event import Event
+from segmentation.domain.event_lake import Kind, LakeTable, Merging
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
-from segmentation.language.types import Type
 
 
 class Clock(Protocol):
@@ -71,6 +71,15 @@ class Stored:
     tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a listing says of an object: its path, its bytes, and when it was put (Unix seconds)."""
+
+    path: str
+    size: int
+    put: int
+
+
 class Lake(Protocol):
     """Objects by path."""
 
@@ -84,6 +93,14 @@ class Lake(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Paths below a prefix, sorted."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The objects below a prefix, sorted by path."""
+        ...
+
+    def delete(self, paths: Collection[str]) -> None:
+        """Remove objects; those that do not exist are removed already."""
         ...
 
     def delete_prefix(self, prefix: str) -> None:
@@ -123,15 +140,27 @@ class Queue(Protocol):
         ...
 
 
+class LakeCatalog(Protocol):
+    """Makes what is archived known to the warehouse."""
+
+    def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
+        """Let each table exist with at least its columns, from its earliest date (by table name) on."""
+        ...
+
+
 class Tables(Protocol):
     """Parquet objects in the lake."""
 
-    def write(self, path: str, columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, path: str, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as one object. A value that is not of its column's type is a bug."""
         ...
 
     def read(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
         """Rows of all objects below a prefix, in batches, in the order of paths."""
+        ...
+
+    def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
+        """Write the rows of several objects as one, with the columns of all; how many there are."""
         ...
 
 

@@ -3,17 +3,22 @@
 import datetime as dt
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from segmentation.domain.errors import Unavailable
+from segmentation.domain.errors import CorruptObject, Unavailable
+from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
 from segmentation.language.types import Type
 from segmentation.ports import Lake
 
 ROWS_A_BATCH = 5_000
+ROWS_A_GROUP = 250_000
+"""Of a merged object: what a reader looks for is told apart by the statistics of each group."""
 
-_ARROW: Mapping[Type, Any] = {
+_ARROW: Mapping[Kind, Any] = {
     Type.STRING: pa.string(),
     Type.NUMBER: pa.float64(),
     Type.BOOLEAN: pa.bool_(),
@@ -21,6 +26,7 @@ _ARROW: Mapping[Type, Any] = {
     Type.DATE: pa.date32(),
     Type.STRINGS: pa.list_(pa.string()),
     Type.NUMBERS: pa.list_(pa.float64()),
+    TEXT_MAP: pa.map_(pa.string(), pa.string()),
 }
 
 
@@ -30,7 +36,7 @@ class ParquetTables:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
 
-    def write(self, path: str, columns: Mapping[str, Type], rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, path: str, columns: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as one object."""
         arrays = {
             name: pa.array([_plain(type_, row.get(name)) for row in rows], type=_ARROW[type_])
@@ -43,17 +49,49 @@ class ParquetTables:
     def read(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
         """Rows of all objects below a prefix, in batches, in the order of paths."""
         for path in self._lake.list(prefix):
-            stored = self._lake.get(path)
-            if stored is None:
-                raise Unavailable(f"{path} was removed while it was being read")
-            if not stored.data:
+            data = self._data(path)
+            if not data:
                 continue
-            source = pq.ParquetFile(pa.BufferReader(stored.data))
+            source = pq.ParquetFile(pa.BufferReader(data))
             for batch in source.iter_batches(batch_size=ROWS_A_BATCH):
                 yield batch.to_pylist()
 
+    def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
+        """Write the rows of several objects as one; columns that an object lacks are missing in its rows."""
+        tables = []
+        for path in sources:
+            try:
+                tables.append(pq.read_table(pa.BufferReader(self._data(path))))
+            except pa.ArrowInvalid as error:
+                raise CorruptObject(path, str(error)) from error
+        rows = _distinct(pa.concat_tables(tables, promote_options="default"), merging)
+        rows = rows.sort_by([(name, "ascending") for name in merging.order])
+        buffer = io.BytesIO()
+        pq.write_table(rows, buffer, compression="zstd", row_group_size=ROWS_A_GROUP)
+        self._lake.put(target, buffer.getvalue())
+        return int(rows.num_rows)
 
-def _plain(type_: Type, value: Any) -> Any:
+    def _data(self, path: str) -> bytes:
+        stored = self._lake.get(path)
+        if stored is None:
+            raise Unavailable(f"{path} was removed while it was being read")
+        return stored.data
+
+
+def _distinct(table: pa.Table, merging: Merging) -> pa.Table:
+    """Of rows that are equal in the columns `distinct`, the first one by the columns `first`."""
+    columns = [*merging.distinct, *merging.first]
+    order = pc.sort_indices(table.select(columns), sort_keys=[(name, "ascending") for name in columns])
+    keys = table.select(merging.distinct).take(order)
+    if keys.num_rows < 2:
+        return table
+    differs: list[Any] = [pc.not_equal(keys[name][1:], keys[name][:-1]) for name in merging.distinct]
+    new = pc.fill_null(reduce(pc.or_, differs), True)
+    mask: Any = pa.chunked_array([pa.array([True]), *new.chunks]).combine_chunks()
+    return table.take(order.filter(mask))
+
+
+def _plain(type_: Kind, value: Any) -> Any:
     """Days are text in the language; text that no UTF-8 can hold is kept with its escapes."""
     if value is None:
         return None
@@ -61,6 +99,8 @@ def _plain(type_: Type, value: Any) -> Any:
         return dt.date.fromisoformat(value)
     if type_ is Type.STRING:
         return value.encode("utf-8", "backslashreplace").decode()
+    if type_ == TEXT_MAP:
+        return [(_plain(Type.STRING, name), _plain(Type.STRING, text)) for name, text in value.items()]
     if type_ is Type.STRINGS:
         return [None if one is None else _plain(Type.STRING, one) for one in value]
-    return list(value) if type_.is_array else value
+    return list(value) if type_ is Type.NUMBERS else value

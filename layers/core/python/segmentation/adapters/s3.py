@@ -3,14 +3,14 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.published import Published, parse_published
 from segmentation.language import RuleError
-from segmentation.ports import Stored
+from segmentation.ports import Entry, Stored
 
 from .aws_errors import code_of
 
@@ -58,13 +58,21 @@ class S3Lake:
         for path, _ in self.tags(prefix):
             yield path
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The objects below a prefix, sorted by path."""
+        for one in self._listed(prefix):
+            yield Entry(one["Key"], one["Size"], int(one["LastModified"].timestamp()))
+
     def tags(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Paths below a prefix, sorted, each with its tag."""
+        for one in self._listed(prefix):
+            yield one["Key"], one["ETag"]
+
+    def _listed(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         try:
             for page in pages:
-                for one in page.get("Contents", ()):
-                    yield one["Key"], one["ETag"]
+                yield from page.get("Contents", ())
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"{prefix} cannot be listed: {type(error).__name__}") from error
 
@@ -72,14 +80,19 @@ class S3Lake:
         """Remove everything below a prefix."""
         if not prefix.endswith("/"):
             raise ValueError("a prefix to delete must end in '/'")
-        paths = list(self.list(prefix))
-        for start in range(0, len(paths), 1_000):
-            objects = [{"Key": path} for path in paths[start : start + 1_000]]
-            answer = self._client.delete_objects(
-                Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
-            )
-            if answer.get("Errors"):
-                raise Unavailable(f"{len(answer['Errors'])} objects below {prefix} cannot be removed")
+        self.delete(list(self.list(prefix)))
+
+    def delete(self, paths: Collection[str]) -> None:
+        """Remove objects, a thousand a request."""
+        keys = [{"Key": path} for path in paths]
+        for start in range(0, len(keys), 1_000):
+            wanted = {"Objects": keys[start : start + 1_000], "Quiet": True}
+            try:
+                answer = self._client.delete_objects(Bucket=self._bucket, Delete=wanted)
+            except (ClientError, BotoCoreError) as error:
+                raise Unavailable(f"objects cannot be removed: {type(error).__name__}") from error
+            if errors := answer.get("Errors"):
+                raise Unavailable(f"{len(errors)} objects cannot be removed, first {errors[0].get('Key')}")
 
     def uri(self, path: str) -> str:
         """As Athena names it."""

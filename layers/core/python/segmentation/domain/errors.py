@@ -41,6 +41,14 @@ class Unavailable(SegmentationError):
     """A store did not take or give the data in time; the same request may be sent again."""
 
 
+class CorruptObject(SegmentationError):
+    """An object of the lake that is not what its name says."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be read: {reason}")
+
+
 class BadRecord(SegmentationError):
     """A record on a stream or queue that can never be processed; it is kept whole elsewhere."""
 

@@ -1,29 +1,17 @@
 """Keep every accepted event in the lake, as Parquet, by audience, behavior and day."""
 
-import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from segmentation.domain.errors import BadRecord
 from segmentation.domain.event import Event
+from segmentation.domain.event_lake import event_columns, event_row, events_folder, position
 from segmentation.domain.run import instant
 from segmentation.domain.stream import StreamRecord
-from segmentation.language.types import Type
-from segmentation.language.values import parse_value
 from segmentation.ports import RuleSets, Tables
 
 logger = logging.getLogger("segmentation.archive_events")
-
-FIXED: Mapping[str, Type] = {
-    "event_id": Type.STRING,
-    "time": Type.TIMESTAMP,
-    "_profile": Type.STRING,
-    "_received": Type.TIMESTAMP,
-}
-RAW = "_raw"
-"""The record as it was sent, JSON: a value of the wrong type is missing in its column but not lost."""
 
 
 @dataclass(slots=True)
@@ -43,7 +31,11 @@ class ArchiveEvents:
     rule_sets: RuleSets
 
     def __call__(self, shard: str, records: Iterable[StreamRecord]) -> Archived:
-        """Write a batch. Objects are named by shard and sequence numbers: a redelivery overwrites itself."""
+        """Write a batch. Objects are named by shard and sequence numbers: a redelivery overwrites itself.
+
+        Nothing beyond the first record that cannot be read is written: the stream delivers from that one on
+        again, in batches with other ends, whose objects would have other names.
+        """
         result = Archived()
         groups: dict[tuple[str, str, str], list[tuple[str, Event]]] = {}
         sets = self.rule_sets.all()
@@ -53,27 +45,15 @@ class ArchiveEvents:
             except BadRecord as error:
                 logger.error("bad record %s: %s", record.sequence, error)
                 result.failed.add(record.sequence)
-                continue
+                break
             day = instant(event.time)[:10]
             groups.setdefault((event.audience, event.behavior, day), []).append((record.sequence, event))
         for (audience, behavior, day), found in groups.items():
             types = sets[audience].audience.behaviors[behavior].types()
-            name = f"{shard}-{found[0][0]}-{found[-1][0]}.parquet"
-            path = f"events/{audience}/{behavior}/date={day}/{name}"
-            self.tables.write(
-                path, {**FIXED, **types, RAW: Type.STRING}, [_row(one, types) for _, one in found]
-            )
+            name = f"{shard}-{position([sequence for sequence, _ in found])}.parquet"
+            path = f"{events_folder(audience, behavior)}date={day}/{name}"
+            rows = [event_row(event, sequence, types) for sequence, event in found]
+            self.tables.write(path, event_columns(types), rows)
             result.events += len(found)
             result.objects += 1
         return result
-
-
-def _row(event: Event, types: Mapping[str, Type]) -> dict[str, Any]:
-    return {
-        "event_id": event.id,
-        "time": event.time,
-        "_profile": event.profile,
-        "_received": event.received,
-        **{name: parse_value(type_, event.columns.get(name)) for name, type_ in types.items()},
-        RAW: json.dumps(dict(event.columns), separators=(",", ":")),
-    }
