@@ -7,6 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from segmentation.language.problems import did_you_mean, step
+from segmentation.language.schedule import Schedule, read_schedule
 from segmentation.language.types import NAME, SEGMENT_ID, Schema, Type
 
 from .checking import Findings, Node
@@ -96,6 +97,7 @@ class Audience:
     identities: tuple[str, ...]
     attributes: tuple[AttributeTable, ...]
     behaviors: Mapping[str, Behavior]
+    schedule: Schedule | None = None
 
     def columns(self) -> dict[str, Column]:
         """All attributes that are built, by name."""
@@ -140,6 +142,7 @@ def _audience(root: Node) -> Audience:
         "identities",
         "attributes",
         "behaviors",
+        "schedule",
     )
     identifier = root.text("id")
     if identifier and not SEGMENT_ID.fullmatch(identifier):
@@ -173,7 +176,20 @@ def _audience(root: Node) -> Audience:
         identities=identities,
         attributes=_attributes(root),
         behaviors={name: _behavior(name, node, time_zone) for name, node in root.entries("behaviors")},
+        schedule=_schedule(root, time_zone),
     )
+
+
+def _schedule(root: Node, time_zone: str) -> Schedule | None:
+    """When the audience is built, if not with all others."""
+    if "schedule" not in root.value:
+        return None
+    value, pointer = root.value["schedule"], root.at("schedule")
+    schedule = read_schedule(value, pointer, time_zone, root.found.problems)
+    if schedule is not None and schedule.after_build:
+        root.found.add(pointer, "schedule", "an audience cannot wait for its own build; write a rate or cron")
+        return None
+    return schedule
 
 
 def _attributes(root: Node) -> tuple[AttributeTable, ...]:

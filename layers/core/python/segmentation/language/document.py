@@ -9,12 +9,13 @@ from .check import MAX_BYTES, Checker
 from .limits import Limit, read_limit
 from .normal import canonical, digest, normalize
 from .problems import Problem, RuleError, did_you_mean, step
+from .schedule import Schedule, read_schedule
 from .times import Window
 from .tree import Aggregate, Node
 from .types import SEGMENT_ID, Schema
 
 KINDS = ("batch", "realtime", "list")
-FIELDS = ("id", "name", "audience", "kind", "description", "rule", "limit")
+FIELDS = ("id", "name", "audience", "kind", "description", "rule", "limit", "schedule")
 LONGEST_REALTIME = 400 * 86_400
 """How far back the windows of a real-time segment may reach, in seconds."""
 
@@ -31,6 +32,7 @@ class Segment:
     version: str
     references: frozenset[str]
     limit: Limit | None = None
+    schedule: Schedule | None = None
 
     def nodes(self) -> Iterator[Node]:
         """Every node of the rule, and of the value that a limit orders by."""
@@ -167,6 +169,12 @@ def _segment(
             limit = read_limit(checker, document["limit"])
         else:
             problems.append(Problem("/limit", "limit-not-batch", "only a batch segment can have a limit"))
+    schedule = None
+    if "schedule" in document:
+        if kind == "batch":
+            schedule = read_schedule(document["schedule"], "/schedule", schema.time_zone, problems)
+        else:
+            problems.append(Problem("/schedule", "schedule-not-batch", "only a batch segment has a schedule"))
     problems.extend(checker.problems)
     if problems:
         return None
@@ -184,6 +192,7 @@ def _segment(
         digest(*content),
         frozenset(),
         limit,
+        schedule,
     )
     references = frozenset(node.value for node in segment.nodes() if node.op == "in_segment")
     return replace(segment, references=references)

@@ -9,7 +9,7 @@ Behaviors that are tied by a sequence (`followed_by`) share one pass over the un
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from .document import RuleSet, Segment
 from .evaluate import base_of
 from .limits import WHOLE
 from .operators import OPERATORS
+from .partitions import Partitions
 from .sqltext import identifier, sql_type, text
 from .times import zone
 from .tree import ZERO_OF_NOTHING, Aggregate, Follow, Node, Selection
@@ -26,6 +27,8 @@ LONGEST_QUERY = 262_144
 """Bytes of a query that Athena takes (its quota "DML query string length")."""
 WRAPPING = 8_192
 """Bytes left for the CREATE TABLE AS around a query."""
+IDENTITIES = "identities"
+"""The column of a profile's other identity keys."""
 
 _TEXT_OR_BREAK = re.compile(r"'(?:[^']|'')*'|\n")
 
@@ -90,12 +93,14 @@ class Plan:
         now: int,
         wanted: Sequence[Segment],
         lists_table: str | None,
+        partitions: Mapping[str, Partitions] | None = None,
     ) -> None:
         self.now = now
         self.zone: ZoneInfo = zone(rule_set.schema.time_zone)
         self._schema = rule_set.schema
         self._tables = tables
         self._lists_table = lists_table
+        self._partitions = partitions or {}
         self._by_id = {segment.id: segment for segment in rule_set}
         self.segments = self._needed(wanted)
         lists = [segment.id for segment in self.segments if segment.kind == "list"]
@@ -105,6 +110,7 @@ class Plan:
         self._number = {segment.id: i for i, segment in enumerate(self.segments)}
         self._attributes: dict[str, None] = {}
         self._once: dict[str, str] = {}
+        self._has_identities = False
         self._passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self._passes for aggregate in p.aggregates}
 
@@ -221,9 +227,12 @@ class Plan:
                     )
                     listed.append(f"{value} AS {self.event_column(owner, name)}")
             low = self._earliest(event_pass, behavior)
-            reach = "" if low is None else f' AND "time" > {low}'
+            conditions = [f'"time" <= {self.now}'] + ([] if low is None else [f'"time" > {low}'])
+            partitions = self._partitions.get(behavior)
+            pruned = partitions.reaching(low) if partitions else None
+            conditions += [pruned] if pruned else []
             table = identifier(self._tables[behavior])
-            parts.append(f'SELECT {", ".join(listed)}\nFROM {table}\nWHERE "time" <= {self.now}{reach}')
+            parts.append(f"SELECT {', '.join(listed)}\nFROM {table}\nWHERE {' AND '.join(conditions)}")
         return "\nUNION ALL\n".join(parts)
 
     def _columns_read(self, event_pass: EventPass, behavior: str) -> list[str]:
@@ -235,15 +244,20 @@ class Plan:
 
     def _earliest(self, event_pass: EventPass, behavior: str) -> int | None:
         """Before this moment no event of the behavior counts for anything; `None`: all do."""
-        lows = []
-        for selection in event_pass.selections():
+        lows: list[int | None] = []
+
+        def visit(selection: Selection, after: int | None) -> None:
+            bounds = [window.bounds(self.now, self.zone)[0] for window in selection.windows]
+            low = max((one for one in (*bounds, after) if one is not None), default=None)
             if selection.behavior == behavior:
-                bounds = [window.bounds(self.now, self.zone)[0] for window in selection.windows]
-                known = [low for low in bounds if low is not None]
-                if not known:
-                    return None
-                lows.append(max(known))
-        return min(lows, default=None)
+                lows.append(low)
+            for follow in selection.follows:  # it comes after the event that it follows
+                visit(follow.events, low)
+
+        for aggregate in event_pass.aggregates:
+            visit(aggregate.events, None)
+        known = [low for low in lows if low is not None]
+        return min(known) if known and len(known) == len(lows) else None
 
     def _follow_layers(self, event_pass: EventPass) -> list[list[Follow]]:
         """The sequences of the pass, inner ones first."""
@@ -316,7 +330,13 @@ class Plan:
 
     # Profiles
 
-    def query(self, profiles_table: str, wanted: Sequence[Segment], attributes: Sequence[str]) -> str:
+    def query(
+        self,
+        profiles_table: str,
+        wanted: Sequence[Segment],
+        attributes: Sequence[str],
+        identities: bool = False,
+    ) -> str:
         """The whole query."""
         writer = Writer(self)
         layers: list[list[str]] = []
@@ -324,6 +344,7 @@ class Plan:
             truths = [f"{self._truth(writer, s)} AS {self._column_before_limit(s)}" for s in layer]
             limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
             layers += [truths, limited] if limited else [truths]
+        self._has_identities = identities
         for name in attributes:
             self.attribute(name)
         parts = [f"{event_pass.name} AS {_nest(self._pass_sql(event_pass))}" for event_pass in self._passes]
@@ -342,6 +363,7 @@ class Plan:
             else "CAST(ARRAY[] AS array(varchar))"
         )
         exposed = "".join(f",\n  {self.attribute(name)} AS {identifier(name)}" for name in attributes)
+        exposed += f",\n  {IDENTITIES}" if identities else ""
         with_parts = ",\n".join(parts)
         return (
             f"WITH\n{with_parts}\nSELECT profile_key,\n  {members} AS segments{exposed}\nFROM c{len(layers)}"
@@ -381,6 +403,7 @@ class Plan:
     def _joined(self, profiles_table: str) -> str:
         columns = ["p.profile_key"]
         columns += [f"p.{identifier(name)} AS p_{name}" for name in self._attributes]
+        columns += [f"p.{IDENTITIES}"] if self._has_identities else []
         columns += [f"{expression} AS {column}" for expression, column in self._once.items()]
         joins = []
         for event_pass in self._passes:
@@ -411,16 +434,20 @@ def members_query(
     now: int,
     attributes: Sequence[str] = (),
     lists_table: str | None = None,
+    partitions: Mapping[str, Partitions] | None = None,
+    identities: bool = False,
 ) -> str:
     """One SELECT for all batch and list segments of an audience: a row a profile.
 
     Columns: `profile_key`, `segments` (sorted ids, `array(varchar)`), then the named `attributes`.
     `now` is the run's logical time in Unix seconds. The tables are those of a built audience;
     `lists_table` holds `(profile_key, segment)` rows of list segments and is needed where there are any.
+    `partitions` says how behavior tables are divided by time: what no window reaches is not read. With
+    `identities` a profile's other identity keys stand in a last column of that name.
     """
     wanted = rule_set.of_kind("batch", "list")
-    plan = Plan(rule_set, behavior_tables, now, wanted, lists_table)
-    return plan.query(profiles_table, wanted, attributes)
+    plan = Plan(rule_set, behavior_tables, now, wanted, lists_table, partitions)
+    return plan.query(profiles_table, wanted, attributes, identities)
 
 
 def members_queries(
@@ -431,16 +458,20 @@ def members_queries(
     attributes: Sequence[str] = (),
     lists_table: str | None = None,
     longest: int = LONGEST_QUERY - WRAPPING,
+    only: Collection[str] | None = None,
+    partitions: Mapping[str, Partitions] | None = None,
+    identities: bool = False,
 ) -> tuple[MembersQuery, ...]:
     """The same as `members_query`, as few queries as fit into `longest` bytes each.
 
-    Each query has a row for every profile, with the segments that it is about; `attributes` are columns of
-    the first one. Segments that read the same tables stay together. Raises `QueryTooLong`.
+    Each query has a row for every profile, with the segments that it is about; `attributes` (and
+    `identities`) are columns of the first one. Segments that read the same tables stay together. `only` names the segments that are
+    wanted, where not all are. Raises `QueryTooLong`.
     """
 
-    def fit(wanted: Sequence[Segment], attributes: Sequence[str]) -> list[MembersQuery]:
-        plan = Plan(rule_set, behavior_tables, now, wanted, lists_table)
-        sql = plan.query(profiles_table, wanted, attributes)
+    def fit(wanted: Sequence[Segment], attributes: Sequence[str], identities: bool) -> list[MembersQuery]:
+        plan = Plan(rule_set, behavior_tables, now, wanted, lists_table, partitions)
+        sql = plan.query(profiles_table, wanted, attributes, identities)
         if len(sql.encode()) <= longest:
             return [MembersQuery(sql, tuple(sorted(segment.id for segment in wanted)))]
         if len(wanted) == 1:
@@ -448,10 +479,11 @@ def members_queries(
             message = f"the query of segment {wanted[0].id!r} has {size} bytes, {longest} are possible; shorten its lists"
             raise QueryTooLong(message)
         middle = len(wanted) // 2
-        return fit(wanted[:middle], attributes) + fit(wanted[middle:], ())
+        return fit(wanted[:middle], attributes, identities) + fit(wanted[middle:], (), False)
 
-    wanted = sorted(rule_set.of_kind("batch", "list"), key=lambda s: (sorted(s.behaviors), s.id))
-    return tuple(fit(wanted, attributes))
+    chosen = [s for s in rule_set.of_kind("batch", "list") if only is None or s.id in only]
+    wanted = sorted(chosen, key=lambda s: (sorted(s.behaviors), s.id))
+    return tuple(fit(wanted, attributes, identities))
 
 
 def _list(items: Sequence[str]) -> str:
