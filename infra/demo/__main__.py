@@ -165,6 +165,7 @@ def _serve(stage: Stage, screen: Screen, stop: threading.Event, visitors: list[s
             try:
                 published, record = run_again(stage, screen)
                 ask_and_show(stage, screen, published, record, visitors)
+                screen.say(f"\nServing at {stage.api}. Enter: publish and run again. Ctrl-C: stop.")
             except (StepFailed, RulesRefused, CloudError) as error:
                 screen.fail(f"{error}\nNothing was changed; mend it and press Enter again.")
     except KeyboardInterrupt:

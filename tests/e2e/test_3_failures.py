@@ -7,6 +7,7 @@ import time
 import pytest
 
 from infra.demo.stage import AUDIENCE, Stage, StepFailed
+from infra.publish_rules import main as publish
 
 from .conftest import POISON, Path
 from .support import post, wait_until
@@ -98,3 +99,23 @@ def test_broken_rules_leave_the_last_good_ones_in_place(stage: Stage) -> None:
         assert post(stage, {"household_id": household, "sales_value": 1})[0] == 200
     finally:
         s3.put_object(Bucket=stage.bucket, Key=key, Body=good)
+
+
+def test_the_command_publishes_to_the_lake(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stage.cloud.endpoint_url)
+    s3, key = stage.cloud.client("s3"), f"rules/{AUDIENCE}/ruleset.json"
+    ours = s3.get_object(Bucket=stage.bucket, Key=key)["Body"].read()
+    try:
+        assert publish(["--bucket", stage.bucket, str(stage.rules_folder)]) == 0
+        assert f"published to s3://{stage.bucket}/{key}" in capsys.readouterr().out
+        put = json.loads(s3.get_object(Bucket=stage.bucket, Key=key)["Body"].read())
+        assert put["segments"] == json.loads(ours)["segments"]
+        assert publish(["--bucket", "no-such-bucket", str(stage.rules_folder)]) == 2
+        assert "not published" in capsys.readouterr().err
+    finally:
+        s3.put_object(Bucket=stage.bucket, Key=key, Body=ours)
