@@ -9,12 +9,14 @@ GRAMMAR   := tests/grammar/node_modules/.check.cjs
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test check unit build install grammar fmt clean
+.PHONY: run test check unit fuzz build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
 	@echo "make test   set up and run every check and test"
 	@echo "make unit   the fast tests only"
+	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
+	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
 
@@ -36,6 +38,14 @@ grammar: $(GRAMMAR)
 $(GRAMMAR): tests/grammar/package-lock.json tests/grammar/check.mjs
 	cd tests/grammar && npm ci --silent --no-audit --no-fund && npm run --silent bundle
 
+# Other engines than the one that the tests run on, each in an environment of its own.
+cross-check: $(STAMP)
+	for engine in velox spark; do \
+	  test -x .venv-$$engine/bin/python || $(PYTHON) -m venv .venv-$$engine; \
+	  $(BIN)/uv pip install -q --python .venv-$$engine/bin/python -r tests/cross_check/requirements-$$engine.txt || exit 1; \
+	done
+	$(BIN)/python -m tests.cross_check.run --velox .venv-velox/bin/python --spark .venv-spark/bin/python
+
 run: $(STAMP)
 	$(BIN)/python -m infra.demo $(ARGS)
 
@@ -51,6 +61,10 @@ unit: $(STAMP)
 
 test: check $(SAM_STAMP) $(GRAMMAR)
 	$(BIN)/pytest
+
+# EXAMPLES=10000 for longer; a failure prints the world that shows it.
+fuzz: $(STAMP)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py
 
 build: $(SAM_STAMP)
 	$(SAM) validate --lint --region us-east-1

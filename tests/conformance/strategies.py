@@ -1,0 +1,432 @@
+"""Random audiences, well-typed rules over the whole grammar, and profiles that sit on every border."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from segmentation.language import Schema, Type
+from segmentation.language.times import PHRASES, local_date, parse_duration, period_bounds, zone
+
+from .suite import AUDIENCE, Profile
+
+ZONES = ("UTC", "America/New_York", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
+NIGHTS = (
+    "2026-03-15T12:00:00Z",
+    "2026-03-08T05:00:00Z",  # New York: the day that loses an hour begins
+    "2026-03-09T03:59:59Z",  # ... and ends
+    "2026-11-01T06:00:00Z",  # New York: 01:00 for the second time
+    "2026-03-29T00:59:59Z",  # Berlin: the last second before summer time
+    "2026-10-25T01:00:00Z",  # Berlin: 02:00 for the second time
+    "2018-11-04T03:00:00Z",  # São Paulo: midnight is skipped
+    "2018-02-18T02:59:59Z",  # São Paulo: 23:59:59 for the second time
+    "2011-12-30T10:00:00Z",  # Apia: a day is skipped
+    "2026-12-31T23:59:59Z",
+    "2024-02-29T18:29:59Z",
+)
+DURATIONS = ("1s", "60s", "1h", "1d", "7d", "30d", "52w")
+LONG = "36500d"
+STRINGS = (
+    "",
+    "a",
+    "b",
+    "ab",
+    "A",
+    "ä",
+    "ß",
+    "10",
+    "9",
+    "1d",
+    "2h",
+    "2026-01-01",
+    "O'x",
+    "a\nb",
+    "😀",
+    "\uffff",
+    "é",
+    "İ",
+)
+SMALL = (0, 1, -1, 2, 3, 0.1, 0.2, 0.5, 7.25, 100, -2.5)
+LARGE = (1e15, -1e15, 999999999999999, 1e-7, 5e-7, 2.675, 1e308, -1e308, 1e-308, 123456789.123456, 1e7)
+JUNK: tuple[Any, ...] = (None, "x", 5, True, [], {}, "2026-13-01", [None, "a", 1])
+PATTERNS = ("a", "^a", "b$", "^[a-b]+$", "^.$", "\\d", "^$", "(a|b)", "\\s", "^.{1,2}$", "x?", "\\.")
+SCALARS = (Type.STRING, Type.NUMBER, Type.BOOLEAN, Type.TIMESTAMP, Type.DATE)
+LISTS = ("list-a", "list-b")
+
+
+@dataclass(frozen=True)
+class World:
+    """An audience, its segments and profiles, and a moment."""
+
+    schema: Schema
+    now: int
+    lead: int
+    large: bool
+    ids: bool
+    documents: tuple[dict[str, Any], ...]
+    profiles: tuple[Profile, ...]
+
+    def __repr__(self) -> str:
+        rules = "\n".join(f"  {d['id']} ({d['kind']}): {d.get('rule')}" for d in self.documents)
+        people = "\n".join(f"  {p}" for p in self.profiles)
+        return f"now={self.now} lead={self.lead} {self.schema}\n{rules}\n{people}"
+
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@dataclass
+class Scope:
+    """What can be read at a place: `columns` by a path prefix; or the element of an array."""
+
+    columns: Mapping[str, Type]
+    prefix: str = ""
+    profile: bool = False
+    element: Type | None = None
+
+
+@dataclass
+class Maker:
+    """Draws rules and values for one audience."""
+
+    draw: Draw
+    schema: Schema
+    now: int
+    large: bool
+    segments: list[str] = field(default_factory=lambda: list(LISTS))
+
+    def pick(self, items: Any) -> Any:
+        return self.draw(st.sampled_from(items))
+
+    def chance(self, one_in: int) -> bool:
+        return bool(self.draw(st.integers(0, one_in - 1)) == one_in - 1)
+
+    # Values
+
+    def moment(self) -> int:
+        """A moment on, or a second beside, the border of some window or period."""
+        step = self.pick((-1, 0, 1))
+        match self.draw(st.integers(0, 4)):
+            case 0:
+                return int(self.now + step)
+            case 1 | 2:
+                back = parse_duration(self.pick(DURATIONS)) or 0
+                return int(self.now - back * self.pick((1, 1, 2, -1)) + step)
+            case 3:
+                low, high = period_bounds(self.pick(PHRASES), self.now, zone(self.schema.time_zone))
+                return int(self.pick((low, high)) + step)
+            case _:
+                return int(self.pick((0, -1, 10**9, self.now - 5 * 86_400, self.now - 40 * 86_400)))
+
+    def day(self) -> str:
+        today = local_date(self.now, zone(self.schema.time_zone))
+        return (
+            today + dt.timedelta(days=self.pick((0, 1, -1, -2, -6, -7, -8, 7, -31, 31, -400)))
+        ).isoformat()
+
+    def number(self) -> float:
+        return float(self.pick(SMALL + LARGE if self.large else SMALL))
+
+    def scalar(self, type_: Type) -> Any:
+        match type_:
+            case Type.STRING:
+                return self.pick(STRINGS)
+            case Type.NUMBER:
+                return self.number()
+            case Type.BOOLEAN:
+                return self.pick((True, False))
+            case Type.TIMESTAMP:
+                return self.moment()
+            case _:
+                return self.day()
+
+    def raw(self, type_: Type) -> Any:
+        """A value as it may arrive: mostly right, sometimes missing or of another type."""
+        if self.chance(6):
+            return self.pick(JUNK)
+        if type_ in (Type.STRINGS, Type.NUMBERS):
+            element = Type.STRING if type_ is Type.STRINGS else Type.NUMBER
+            count = self.draw(st.integers(0, 3))
+            return [self.pick(JUNK[:4]) if self.chance(6) else self.scalar(element) for _ in range(count)]
+        value = self.scalar(type_)
+        if type_ is Type.TIMESTAMP and self.chance(3):
+            return dt.datetime.fromtimestamp(value, dt.UTC).isoformat()
+        return value
+
+    # Expressions
+
+    def literal(self, type_: Type) -> Any:
+        value = self.scalar(type_)
+        if type_ is Type.TIMESTAMP and self.chance(2):
+            return dt.datetime.fromtimestamp(value, dt.UTC).isoformat().replace("+00:00", "Z")
+        return int(value) if type_ is Type.NUMBER and value == int(value) and self.chance(2) else value
+
+    def read(self, scope: Scope, type_: Type) -> Any | None:
+        """A path of a type, if there is one."""
+        if scope.element is not None:
+            return {"var": ""} if scope.element is type_ else None
+        names = [name for name, t in scope.columns.items() if t is type_]
+        return {"var": scope.prefix + self.pick(names)} if names else None
+
+    def value(self, scope: Scope, type_: Type, depth: int) -> Any:
+        """An expression of a type that is no literal; `None` where there is none."""
+        choices: list[Callable[[], Any]] = [lambda: self.read(scope, type_)] * 2
+        if depth > 0 and type_ is Type.STRING:
+            choices.append(lambda: self.cased(scope, depth))
+        if depth > 0 and type_ is Type.NUMBER:
+            choices.append(lambda: self.arithmetic(scope, depth))
+            if scope.profile:
+                choices.append(lambda: {"bucket": [self.pick(("a", "b:c", "é"))]})
+                choices.append(lambda: self.length(scope, depth))
+        if scope.profile and self.schema.behaviors:
+            choices += [lambda: self.aggregate(type_, depth)] * 2
+        for choice in self.draw(st.permutations(choices)):
+            found = choice()
+            if found is not None:
+                return found
+        return None
+
+    def cased(self, scope: Scope, depth: int) -> Any:
+        inner = self.value(scope, Type.STRING, depth - 1)
+        return None if inner is None else {self.pick(("lower", "upper")): [inner]}
+
+    def operand(self, scope: Scope, depth: int) -> Any:
+        inner = self.value(scope, Type.NUMBER, depth) if self.chance(2) else None
+        return self.literal(Type.NUMBER) if inner is None else inner
+
+    def arithmetic(self, scope: Scope, depth: int) -> Any:
+        operator = self.pick(("+", "-", "*", "/", "%", "-1"))
+        first = self.value(scope, Type.NUMBER, depth - 1)
+        if first is None:
+            return None
+        if operator == "-1":
+            return {"-": [first]}
+        more = [
+            self.operand(scope, depth - 1) for _ in range(2 if operator in "+*" and self.chance(3) else 1)
+        ]
+        return {operator: self.draw(st.permutations([first, *more]))}
+
+    def length(self, scope: Scope, depth: int) -> Any:
+        array, element = self.array(scope)
+        if array is None:
+            return None
+        if self.chance(2):
+            return {"count": [array]}
+        return {"count": [{"filter": [array, self.condition(Scope({}, element=element), depth - 1)]}]}
+
+    def array(self, scope: Scope) -> tuple[Any, Type | None]:
+        type_ = self.pick((Type.STRINGS, Type.NUMBERS))
+        path = self.read(scope, type_)
+        return path, Type.STRING if type_ is Type.STRINGS else Type.NUMBER
+
+    # Events
+
+    def columns(self, behavior: str) -> dict[str, Type]:
+        return {**self.schema.behaviors[behavior], "time": Type.TIMESTAMP}
+
+    def events(self, behavior: str, depth: int, sequences: bool = True) -> Any:
+        events: Any = {"var": f"behaviors.{behavior}"}
+        for _ in range(self.draw(st.integers(0, 2))):
+            match self.draw(st.integers(0, 5)):
+                case 0 | 1 if depth > 0:
+                    events = {"filter": [events, self.condition(Scope(self.columns(behavior)), depth - 1)]}
+                case 2 | 3:
+                    events = self.window(events)
+                case 4:
+                    events = {
+                        "during": [events, self.pick([p for p in PHRASES if p[:4] not in ("next", "tomo")])]
+                    }
+                case 5 if sequences and depth > 0:
+                    other = self.pick(sorted(self.schema.behaviors))
+                    operator = self.pick(("followed_by", "not_followed_by"))
+                    later = self.events(other, depth - 1, sequences=False)
+                    sequence = {operator: [events, later, self.pick(DURATIONS)]}
+                    events = {"within": [sequence, self.pick(DURATIONS)]}
+        return events
+
+    def window(self, item: Any) -> Any:
+        match self.draw(st.integers(0, 3)):
+            case 0 | 1:
+                return {"within": [item, LONG if self.chance(8) else self.pick(DURATIONS)]}
+            case 2:
+                return {"older_than": [item, self.pick(DURATIONS)]}
+            case _:
+                ordered = sorted(
+                    self.draw(st.sets(st.sampled_from(DURATIONS), min_size=2, max_size=2)),
+                    key=lambda d: parse_duration(d) or 0,
+                )
+                return {"within": [item, ordered[1], ordered[0]]}
+
+    def aggregate(self, type_: Type, depth: int) -> Any:
+        behavior = self.pick(sorted(self.schema.behaviors))
+        events = self.events(behavior, depth)
+        columns = self.columns(behavior)
+        if type_ is Type.NUMBER and self.chance(2):
+            return {"count": [events]}
+        functions = ["first", "last"]
+        if type_ is Type.NUMBER:
+            functions += ["sum", "avg", "min", "max", "count_distinct"]
+        elif type_ in (Type.TIMESTAMP, Type.DATE):
+            functions += ["min", "max"]
+        function = self.pick(functions)
+        wanted = SCALARS if function == "count_distinct" else (type_,)
+        names = sorted(name for name, t in columns.items() if t in wanted)
+        return {function: [events, self.pick(names)]} if names else None
+
+    # Conditions
+
+    def condition(self, scope: Scope, depth: int) -> Any:
+        choices: list[Callable[[], Any]] = [
+            lambda: self.compared(scope, depth),
+            lambda: self.compared(scope, depth),
+            lambda: self.listed(scope, depth),
+            lambda: self.missing(scope, depth),
+            lambda: self.text(scope, depth),
+            lambda: self.timed(scope, depth),
+            lambda: self.value(scope, Type.BOOLEAN, depth),
+            lambda: self.elements(scope, depth),
+        ]
+        if scope.profile:
+            choices.append(lambda: {"in": [self.pick(self.segments), {"var": "segments"}]})
+            choices.append(lambda: self.over_events(depth))
+        if depth > 0:
+            choices = [*choices[:4], *choices, *([lambda: self.group(scope, depth)] * 4)]
+        for choice in self.draw(st.permutations(choices))[:6]:
+            found = choice()
+            if found is not None:
+                return found
+        return {"<": [0, 1]}
+
+    def group(self, scope: Scope, depth: int) -> Any:
+        operator = self.pick(("and", "or", "!", "!!", "not", "and", "or", "!"))
+        if operator in ("and", "or"):
+            parts = [self.condition(scope, depth - 1) for _ in range(self.draw(st.integers(1, 3)))]
+            return {operator: parts}
+        inner = self.condition(scope, depth - 1)
+        return {operator: [inner] if self.chance(2) or isinstance(inner, list) else inner}
+
+    def compared(self, scope: Scope, depth: int) -> Any:
+        type_ = scope.element or self.pick(SCALARS)
+        left = self.value(scope, type_, depth)
+        if left is None:
+            return None
+        other = self.value(scope, type_, depth - 1) if self.chance(3) else None
+        right = self.literal(type_) if other is None else other
+        equal = ("==", "!=", "===", "!==")
+        operator = self.pick(equal if type_ is Type.BOOLEAN else (*equal, "<", "<=", ">", ">="))
+        if operator in ("<", "<=") and self.chance(4):
+            third = self.literal(type_)
+            return {operator: self.draw(st.permutations([left, right, third]))}
+        return {operator: [right, left] if self.chance(3) else [left, right]}
+
+    def listed(self, scope: Scope, depth: int) -> Any:
+        type_ = scope.element or self.pick(SCALARS)
+        item = self.value(scope, type_, depth)
+        values = [self.literal(type_) for _ in range(self.draw(st.integers(1, 4)))]
+        return None if item is None else {"in": [item, values]}
+
+    def missing(self, scope: Scope, depth: int) -> Any:
+        type_ = scope.element or self.pick((*SCALARS, Type.STRINGS, Type.NUMBERS))
+        item = self.value(scope, type_, depth) if type_ in SCALARS else self.read(scope, type_)
+        if item is None:
+            return None
+        return {self.pick(("==", "!=", "===", "!==")): [item, None] if self.chance(2) else [None, item]}
+
+    def text(self, scope: Scope, depth: int) -> Any:
+        whole = self.value(scope, Type.STRING, depth)
+        if whole is None:
+            return None
+        other = self.value(scope, Type.STRING, depth - 1) if self.chance(3) else None
+        part = self.pick(STRINGS) if other is None else other
+        match self.draw(st.integers(0, 3)):
+            case 0:
+                return {"in": [part, whole]}
+            case 1:
+                return {"matches": [whole, self.pick(PATTERNS)]}
+            case 2:
+                return {"starts_with": [whole, part]}
+            case _:
+                return {"ends_with": [whole, part]}
+
+    def timed(self, scope: Scope, depth: int) -> Any:
+        item = self.value(scope, self.pick((Type.TIMESTAMP, Type.DATE)), depth)
+        if item is None:
+            return None
+        match self.draw(st.integers(0, 3)):
+            case 0:
+                return {"during": [item, self.pick(PHRASES)]}
+            case 1:
+                return {"within_next": [item, self.pick(DURATIONS)]}
+            case _:
+                return self.window(item)
+
+    def elements(self, scope: Scope, depth: int) -> Any:
+        if scope.element is not None:
+            return None
+        array, element = self.array(scope)
+        if array is None or element is None:
+            return None
+        if self.chance(3):
+            return {"in": [self.literal(element), array]}
+        inner = self.condition(Scope({}, element=element), min(depth, 1))
+        return {self.pick(("some", "all", "none")): [array, inner]}
+
+    def over_events(self, depth: int) -> Any:
+        behavior = self.pick(sorted(self.schema.behaviors))
+        condition = self.condition(Scope(self.columns(behavior)), min(depth, 1))
+        return {self.pick(("some", "all", "none")): [self.events(behavior, depth), condition]}
+
+    def rule(self, depth: int) -> Any:
+        prefixed = Scope(self.schema.attributes, "attributes.", profile=True)
+        return self.condition(prefixed, depth)
+
+
+@st.composite
+def worlds(draw: Draw, rules: int = 14, people: int = 7) -> World:
+    """An audience with rules and people; what is drawn is small, but everything meets everything."""
+    columns = st.dictionaries(
+        st.sampled_from(("a", "b", "c", "d", "e")),
+        st.sampled_from((*SCALARS, Type.STRINGS, Type.NUMBERS)),
+        max_size=5,
+    )
+    attributes = {f"{t.value}_{i}": t for t in Type for i in range(draw(st.integers(1, 2)))}
+    behaviors = {name: draw(columns) for name in ("views", "orders")[: draw(st.integers(1, 2))]}
+    schema = Schema(attributes, behaviors, draw(st.sampled_from(ZONES)))
+    now = int(dt.datetime.fromisoformat(draw(st.sampled_from(NIGHTS))).timestamp()) + draw(
+        st.sampled_from((0, 0, 1, -1))
+    )
+    large = draw(st.integers(0, 3)) == 3
+    ids = draw(st.integers(0, 4)) > 0
+    maker = Maker(draw, schema, now, large)
+    documents: list[dict[str, Any]] = [
+        {"id": name, "name": name, "audience": AUDIENCE, "kind": "list"} for name in LISTS
+    ]
+    for number in range(rules):
+        name = f"r{number}"
+        kind = draw(st.sampled_from(("batch", "realtime")))
+        rule = maker.rule(draw(st.integers(0, 3)))
+        documents.append({"id": name, "name": name, "audience": AUDIENCE, "kind": kind, "rule": rule})
+        maker.segments.append(name)
+    profiles = [_profile(maker, f"p{i}", ids) for i in range(people)]
+    lead = draw(st.sampled_from((0, 0, 1, 3_600, 86_400, 40 * 86_400)))
+    return World(schema, now, lead, large, ids, tuple(documents), tuple(profiles))
+
+
+def _profile(maker: Maker, key: str, ids: bool) -> Profile:
+    draw = maker.draw
+    attributes = {n: maker.raw(t) for n, t in maker.schema.attributes.items() if not maker.chance(4)}
+    behaviors = {}
+    for behavior, columns in maker.schema.behaviors.items():
+        events = []
+        for _ in range(draw(st.integers(0, 5))):
+            event = {name: maker.raw(type_) for name, type_ in columns.items() if not maker.chance(4)}
+            if ids:
+                event["id"] = maker.pick(("1", "2", "3", "10", "a", "B"))
+            if not maker.chance(12):
+                event["time"] = maker.moment()
+            events.append(event)
+        behaviors[behavior] = events
+    return Profile(key, attributes, behaviors, tuple(name for name in LISTS if maker.chance(2)))
