@@ -105,7 +105,20 @@ class Checker:
                 pointer, "unknown-operator", f"unknown operator {name!r}{did_you_mean(name, READERS)}"
             )
         operands = raw if isinstance(raw, list) else [raw]
-        return reader(self, name, operands, step(pointer, name), scope)
+        before = len(self.problems)
+        node = reader(self, name, operands, step(pointer, name), scope)
+        if operands is not raw:
+            self._point_at_lone_operand(step(pointer, name), before)
+        return node
+
+    def _point_at_lone_operand(self, pointer: str, before: int) -> None:
+        """An operand that stands without its list has no `/0` in the document."""
+        written = f"{pointer}/0"
+        for place in range(before, len(self.problems)):
+            problem = self.problems[place]
+            if problem.pointer == written or problem.pointer.startswith(f"{written}/"):
+                found = pointer + problem.pointer[len(written) :]
+                self.problems[place] = Problem(found, problem.code, problem.message)
 
     def condition(self, item: Any, pointer: str, scope: Scope) -> Node | None:
         """What is true or false: a comparison, a test, a group, or a boolean column."""
@@ -246,10 +259,14 @@ class Checker:
             return None
         sliding = "within" in item
         outer, self._within = self._within, self._within + 1 if sliding else self._within
+        before = len(self.problems)
         try:
             return read_events(self, item, pointer)
         finally:
             self._within = outer
+            ((name, raw),) = item.items()
+            if not isinstance(raw, list):
+                self._point_at_lone_operand(step(pointer, name), before)
 
     def element_scope(self, element: Type) -> Scope:
         """The scope of a condition on array elements."""
