@@ -143,7 +143,7 @@ class Value(Condition):
         listed = values[0] if len(values) == 1 and not isinstance(values[0], str | int | float) else values
         if isinstance(listed, Operand):
             raise AuthoringError("in_ takes constants; write y.contains(x) for an array or text y")
-        return Condition("in", self, list(listed))
+        return Condition("in", self, listed if isinstance(listed, set | frozenset) else list(listed))
 
     isin = in_
 

@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from segmentation.language.operators import FORMS, READERS
+
+from infra.author.documents import pretty
+from infra.rule_schema import definitions, segment_schema
+from tests.conformance.suite import segment, suites
 
 RULES = Path(__file__).parents[2] / "rules"
 FOLDERS = {"audiences": "audience", "segments": "segment", "access": "access", "destinations": "destination"}
@@ -49,9 +54,22 @@ def broken(folder: str, name: str, where: list[Any], value: Any) -> Any:
         ("segments", "mailed", ["rule"], {"and": []}),
         ("segments", "mailed", ["rule"], {"==": [1], "!=": [2]}),
         ("segments", "mailed", ["kind"], "list"),
+        ("segments", "mailed", ["rule"], {"during": [{"var": "attributes.x"}, "last fortnight"]}),
+        (
+            "segments",
+            "mailed",
+            ["rule"],
+            {">": [{"count": [{"within": [{"var": "behaviors.x"}, "30 days"]}]}, 1]},
+        ),
+        ("segments", "mailed", ["limit"], {"count": 5, "percent": 5, "by": {"var": "attributes.age"}}),
+        ("segments", "mailed", ["limit"], {"count": 5, "by": 3}),
+        ("segments", "mailed", ["schedule"], "hourly"),
         ("audiences", "complete-journey", ["identities"], []),
         ("audiences", "complete-journey", ["attributes", 0, "columns", "age", "type"], "text"),
         ("audiences", "complete-journey", ["behaviors", "purchases", "when"], "now"),
+        ("audiences", "complete-journey", ["behaviors", "purchases", "source"], "events"),
+        ("audiences", "complete-journey", ["behaviors", "purchases", "source"], "lake"),
+        ("audiences", "complete-journey", ["behaviors", "purchases"], {"source": "both", "columns": {}}),
         ("access", "complete-journey", ["write_keys", 0, "key"], "demo-write-key"),
         ("access", "complete-journey", ["tokens", 0, "sha256"], "demo-site-token"),
         ("access", "complete-journey", ["tokens", 0, "origins"], ["shop.example/path"]),
@@ -63,9 +81,72 @@ def test_a_broken_document_is_refused(folder: str, name: str, where: list[Any], 
     assert list(validator(FOLDERS[folder]).iter_errors(broken(folder, name, where, value)))
 
 
-def test_the_schema_knows_every_operator_of_the_language() -> None:
-    from segmentation.language.operators import READERS
+def test_the_committed_schema_is_the_one_that_the_operators_make() -> None:
+    path = RULES / "schema" / "segment.schema.json"
+    assert path.read_text(encoding="utf-8") == pretty(segment_schema()), "run: python -m infra.rule_schema"
 
-    schema = read(RULES / "schema" / "segment.schema.json")
-    # The language also takes `not`, as jsonlogic-py writes it; by hand one writes `!`.
-    assert {*schema["$defs"]["expression"]["properties"], "not"} == set(READERS)
+
+def test_every_operator_says_how_it_is_written() -> None:
+    assert FORMS.keys() == READERS.keys()
+    known = definitions()
+    for forms in FORMS.values():
+        for form in forms:
+            assert form.says.endswith(".")
+            assert form.gives in ("condition", "value", "events", "elements")
+            assert {kind.rstrip("?+") for kind in form.takes.split()} <= known.keys()
+
+
+CASES = [(suite.name, case) for suite in suites() for case in suite.cases]
+
+
+def test_every_accepted_conformance_rule_is_valid() -> None:
+    validate = validator("segment")
+    rules = [
+        (name, case.name, rule)
+        for name, case in CASES
+        if case.problems is None
+        for rule in (
+            *([case.rule] if case.rule is not None else ()),
+            *(case.equal or ()),
+            *(case.different or ()),
+        )
+    ]
+    assert len(rules) > 400
+    refused = [(name, case) for name, case, rule in rules if not validate.is_valid(segment("x", rule))]
+    assert refused == []
+
+
+VISIBLE = {
+    "bad-kind",
+    "bad-path",
+    "bad-period",
+    "bad-seed",
+    "condition-as-value",
+    "empty-group",
+    "empty-list",
+    "events-as-value",
+    "future-events",
+    "missing-field",
+    "not-a-value",
+    "not-events",
+    "null-literal",
+    "one-operator",
+    "operand-count",
+    "rule-in-list",
+    "unknown-field",
+    "unknown-operator",
+}
+"""What is wrong with a shape, whatever the audience offers."""
+
+
+def test_refused_shapes_are_refused_by_the_schema_too() -> None:
+    validate = validator("segment")
+    refused = [
+        (name, case.name, documents)
+        for name, case in CASES
+        if case.problems is not None and {code for _, code in case.problems} & VISIBLE
+        if (documents := case.documents or ((segment("x", case.rule),) if case.rule is not None else ()))
+    ]
+    assert len(refused) > 50
+    accepted = [(name, case) for name, case, documents in refused if all(map(validate.is_valid, documents))]
+    assert accepted == []

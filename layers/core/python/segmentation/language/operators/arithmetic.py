@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..problems import step
 from ..tree import Node
 from ..types import Type
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
@@ -143,6 +143,18 @@ class Remainder(Arithmetic):
 
 _OPERATOR = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "remainder"}
 _ARITY = {"+": (2, 10_000), "*": (2, 10_000), "-": (1, 2), "/": (2, 2), "%": (2, 2)}
+
+
+form("value", "value value+", {"+": "The sum of numbers.", "*": "The product of numbers."})
+form("value", "value value?", {"-": "The difference of two numbers, or a number with its sign turned."})
+form(
+    "value",
+    "value value",
+    {
+        "/": "The quotient; missing where the divisor is 0.",
+        "%": "The remainder, with the sign of the left number; missing where the divisor is 0.",
+    },
+)
 
 
 @reads("+", "-", "*", "/", "%")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..problems import step
 from ..tree import CONDITION, Node
 from ..types import ELEMENT, Type
-from .base import Bound, Closure, Operator, operator, reads
+from .base import Bound, Closure, Operator, form, operator, reads
 from .phrases import Relation, is_one, quantities, quantity
 
 if TYPE_CHECKING:
@@ -159,6 +159,17 @@ class Has(Operator):
     def denial(self, node: Node, say: "Speaker") -> str:
         array, value = node.args
         return f"{say.value(array)} does not contain {say.value(value)}{say.missing(*node.args)}"
+
+
+form(
+    "condition",
+    "collection element_condition",
+    {
+        "some": "At least one element (or event) fulfils the condition.",
+        "all": "Every element (or event) fulfils the condition, and there is one.",
+        "none": "No element (or event) fulfils the condition; true of a missing array.",
+    },
+)
 
 
 @reads("some", "all", "none")

@@ -4,7 +4,8 @@ One operator is defined in one place: a `reads` function turns its JSON-Logic fo
 an `Operator` gives that node its Python meaning, its SQL and its sentence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..tree import Node
@@ -28,6 +29,20 @@ Bound = tuple[Relation, Node]
 
 OPERATORS: dict[str, "Operator"] = {}
 READERS: dict[str, Reader] = {}
+FORMS: dict[str, list["Form"]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an operator is written, for the published JSON Schema.
+
+    `gives`: condition, value or events. `takes`: its operands by name (see `infra.rule_schema`), the last
+    one with `?` where it may be left out or `+` where more of it may follow. `says`: what it means.
+    """
+
+    gives: str
+    takes: str
+    says: str
 
 
 class NotLowered(Exception):
@@ -100,3 +115,9 @@ def reads(*names: str) -> Callable[[Reader], Reader]:
         return reader
 
     return register
+
+
+def form(gives: str, takes: str, says: Mapping[str, str]) -> None:
+    """Note how operators are written: name -> what it means."""
+    for name, meaning in says.items():
+        FORMS.setdefault(name, []).append(Form(gives, takes, meaning))

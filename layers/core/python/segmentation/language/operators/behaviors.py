@@ -9,7 +9,7 @@ from ..tree import Aggregate, Follow, Node, Selection
 from ..types import Type
 from ..values import exact_sum
 from .arrays import read_array
-from .base import Bound, Closure, NotLowered, Operator, operator, reads
+from .base import Bound, Closure, NotLowered, Operator, form, operator, reads
 from .phrases import Relation, is_one, quantities, quantity
 from .time import read_literal_window
 
@@ -175,6 +175,47 @@ def followed(times: list[int], start: int, seconds: int) -> bool:
     """Whether any of the sorted `times` is after `start` and at most `seconds` later."""
     index = bisect_right(times, start)
     return index < len(times) and times[index] <= start + seconds
+
+
+form("value", "collection", {"count": "How many events, or elements of an array."})
+form(
+    "value",
+    "events column",
+    {
+        "count_distinct": "How many different values a column has.",
+        "sum": "The sum of a column; 0 for no events.",
+        "avg": "The average of a column; missing for no events.",
+        "min": "The lowest, or earliest, value of a column.",
+        "max": "The highest, or latest, value of a column.",
+        "first": "A column of the first event, by time.",
+        "last": "A column of the last event, by time.",
+    },
+)
+form(
+    "condition",
+    "events column",
+    {
+        "first": "A boolean column of the first event is true.",
+        "last": "A boolean column of the last event is true.",
+    },
+)
+form("events", "events element_condition", {"filter": "The events that fulfil a condition."})
+form("elements", "value element_condition", {"filter": "The elements that fulfil a condition."})
+form(
+    "events",
+    "events duration duration?",
+    {"within": "The events of the last 30d; with two durations from the first to the second ago."},
+)
+form("events", "events duration", {"older_than": "The events of at least so long ago."})
+form("events", "events past_period", {"during": "The events of a calendar period."})
+form(
+    "events",
+    "events events duration",
+    {
+        "followed_by": "The events after which one of the second came in time; inside a within.",
+        "not_followed_by": "The events whose time has passed without one of the second; inside a within.",
+    },
+)
 
 
 @reads("count", *COLUMN_TYPES)

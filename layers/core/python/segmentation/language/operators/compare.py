@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..problems import step
 from ..tree import CONDITION, Node
 from ..types import Type
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 from .phrases import Relation
 
 if TYPE_CHECKING:
@@ -111,6 +111,34 @@ class Present(Operator):
 
     def denial(self, node: Node, say: "Speaker") -> str:
         return f"{say.value(node.args[0])} is missing"
+
+
+form(
+    "condition",
+    "value_or_null value_or_null",
+    {
+        "==": "Equal; with null: the value is missing. Never true of a missing value.",
+        "===": "The same as ==.",
+        "!=": "Not equal, true also where a value is missing; with null: the value is present.",
+        "!==": "The same as !=.",
+    },
+)
+form(
+    "condition",
+    "value value value?",
+    {
+        "<": "Less than, or before; with three operands: between, borders excluded. False of missing values.",
+        "<=": "At most, or not after; with three operands: between, borders included. False of missing values.",
+    },
+)
+form(
+    "condition",
+    "value value",
+    {
+        ">": "More than, or after. False of missing values.",
+        ">=": "At least, or not before. False of missing values.",
+    },
+)
 
 
 @reads("==", "===", "!=", "!==")

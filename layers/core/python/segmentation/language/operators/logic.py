@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..problems import step
 from ..tree import CONDITION, Node
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
@@ -106,6 +106,18 @@ class Truth(Operator):
 
     def denial(self, node: Node, say: "Speaker") -> str:
         return f"{say.value(node.args[0])} is not true{say.missing(node.args[0])}"
+
+
+form("condition", "condition+", {"and": "Every condition holds.", "or": "At least one condition holds."})
+form(
+    "condition",
+    "condition",
+    {
+        "!": "The condition does not hold; true where what it reads is missing.",
+        "!!": "The condition itself.",
+        "not": "The same as !, as jsonlogic-py writes it.",
+    },
+)
 
 
 @reads("and", "or")

@@ -6,7 +6,7 @@ from ..problems import step
 from ..sqltext import literal
 from ..tree import CONDITION, Node
 from ..types import ELEMENT, Type
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 from .segments import read_segment
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ class OneOf(Operator):
         value = node.args[0]
         listed = say.listed(Type(value.type), node.value)
         return f"{say.value(value)} is not one of {listed}{say.missing(value)}"
+
+
+form(
+    "condition",
+    "value container",
+    {"in": "One of a list, part of a text, element of an array, or member of a segment."},
+)
 
 
 @reads("in")

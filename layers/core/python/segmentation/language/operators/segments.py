@@ -7,7 +7,7 @@ from ..problems import did_you_mean
 from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
-from .base import Bound, Closure, Operator, operator, reads
+from .base import Bound, Closure, Operator, form, operator, reads
 from .phrases import Relation
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ def read_segment(checker: "Checker", item: Any, pointer: str) -> Node | None:
         hint = did_you_mean(item, checker.segments)
         return checker.report(pointer, "unknown-segment", f"the audience has no segment {item!r}{hint}")
     return Node("in_segment", CONDITION, value=item)
+
+
+form("value", "seed", {"bucket": "The profile's share under a seed: from 0 up to, not including, 100."})
 
 
 @reads("bucket")

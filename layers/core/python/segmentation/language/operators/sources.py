@@ -6,7 +6,7 @@ from ..problems import did_you_mean
 from ..sqltext import literal
 from ..tree import Node
 from ..types import Type
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
@@ -94,6 +94,14 @@ class Element(Operator):
 
     def sentence(self, node: Node, say: "Speaker") -> str:
         return say.element
+
+
+form(
+    "value",
+    "path",
+    {"var": 'A column of the profile (attributes.NAME); in a filter one of the event; in an array "".'},
+)
+form("events", "events_path", {"var": "The profile's events of a behavior (behaviors.NAME)."})
 
 
 @reads("var")

@@ -8,7 +8,7 @@ from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
 from ..values import simple_lower, simple_upper
-from .base import Closure, NotLowered, Operator, operator, reads
+from .base import Closure, NotLowered, Operator, form, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
@@ -170,6 +170,19 @@ class Upper(CaseMapping):
 
     name = "upper"
     mapping = staticmethod(simple_upper)
+
+
+form(
+    "condition",
+    "value value",
+    {"starts_with": "The text begins with another one.", "ends_with": "The text ends with another one."},
+)
+form("condition", "value pattern", {"matches": "The pattern occurs in the text."})
+form(
+    "value",
+    "value",
+    {"lower": "The text in lower case, code point by code point.", "upper": "The text in upper case."},
+)
 
 
 @reads("starts_with", "ends_with")

@@ -6,7 +6,7 @@ from ..problems import did_you_mean, step
 from ..times import LONGEST, PHRASES, Window, local_date, parse_duration
 from ..tree import CONDITION, Node
 from ..types import Type
-from .base import Closure, Operator, operator, reads
+from .base import Closure, Operator, form, operator, reads
 
 if TYPE_CHECKING:
     from ..check import Checker, Scope
@@ -80,6 +80,19 @@ class InWindow(Operator):
     def denial(self, node: Node, say: "Speaker") -> str:
         moment = node.args[0]
         return f"{say.value(moment)} is not {say.window(node.value)}{say.missing(moment)}"
+
+
+form(
+    "condition",
+    "value duration duration?",
+    {"within": "In the last 30d; with two durations from the first to the second ago."},
+)
+form(
+    "condition",
+    "value duration",
+    {"older_than": "At least so long ago.", "within_next": "In the coming time."},
+)
+form("condition", "value period", {"during": "In a calendar period of the audience's time zone."})
 
 
 @reads("within", "older_than", "within_next", "during")
