@@ -17,6 +17,7 @@ from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.language import RuleSet, Schema, Type
 from segmentation.language.evaluate import Compiler, Evaluation, History, Row
 from segmentation.language.index import Index
+from segmentation.language.partitions import Partitions, borders
 from segmentation.language.sql import members_query
 from segmentation.language.times import zone
 from segmentation.language.values import parse_time, parse_value
@@ -223,6 +224,8 @@ class Tables:
             {"profile_key": p.key, **_cells(schema.attributes, typed_attributes(schema, p))} for p in profiles
         ]
         self.profiles = athena.table(columns, rows)
+        times = [row.time for p in profiles for b in schema.behaviors for row in typed_rows(schema, p, b)]
+        self.partitions = Partitions(borders("day", min(times, default=0), max(times, default=0)))
         self.behaviors = {b: self._behavior(schema, profiles, b) for b in schema.behaviors}
         members = [{"profile_key": p.key, "segment": name} for p in profiles for name in p.lists]
         self.lists = athena.table({"profile_key": pa.string(), "segment": pa.string()}, members)
@@ -230,17 +233,26 @@ class Tables:
     def _behavior(self, schema: Schema, profiles: Sequence[Profile], behavior: str) -> str:
         types = schema.behaviors[behavior]
         columns: dict[str, Any] = {"profile_key": pa.string(), "event_id": pa.string(), "time": pa.int64()}
-        columns |= {n: _ARROW[t] for n, t in types.items()}
+        columns |= {"period": pa.date32(), **{n: _ARROW[t] for n, t in types.items()}}
         rows = [
-            {"profile_key": p.key, "event_id": row.id or None, "time": row.time, **_cells(types, row.columns)}
+            {
+                "profile_key": p.key,
+                "event_id": row.id or None,
+                "time": row.time,
+                "period": dt.date.fromisoformat(self.partitions.of(row.time)),
+                **_cells(types, row.columns),
+            }
             for p in profiles
             for row in typed_rows(schema, p, behavior)
         ]
         return self._athena.table(columns, rows)
 
-    def members(self, rule_set: RuleSet, now: int) -> Members:
-        """All batch and list segments of a rule set, by one query."""
-        sql = members_query(rule_set, self.profiles, self.behaviors, now, lists_table=self.lists)
+    def members(self, rule_set: RuleSet, now: int, partitioned: bool = False) -> Members:
+        """All batch and list segments of a rule set, by one query; it may know how events are divided by time."""
+        partitions = dict.fromkeys(self.behaviors, self.partitions) if partitioned else None
+        sql = members_query(
+            rule_set, self.profiles, self.behaviors, now, lists_table=self.lists, partitions=partitions
+        )
         found: dict[str, set[str]] = {s.id: set() for s in rule_set.of_kind("batch", "list")}
         for key, names in self._athena.run(sql):
             assert names == sorted(names), "segments are sorted"

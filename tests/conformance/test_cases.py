@@ -69,10 +69,11 @@ def test_visitor(suite: Suite, lead: int) -> None:
 
 
 @pytest.mark.parametrize("suite", NAMED)
-def test_sql(suite: Suite, athena: Athena) -> None:
+@pytest.mark.parametrize("partitioned", [False, True], ids=["whole", "partitioned"])
+def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
     tables = Tables(athena, suite.schema, suite.profiles)
     for now, rules, cases in rule_sets(suite, "batch"):
-        assert_members("SQL", suite, cases, tables.members(rules, now))
+        assert_members("SQL", suite, cases, tables.members(rules, now, partitioned))
 
 
 def test_oracle() -> None:
