@@ -23,7 +23,7 @@ from .codec import plain_node
 from .layers import Literals, arrange, lay_out
 from .literals import Form, Key, form_of
 from .tables import Budget, Table, bitmap
-from .variables import Dependencies, Readers
+from .variables import Dependencies, Readers, latest_of
 
 FORMAT = 1
 """The format of artifacts that this code writes and reads."""
@@ -155,9 +155,10 @@ def _describe(
     described = []
     for key in numbers:
         depends = Dependencies(key.node, key.kind == "age")
-        default = None if depends.has_key else readers.of(key, ())(blank)[0]
+        default = None if depends.has_key else readers.of(key, ())(blank)[0][0]
         defaults.append(default)
         read = sorted(depends.bases, key=lambda base: [base.behavior, *map(canonical, base.where)])
+        latest = latest_of(key)
         described.append(
             {
                 "kind": key.kind,
@@ -167,7 +168,7 @@ def _describe(
                 "segments": sorted(depends.segments),
                 "bases": [bases.setdefault(base, len(bases)) for base in read],
                 "key": depends.has_key,
-                "timed": depends.is_timed,
+                "latest": [latest.seconds, latest.function, latest.column] if latest else None,
             }
         )
     return defaults, described, [[base.behavior, [plain_node(n) for n in base.where]] for base in bases]

@@ -1,6 +1,7 @@
 """The evaluator: an index over the rules of an audience, and what it holds of one profile."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import compress
 from typing import Any
@@ -14,7 +15,7 @@ from .compiled import Compiled, blank_evaluation, compile_rules
 from .layers import Layer
 from .literals import Key
 from .tables import Budget, Table
-from .variables import NEVER, Reader, Readers
+from .variables import NEVER, TRACKS, Reader, Readers, Reading, Track, bundle
 
 _DIGITS = bytes(48) + bytes([0, 1]) + bytes(206)
 _FEW = 64
@@ -28,13 +29,14 @@ class State:
     though nothing happens (`NEVER` if there is none).
     """
 
-    __slots__ = ("_heap", "_inside", "_literals", "_results", "_until", "_values", "result")
+    __slots__ = ("_heap", "_inside", "_literals", "_results", "_tracks", "_until", "_values", "result")
 
     def __init__(self, literals: int, results: list[int], inside: set[str], result: int) -> None:
         self._literals = literals
         self._results = results
         self._inside = inside
         self._values: dict[int, Value] = {}
+        self._tracks: dict[int, Track] = {}
         self._until: dict[int, int] = {}
         self._heap: list[tuple[int, int]] = []
         self.result = result
@@ -48,29 +50,36 @@ class State:
         return heap[0][0] if heap else NEVER
 
 
+@dataclass(slots=True)
 class _Variable:
-    """A variable at run time; its tree is read and compiled when it is first needed."""
+    """A variable's value that changes nothing, and what the others change."""
 
-    __slots__ = ("_data", "_readers", "cache", "default", "number", "reader", "table")
+    number: int
+    default: Value
+    table: Table
+    cache: dict[Value, int]
 
-    def __init__(self, number: int, data: dict[str, Any], readers: Readers, table: Table) -> None:
+
+class _Unit:
+    """Variables that are read together."""
+
+    __slots__ = ("number", "read", "variables")
+
+    def __init__(self, number: int, variables: list[_Variable], read: Reader) -> None:
         self.number = number
-        self._data = data
-        self._readers = readers
-        self.default: Value = data["default"]
-        self.table = table
-        self.cache = table.cache
-        self.reader: Reader = self._first
+        self.variables = variables
+        self.read = read
 
-    @property
-    def is_attribute(self) -> bool:
-        """Whether this is an attribute as it stands."""
-        return bool(self._data["kind"] != "age" and self._data["node"][0] == "attribute")
+    @classmethod
+    def later(cls, number: int, variable: _Variable, data: dict[str, Any], readers: Readers) -> "_Unit":
+        """One variable; its tree is read and compiled when it is first needed."""
 
-    def _first(self, evaluation: Evaluation) -> tuple[Value, int]:
-        key = Key(self._data["kind"], read_node(self._data["node"]))
-        self.reader = self._readers.of(key, self.table.cuts)
-        return self.reader(evaluation)
+        def first(evaluation: Evaluation) -> Reading:
+            unit.read = readers.of(Key(data["kind"], read_node(data["node"])), variable.table.cuts)
+            return unit.read(evaluation)
+
+        unit = cls(number, [variable], first)
+        return unit
 
 
 class Index:
@@ -95,34 +104,41 @@ class Index:
         )
         self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
         self._by_value = {base: number for number, base in enumerate(self.bases)}
-        self._variables = [
-            _Variable(
-                number,
-                entry,
-                readers,
-                Table(entry["table"], compiled.positions, entry["default"], self.budget),
-            )
-            for number, entry in enumerate(data["variables"])
-        ]
-        self._plain: dict[str, list[_Variable]] = {}
-        self._attributes: dict[str, list[_Variable]] = {}
-        self._segments: dict[str, list[_Variable]] = {}
-        self._of_base: list[list[_Variable]] = [[] for _ in self.bases]
-        self._keyed: list[_Variable] = []
-        for variable, entry in zip(self._variables, data["variables"], strict=True):
-            for name in entry["attributes"]:
-                (self._plain if variable.is_attribute else self._attributes).setdefault(name, []).append(
-                    variable
-                )
-            for name in entry["segments"]:
-                self._segments.setdefault(name, []).append(variable)
-            for base in entry["bases"]:
-                self._of_base[base].append(variable)
-            if entry["key"]:
-                self._keyed.append(variable)
+        self._units: list[_Unit] = []
+        self._plain: dict[str, list[_Unit]] = {}
+        self._attributes: dict[str, list[_Unit]] = {}
+        self._segments: dict[str, list[_Unit]] = {}
+        self._of_base: list[list[_Unit]] = [[] for _ in self.bases]
+        self._keyed: list[_Unit] = []
+        self._make_units(data["variables"], readers)
         self._read = frozenset(self._plain) | frozenset(self._attributes)
         self._blank = State(int(data["start"], 16), [0] * len(self._layers), set(), 0)
         self._settle(self._blank, blank_evaluation(self._zone))
+
+    def _make_units(self, entries: Sequence[dict[str, Any]], readers: Readers) -> None:
+        bundles: dict[int, list[tuple[_Variable, list[Any]]]] = {}
+        for number, entry in enumerate(entries):
+            default = entry["default"]
+            table = Table(entry["table"], self.compiled.positions, default, self.budget)
+            variable = _Variable(number, default, table, table.cache)
+            if entry["latest"]:
+                bundles.setdefault(entry["bases"][0], []).append((variable, entry["latest"]))
+                continue
+            unit = _Unit.later(len(self._units), variable, entry, readers)
+            self._units.append(unit)
+            is_plain = entry["kind"] != "age" and entry["node"][0] == "attribute"
+            for name in entry["attributes"]:
+                (self._plain if is_plain else self._attributes).setdefault(name, []).append(unit)
+            for name in entry["segments"]:
+                self._segments.setdefault(name, []).append(unit)
+            for base in entry["bases"]:
+                self._of_base[base].append(unit)
+            if entry["key"]:
+                self._keyed.append(unit)
+        for base, found in bundles.items():
+            reader = bundle(self.bases[base], [(s, function, column) for _, (s, function, column) in found])
+            self._units.append(_Unit(len(self._units), [variable for variable, _ in found], reader))
+            self._of_base[base].append(self._units[-1])
 
     @classmethod
     def compile(cls, rules: Iterable[tuple[str, Node]], time_zone: str, version: str = "") -> "Index":
@@ -161,12 +177,14 @@ class Index:
         values = state._values
         values.update(blank._values)
         evaluation.segments |= state._inside
-        touched: list[_Variable] = [*self._keyed]
+        evaluation.memo[TRACKS] = state._tracks
+        touched: list[_Unit] = [*self._keyed]
         for name in self._read if attributes is None else self._read.intersection(attributes):
             value = evaluation.attribute(name)
             if value is None:
                 continue
-            for variable in self._plain.get(name, ()):
+            for unit in self._plain.get(name, ()):
+                variable = unit.variables[0]
                 values[variable.number] = value
                 bits = variable.cache.get(value)
                 literals ^= variable.table.delta(value) if bits is None else bits
@@ -198,12 +216,15 @@ class Index:
         `segments` as for `start`.
         """
         evaluation.segments |= state._inside
-        touched: list[_Variable] = []
+        evaluation.memo[TRACKS] = state._tracks
+        touched: list[_Unit] = []
         for name in attributes:
             touched += self._plain.get(name, ())
             touched += self._attributes.get(name, ())
         for base in bases:
-            touched += self._of_base[self._number_of(base)]
+            number = self._number_of(base)
+            state._tracks.pop(id(self.bases[number]), None)
+            touched += self._of_base[number]
         for name in segments:
             touched += self._segments.get(name, ())
         if state.due <= evaluation.now:
@@ -211,7 +232,7 @@ class Index:
             while heap and heap[0][0] <= now:
                 moment, number = heappop(heap)
                 if until.get(number) == moment:
-                    touched.append(self._variables[number])
+                    touched.append(self._units[number])
         before = state._literals
         self._refresh(state, evaluation, touched)
         if state._literals != before:
@@ -244,30 +265,32 @@ class Index:
         number = self._base_numbers.get(id(base))
         return self._by_value[base] if number is None else number
 
-    def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Variable]) -> None:
+    def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Unit]) -> None:
         """Read variables again, and turn the literals that their values turn."""
-        literals, values, moments = state._literals, state._values, state._until
-        for variable in touched:
-            number, default = variable.number, variable.default
-            value, until = variable.reader(evaluation)
+        literals, held, moments = state._literals, state._values, state._until
+        for unit in touched:
+            values, until = unit.read(evaluation)
+            number = unit.number
             if until != NEVER:
                 if moments.get(number) != until:
                     moments[number] = until
                     heappush(state._heap, (until, number))
             elif number in moments:
                 del moments[number]
-            old = values.get(number, default)
-            if value == old:
-                continue
-            if value == default:
-                del values[number]
-            else:
-                values[number] = value
-                bits = variable.cache.get(value)
-                literals ^= variable.table.delta(value) if bits is None else bits
-            if old != default:
-                bits = variable.cache.get(old)
-                literals ^= variable.table.delta(old) if bits is None else bits
+            for variable, value in zip(unit.variables, values, strict=True):
+                default = variable.default
+                old = held.get(variable.number, default)
+                if value == old:
+                    continue
+                if value == default:
+                    del held[variable.number]
+                else:
+                    held[variable.number] = value
+                    bits = variable.cache.get(value)
+                    literals ^= variable.table.delta(value) if bits is None else bits
+                if old != default:
+                    bits = variable.cache.get(old)
+                    literals ^= variable.table.delta(old) if bits is None else bits
         state._literals = literals
 
     def _settle(self, state: State, evaluation: Evaluation) -> None:

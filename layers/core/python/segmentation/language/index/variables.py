@@ -1,11 +1,13 @@
 """Variables: what a literal tests, how it is read of a profile, and until when its value stands.
 
-A variable is read as `(value, until)`: its value now, and the moment from which on it may be another one
-though nothing happens. A count in a sliding window, for one, stands until its oldest event drops out.
+Variables are read as `(values, until)`: of one or of several at once the values now, and the moment from
+which on they may be others though nothing happens. A count in a sliding window, for one, stands until its
+oldest event drops out.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +21,7 @@ from .literals import Key
 NEVER = 1 << 62
 """A moment that does not come."""
 
-Reading = tuple[Value, int]
+Reading = tuple[Sequence[Value], int]
 Reader = Callable[[Evaluation], Reading]
 
 _micros = lru_cache(maxsize=65_536)(micros)
@@ -56,6 +58,28 @@ class Dependencies:
                 self.bases.update(base_of(one)[0] for one in node.value.events.selections())
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A figure over the last `seconds` of a base: what most rules ask of behaviors, and read in bundles."""
+
+    base: Base
+    seconds: int
+    function: str
+    column: str | None
+
+
+def latest_of(key: Key) -> Latest | None:
+    """A variable as a figure over the last seconds of a base, if it is one."""
+    aggregate = key.node.value
+    if key.kind != "value" or not isinstance(aggregate, Aggregate):
+        return None
+    selection = aggregate.events
+    base, moving = base_of(selection)
+    if moving or selection.follows or not selection.windows or not all(w.ends_now for w in selection.windows):
+        return None
+    return Latest(base, min(w.longest for w in selection.windows), aggregate.function, aggregate.column)
+
+
 class Readers:
     """Makes the readers of an index's variables."""
 
@@ -68,26 +92,24 @@ class Readers:
         return self._bases.setdefault(base, base)
 
     def of(self, key: Key, cuts: Sequence[int]) -> Reader:
-        """The reader of a variable; `cuts` are the ages at which a literal on it turns."""
+        """The reader of one variable; `cuts` are the ages at which a literal on it turns."""
         node = key.node
         if key.kind == "age":
             return self._age(node, cuts)
         if node.op == "attribute":
             name = node.value
-            return lambda evaluation: (evaluation.attribute(name), NEVER)
+            return lambda evaluation: ((evaluation.attribute(name),), NEVER)
         if node.op == "in_segment":
             segment = node.value
-            return lambda evaluation: (True if segment in evaluation.segments else None, NEVER)
-        if isinstance(node.value, Aggregate):
-            reader = self._aggregate(node.value)
-            if reader is not None:
-                return reader
+            return lambda evaluation: ((True if segment in evaluation.segments else None,), NEVER)
+        latest = latest_of(key)
+        if latest is not None:
+            return bundle(self.base(latest.base), [(latest.seconds, latest.function, latest.column)])
         value_of = self.compiler.compile(node)
-        depends = Dependencies(node, is_age=False)
-        if not depends.is_timed:
-            return lambda evaluation: (value_of(evaluation, None), NEVER)
+        if not Dependencies(node, is_age=False).is_timed:
+            return lambda evaluation: ((value_of(evaluation, None),), NEVER)
         moments = moments_of([node], self.compiler)
-        return lambda evaluation: (value_of(evaluation, None), min(moments(evaluation), default=NEVER))
+        return lambda evaluation: ((value_of(evaluation, None),), min(moments(evaluation), default=NEVER))
 
     def _age(self, node: Node, cuts: Sequence[int]) -> Reader:
         moment_of = self.compiler.compile(node)
@@ -97,81 +119,63 @@ class Readers:
             until = NEVER if inner is None else min(inner(evaluation), default=NEVER)
             moment = moment_of(evaluation, None)
             if moment is None:
-                return None, until
+                return (None,), until
             age = evaluation.now - moment
             coming = bisect_right(cuts, age)
             if coming < len(cuts):
                 until = min(until, moment + cuts[coming])
-            return age, until
-
-        return read
-
-    def _aggregate(self, aggregate: Aggregate) -> Reader | None:
-        """A reader for what most rules ask: a figure over the events of sliding windows."""
-        selection = aggregate.events
-        base, moving = base_of(selection)
-        if (
-            moving
-            or selection.follows
-            or any(w.kind not in ("within", "older_than") for w in selection.windows)
-        ):
-            return None
-        base = self.base(base)
-        longest = min((w.longest for w in selection.windows if w.kind == "within"), default=None)
-        shortest = max((w.shortest for w in selection.windows), default=0)
-        if longest is not None and shortest == 0:
-            return _latest(base, longest, aggregate)
-        figure = _figure(aggregate)
-
-        def read(evaluation: Evaluation) -> Reading:
-            track = track_of(evaluation, base)
-            times = track.times
-            last = bisect_right(times, evaluation.now - shortest)
-            until = times[last] + shortest if last < len(times) else NEVER
-            first = 0
-            if longest is not None:
-                first = bisect_right(times, evaluation.now - longest)
-                if first < len(times):  # the next event to leave
-                    until = min(until, times[first] + longest)
-            return figure(track, min(first, last), last), until
+            return (age,), until
 
         return read
 
 
-def _latest(base: Base, longest: int, aggregate: Aggregate) -> Reader:
-    """A figure over the last so many seconds."""
-    figure = None if aggregate.function == "count" else _figure(aggregate)
+def bundle(base: Base, figures: Sequence[tuple[int, str, str | None]]) -> Reader:
+    """The reader of several figures `(seconds, function, column)` over one base, in that order.
+
+    They look at the events together: a count is the distance of two places in the order of time.
+    """
     name = id(base)
+    parts = [
+        (seconds, None if function == "count" else _figure(function, column or ""))
+        for seconds, function, column in figures
+    ]
 
     def read(evaluation: Evaluation) -> Reading:
-        memo: Any = evaluation.memo
-        track = memo.get(name) or track_of(evaluation, base)
-        times, last = track.times, track.past
-        first = bisect_right(times, evaluation.now - longest)
-        if first == len(times):
-            until = NEVER
-        else:
-            until = times[first] + longest  # the next event to leave, or to come
-            if last < len(times) and times[last] < until:
-                until = times[last]
-        return float(last - first) if figure is None else figure(track, first, last), until
+        tracks: dict[int, Track] = evaluation.memo.setdefault(TRACKS, {})
+        track = tracks.get(name)
+        if track is None:
+            track = tracks[name] = Track(evaluation.rows(base))
+        times, now = track.times, evaluation.now
+        count = len(times)
+        past = bisect_right(times, now)
+        until = times[past] if past < count else NEVER
+        values: list[Value] = []
+        for seconds, figure in parts:
+            first = bisect_right(times, now - seconds)
+            if first < count and times[first] + seconds < until:  # the next event to leave
+                until = times[first] + seconds
+            values.append(float(past - first) if figure is None else figure(track, first, past))
+        return values, until
 
     return read
 
 
+TRACKS: Any = "tracks"
+"""Where an evaluation's memo has the tracks of bases, so that a state can hand them on."""
+
+
 class Track:
-    """The events of a base in the order of time, how many are past, and running sums over their columns."""
+    """The events of a base in the order of time, and running sums over their columns."""
 
-    __slots__ = ("_sums", "past", "rows", "times")
+    __slots__ = ("_sums", "rows", "times")
 
-    def __init__(self, rows: Sequence[Row], now: int) -> None:
+    def __init__(self, rows: Sequence[Row]) -> None:
         times = [row.time for row in rows]
         ordered = sorted(times)
         if times != ordered:
             rows = sorted(rows, key=lambda row: row.time)
         self.rows = rows
         self.times = ordered
-        self.past = bisect_right(ordered, now)
         self._sums: dict[str, tuple[list[int], list[int]]] = {}
 
     def sums(self, column: str) -> tuple[list[int], list[int]]:
@@ -188,29 +192,16 @@ class Track:
         return sums
 
 
-def track_of(evaluation: Evaluation, base: Base) -> Track:
-    """The track of a base, made once an evaluation."""
-    memo: dict[Any, Any] = evaluation.memo
-    name = id(base)
-    track: Track | None = memo.get(name)
-    if track is None:
-        track = memo[name] = Track(evaluation.rows(base), evaluation.now)
-    return track
-
-
-def _figure(aggregate: Aggregate) -> Callable[[Track, int, int], Value]:
-    """The aggregate over the events from one place of a track up to another."""
-    column = aggregate.column or ""
-    if aggregate.function == "count":
-        return lambda _track, first, last: float(last - first)
-    if aggregate.function == "sum":
+def _figure(function: str, column: str) -> Callable[[Track, int, int], Value]:
+    """An aggregate over the events from one place of a track up to another."""
+    if function == "sum":
 
         def total(track: Track, first: int, last: int) -> float:
             totals, _ = track.sums(column)
             return (totals[last] - totals[first]) / MICRO
 
         return total
-    if aggregate.function == "avg":
+    if function == "avg":
 
         def average(track: Track, first: int, last: int) -> float | None:
             totals, counts = track.sums(column)
@@ -218,7 +209,7 @@ def _figure(aggregate: Aggregate) -> Callable[[Track, int, int], Value]:
             return (totals[last] - totals[first]) / MICRO / count if count else None
 
         return average
-    of_rows = FIGURES[aggregate.function]
+    of_rows = FIGURES[function]
 
     def over_rows(track: Track, first: int, last: int) -> Value:
         found: Value = of_rows(list(track.rows[first:last]), column)
