@@ -10,7 +10,7 @@ def to_spark(sql: str) -> str:
     return tree.transform(_respell).sql(dialect="spark")
 
 
-def _respell(node: exp.Expression) -> exp.Expression:
+def _respell(node: exp.Expr) -> exp.Expr:
     match node:
         case exp.Anonymous() if node.name.lower() == "infinity":
             return sqlglot.parse_one("CAST('Infinity' AS DOUBLE)", read="spark")
