@@ -27,7 +27,7 @@ from .membership import Flip
 MOST_EVENTS = 1_000
 """Events kept for a term that needs the events themselves; beyond that the oldest go (decision 12)."""
 MOST_IDS = 2_000
-"""Event ids remembered to drop duplicates, the latest by event time."""
+"""Event ids remembered to drop duplicates, the latest accepted."""
 SHORTEST_MEMORY = 7 * 86_400
 """Seconds for which event ids are remembered at the least (decision 8)."""
 MOST_MOMENTS = 64
@@ -74,7 +74,7 @@ class Change:
 class Visitor:
     """The state of one visitor.
 
-    `rows`: term id -> events, oldest first. `seen`: event id hash -> event time. `members`: real-time
+    `rows`: term id -> events, oldest first. `seen`: event id hash -> when it was accepted. `members`: real-time
     segments at the last evaluation. `flips`: what will change by itself, by moment. `recheck`: the moment
     from which on flips are no longer known, `None` if they all are.
     """
@@ -136,6 +136,7 @@ class Program:
         self.zone = zone(rule_set.schema.time_zone)
         self.segments: tuple[Segment, ...] = rule_set.of_kind("realtime")
         self.versions = {segment.id: segment.version for segment in self.segments}
+        self.names = frozenset(self.versions)
         rules = [(segment.id, segment.rule) for segment in self.segments if segment.rule is not None]
         self.index = Index.compile(rules, rule_set.schema.time_zone, rule_set.version)
         self.terms = _terms(rule for _, rule in rules)
@@ -221,7 +222,7 @@ def evaluate(
     view = batch or BatchView()
     known = _Known(program, state.rows, view)
 
-    outside = view.segments - program.versions.keys()
+    outside = view.segments - program.names
 
     def at(moment: int) -> Evaluation:
         return Evaluation(known, key, moment, program.zone, outside)
@@ -286,7 +287,8 @@ def _take_in(
         name = _short_id(event)
         if name in seen:
             continue
-        seen[name] = event.time
+        # From its acceptance on, not from its own time: a late event may come twice as well.
+        seen[name] = max(event.time, now)
         accepted.append(event)
         schema = program.schema.behaviors.get(event.behavior, {})
         typed = {column: parse_value(type_, event.columns.get(column)) for column, type_ in schema.items()}
