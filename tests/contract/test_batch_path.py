@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from segmentation.adapters.athena import AthenaWarehouse
+from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.published import Published
@@ -85,7 +86,12 @@ class Batch:
 
     def build(self) -> dict[str, Any]:
         use_case = BuildAudience(
-            self.warehouse, self.lake, StaticRuleSets({"shop": self.rules}), self.clock, self.next_suffix
+            self.warehouse,
+            self.lake,
+            StaticRuleSets({"shop": self.rules}),
+            self.clock,
+            self.next_suffix,
+            GlueLakeCatalog(self.cloud.client("glue"), self.database, "lake"),
         )
         return use_case("shop")[0]
 

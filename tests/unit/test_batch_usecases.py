@@ -19,6 +19,7 @@ from tests.fakes import (
     FakeWarehouse,
     FixedClock,
     MemoryLake,
+    MemoryLakeCatalog,
     MemoryProfiles,
     MemoryQueue,
     MemoryTables,
@@ -75,7 +76,7 @@ class Batch:
         def suffix() -> str:
             return f"{next(numbers):04x}"
 
-        self.build = BuildAudience(self.warehouse, self.lake, sets, self.clock, suffix)
+        self.build = BuildAudience(self.warehouse, self.lake, sets, self.clock, suffix, MemoryLakeCatalog())
         self.materialize = MaterializeSegments(
             self.warehouse, self.lake, sets, self.queue, self.clock, suffix
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,9 +122,10 @@ class Catalog:
             raise
 
     def _partitioned_files(self, table: Table) -> list[str]:
-        """The files of the registered partitions (of all that lie there, where partitions are projected)."""
+        """The files of the registered partitions, or of the projected ones."""
         if table.parameters.get("projection.enabled", "").lower() == "true":
-            return [path for path in self.files(table.location) if _keys_of(path, table)]
+            projection = Projection.of(table)
+            return [path for path in self.files(table.location) if projection.covers(_keys_of(path, table))]
         pages = self.glue.get_paginator("get_partitions").paginate(
             DatabaseName=table.name.database, TableName=table.name.table
         )
@@ -152,6 +155,61 @@ class Catalog:
             for name, kind in types.items()
         )
         return f"SELECT {outputs} FROM {reader}"
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Partitions that are computed from the table's properties, not looked up: days, from one to another."""
+
+    key: str
+    first: dt.date
+    last: dt.date
+
+    @classmethod
+    def of(cls, table: Table) -> Projection:
+        """Read the properties; what else Athena could project is refused."""
+        given = {name: value for name, value in table.parameters.items() if name.startswith("projection.")}
+        if len(table.partition_keys) != 1:
+            raise NotProven("partition projection over several keys")
+        (key,) = table.partition_keys
+        prefix = f"projection.{key}."
+        expected = {
+            "projection.enabled": given["projection.enabled"],
+            f"{prefix}type": "date",
+            f"{prefix}format": "yyyy-MM-dd",
+            f"{prefix}interval": "1",
+            f"{prefix}interval.unit": "DAYS",
+            f"{prefix}range": given.get(f"{prefix}range", ""),
+        }
+        template = table.parameters.get("storage.location.template")
+        if template not in (None, f"{table.location}{key}=${{{key}}}/"):
+            raise NotProven(f"storage.location.template {template}")
+        if other := {name: value for name, value in given.items() if expected.get(name) != value}:
+            raise NotProven(f"partition projection by {other}")
+        bounds = [_bound(text) for text in expected[f"{prefix}range"].split(",")]
+        if len(bounds) != 2:
+            raise QueryFailed("INVALID_TABLE_PROPERTY", f"the range of {key} must have two bounds")
+        return cls(key, *bounds)
+
+    def covers(self, keys: Mapping[str, str] | None) -> bool:
+        """Whether a partition is in the range."""
+        if keys is None:
+            return False
+        try:
+            return self.first <= dt.date.fromisoformat(keys[self.key]) <= self.last
+        except ValueError:
+            return False
+
+
+def _bound(text: str) -> dt.date:
+    """A day, or today and so many days."""
+    relative = re.fullmatch(r"NOW(?:([+-]\d+)DAYS?)?", text.strip())
+    if relative:
+        return dt.datetime.now(dt.UTC).date() + dt.timedelta(days=int(relative[1] or 0))
+    try:
+        return dt.date.fromisoformat(text.strip())
+    except ValueError:
+        raise NotProven(f"the projection bound {text}") from None
 
 
 def _reader(table: Table, files: Sequence[str], types: Mapping[str, str]) -> str:

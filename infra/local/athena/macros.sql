@@ -149,8 +149,10 @@ CREATE MACRO trino_subscript(a, i) AS a[CASE
     WHEN i < 0 THEN CAST('«INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i || '»' AS BIGINT)
     WHEN i > len(a) THEN CAST('«INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: ' || i || ' > ' || len(a) || '»' AS BIGINT)
     ELSE i END];
-CREATE MACRO trino_element_at(a, i) AS a[CASE
-    WHEN i = 0 THEN CAST('«INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1»' AS BIGINT) ELSE i END];
+-- Of a map, NULL for a key that is not there.
+CREATE MACRO trino_element_at
+    (m MAP(VARCHAR, VARCHAR), k VARCHAR) AS m[k],
+    (a, i) AS a[CASE WHEN i = 0 THEN CAST('«INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1»' AS BIGINT) ELSE i END];
 CREATE MACRO trino_array_sort(a) AS list_sort(a, 'ASC', 'NULLS LAST');
 CREATE MACRO trino_array_distinct(a) AS list_filter(a, lambda x, i: list_position(a, x) = i);
 CREATE MACRO trino_array_except(a, b) AS CASE WHEN b IS NULL THEN NULL

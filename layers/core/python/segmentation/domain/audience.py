@@ -16,7 +16,7 @@ DATABASE = re.compile(r"[a-z0-9_]{3,128}")
 """What databases and tables of the events endpoint may be called."""
 
 
-_RESERVED = ("profile_key", "event_id", "time", "_profile", "_received", "_raw")
+_RESERVED = ("profile_key", "event_id", "time", "streamed")
 """Columns of built and archived behavior tables that are not declared."""
 
 
@@ -30,6 +30,18 @@ class Visibility(StrEnum):
     CLEAR = "clear"
     PII = "pii"
     BLOCKED = "blocked"
+
+
+class Source(StrEnum):
+    """Where the rows of a behavior come from in batch.
+
+    `table`: a raw table. `events`: the visitor events that were accepted. `both`: an event that stands in both
+    counts once, by its id.
+    """
+
+    TABLE = "table"
+    EVENTS = "events"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,8 @@ class Lookup:
 @dataclass(frozen=True, slots=True)
 class Behavior:
     """A raw table of events. `id` columns, joined with `-`, identify an event; `time_from` is the lookup
-    table that `time` comes from, where it is not the behavior's own."""
+    table that `time` comes from, where it is not the behavior's own. Without a table (`source`) its names
+    are empty."""
 
     name: str
     table: str
@@ -77,6 +90,7 @@ class Behavior:
     lookups: tuple[Lookup, ...]
     columns: tuple[Column, ...]
     time_from: str | None = None
+    source: Source = Source.TABLE
 
     def types(self) -> dict[str, Type]:
         """The declared columns."""
@@ -221,7 +235,12 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
 def _behavior(name: str, node: Node, zone: str) -> Behavior:
     if not DATABASE.fullmatch(name):
         node.found.add(node.pointer, "name", "a behavior's name is 3 to 128 of a-z, 0-9 and '_'")
-    node.only("table", "key", "time", "time_from", "time_zone", "id", "lookups", "columns")
+    source = Source(node.one_of("source", set(Source), Source.TABLE))
+    if source is Source.EVENTS:
+        node.only("source", "id", "columns")
+    else:
+        node.only("source", "table", "key", "time", "time_from", "time_zone", "id", "lookups", "columns")
+    has_table = source is not Source.EVENTS
     lookups = []
     for one in node.children("lookups"):
         one.only("table", "key", "on")
@@ -252,19 +271,20 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         _check_source(node, step(node.at("id"), index), column_name)
     return Behavior(
         name=name,
-        table=_source(node, "table"),
-        key=_source(node, "key"),
-        time=_source(node, "time"),
+        table=_source(node, "table") if has_table else "",
+        key=_source(node, "key") if has_table else "",
+        time=_source(node, "time") if has_table else "",
         time_zone=_zone(node, zone),
         id=node.texts("id") if isinstance(node.value.get("id"), list) else (),
         lookups=tuple(lookups),
         columns=columns,
         time_from=time_from,
+        source=source,
     )
 
 
 def _column(parent: Node, name: str, node: Node) -> Column:
-    behavior = "lookups" in parent.value or "time" in parent.value
+    behavior = any(name in parent.value for name in ("lookups", "time", "source"))
     node.only("type", "column", "from") if behavior else node.only("type", "column", "visibility")
     _name(node, node.pointer, name)
     kind = node.text("type")

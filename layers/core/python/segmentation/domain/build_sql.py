@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from segmentation.language.problems import Problem, RuleError, did_you_mean, step
 from segmentation.language.types import Type
 
-from .audience import Audience, Behavior, Column, Visibility
+from .audience import Audience, Behavior, Column, Source, Visibility
+from .event_lake import events_table
 
 Catalog = Mapping[str, Mapping[str, str] | None]
 """Raw tables, each with its columns and their types; `None` for a table that does not exist."""
@@ -125,10 +126,13 @@ def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
 
 
 def raw_tables(audience: Audience) -> list[str]:
-    """Every raw table that the audience reads."""
+    """Every table that the audience is built of: raw ones, and those over the archived events."""
     names = [audience.master_table, *(one.table for one in audience.attributes)]
-    for behavior in audience.behaviors.values():
-        names += [behavior.table, *(lookup.table for lookup in behavior.lookups)]
+    for name, behavior in audience.behaviors.items():
+        if behavior.source is not Source.EVENTS:
+            names += [behavior.table, *(lookup.table for lookup in behavior.lookups)]
+        if behavior.source is not Source.TABLE:
+            names.append(events_table(audience, name).name)
     return list(dict.fromkeys(names))
 
 
@@ -169,6 +173,10 @@ def check_sources(audience: Audience, catalog: Catalog) -> None:
             column(step(f"{pointer}/columns", declared.name), one.table, declared.source, declared.type)
     for name, behavior in audience.behaviors.items():
         pointer = step("/behaviors", name)
+        if behavior.source is not Source.TABLE:
+            table(f"{pointer}/source", events_table(audience, name).name)
+        if behavior.source is Source.EVENTS:
+            continue
         if table(f"{pointer}/table", behavior.table):
             column(f"{pointer}/key", behavior.table, behavior.key, None)
             column(f"{pointer}/time", behavior.time_from or behavior.table, behavior.time, Type.TIMESTAMP)
@@ -279,6 +287,16 @@ def _parse(type_: Type, sql: str, catalog: Catalog, table: str, column: str) -> 
             return _Parsed(f"transform({sql}, x -> {_finite('CAST(x AS double)')})")
     message = f"column {table}.{column} is {kind}, which cannot become a {type_.noun} without guessing"
     raise _Incompatible(f"{message}; declare its own type, or convert it in the raw table")
+
+
+def parse_text(type_: Type, sql: str) -> str:
+    """Text as a value of a type, by the same rules as a raw table's text; a moment must carry its offset."""
+    parsed = _parse(type_, sql, {"t": {"c": "varchar"}}, "t", "c")
+    if parsed.local is None:
+        return parsed.sql
+    return (
+        f"CASE WHEN NOT ({parsed.local}) AND NOT regexp_like({sql}, '{_SECONDS_TEXT}') THEN {parsed.sql} END"
+    )
 
 
 def _finite(sql: str) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmentation.domain.build_sql import behavior_query, check_sources, profiles_query, raw_tables
+from segmentation.domain.build_sql import check_sources, profiles_query, raw_tables
 from segmentation.domain.errors import NotFound
+from segmentation.domain.lake_sql import behavior_rows
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord, instant, pointer_path, stamp, table_name
 from segmentation.domain.run_sql import rows_query
-from segmentation.ports import Clock, Lake, RuleSets, Warehouse
+from segmentation.ports import Clock, Lake, LakeCatalog, RuleSets, Warehouse
+
+from .register_lake import register_lake
 
 logger = logging.getLogger("segmentation.build_audience")
 
@@ -25,6 +28,7 @@ class BuildAudience:
     rule_sets: RuleSets
     clock: Clock
     new_suffix: Callable[[], str]
+    lake_catalog: LakeCatalog
 
     def __call__(self, audience: str | None = None) -> list[dict[str, Any]]:
         """Build one audience, or all of them; the pointers that were committed."""
@@ -33,6 +37,7 @@ class BuildAudience:
     def _build(self, published: Published) -> dict[str, Any]:
         audience, started = published.audience, self.clock.now()
         version = f"{stamp(started)}_{self.new_suffix()}"
+        register_lake(self.lake, self.lake_catalog, audience)
         catalog = {table: self.warehouse.columns(table) for table in raw_tables(audience)}
         check_sources(audience, catalog)
         queries: list[QueryRecord] = []
@@ -41,7 +46,7 @@ class BuildAudience:
         behaviors: dict[str, str] = {}
         for name, behavior in audience.behaviors.items():
             behaviors[name] = table_name(audience.id, version, name)
-            sources[f"behavior_{name}"] = (behaviors[name], behavior_query(behavior, catalog))
+            sources[f"behavior_{name}"] = (behaviors[name], behavior_rows(audience, behavior, catalog))
         for folder, (table, query) in sources.items():
             prefix = f"audiences/{audience.id}/{version}/{folder}/"
             queries.append(create_table(self.warehouse, self.lake, table, prefix, query))

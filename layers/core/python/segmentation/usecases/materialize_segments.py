@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from segmentation.domain.errors import NotBuilt, SegmentationError, Superseded
+from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.domain.published import Published
 from segmentation.domain.run import (
     RunRecord,
@@ -83,7 +84,8 @@ class MaterializeSegments:
         previous = RunRecord.from_document(json.loads(before.data)) if before else None
         attributes = published.published_attributes()
         tables = pointer["tables"]
-        query = members_query(published.rules, tables["profiles"], tables["behaviors"], now, attributes)
+        rules = as_the_stream_saw(published.rules, published.audience)
+        query = members_query(rules, tables["profiles"], tables["behaviors"], now, attributes)
         members, changes = table_name(audience, run, "members"), table_name(audience, run, "changes")
         queries = [
             create_table(self.warehouse, self.lake, members, run_path(audience, run, "members/"), query)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.runtime.settings import BuildSettings, load
 from segmentation.usecases.build_audience import BuildAudience
@@ -24,4 +25,5 @@ def compose(environ: Mapping[str, str]) -> BuildAudience:
         rule_sets=S3RuleSets(lake),
         clock=SystemClock(),
         new_suffix=lambda: secrets.token_hex(2),
+        lake_catalog=GlueLakeCatalog(client("glue"), settings.glue_database, settings.lake_bucket),
     )
