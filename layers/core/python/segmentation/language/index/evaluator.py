@@ -223,7 +223,9 @@ class Index:
             touched += self._attributes.get(name, ())
         for base in bases:
             number = self._number_of(base)
-            state._tracks.pop(id(self.bases[number]), None)
+            track = state._tracks.get(id(self.bases[number]))
+            if track is not None and not track.extend(evaluation.rows(self.bases[number])):
+                del state._tracks[id(self.bases[number])]
             touched += self._of_base[number]
         for name in segments:
             touched += self._segments.get(name, ())
@@ -282,15 +284,21 @@ class Index:
                 old = held.get(variable.number, default)
                 if value == old:
                     continue
+                before = 0
+                if old != default:
+                    cached = variable.cache.get(old)
+                    before = variable.table.delta(old) if cached is None else cached
                 if value == default:
                     del held[variable.number]
-                else:
-                    held[variable.number] = value
-                    bits = variable.cache.get(value)
-                    literals ^= variable.table.delta(value) if bits is None else bits
-                if old != default:
-                    bits = variable.cache.get(old)
-                    literals ^= variable.table.delta(old) if bits is None else bits
+                    literals ^= before
+                    continue
+                held[variable.number] = value
+                bits = variable.cache.get(value)
+                if bits is None:
+                    bits = variable.table.delta(value)
+                # Values between the same two thresholds share one bitmap.
+                if bits is not before:
+                    literals ^= bits ^ before if before else bits
         state._literals = literals
 
     def _settle(self, state: State, evaluation: Evaluation) -> None:

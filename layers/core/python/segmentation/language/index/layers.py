@@ -19,30 +19,34 @@ from .tables import TableDraft, bitmap
 class Layer:
     """Rules without references to each other, and the fold of their literals."""
 
-    __slots__ = ("count", "full", "offset", "slots", "watched")
+    __slots__ = ("count", "first", "full", "offset", "reach", "slots", "watched")
 
     def __init__(self, data: Mapping[str, Any], offset: int) -> None:
         self.offset = offset
         self.count: int = data["count"]
         self.full = ((1 << self.count) - 1) ^ int(data["inverted"], 16)
-        self.slots: list[tuple[int, int, int, list[tuple[int, int]]]] = [
-            (
-                int(present, 16),
-                first[0],
-                (1 << first[1]) - 1,
-                [(strip[0], (1 << strip[1]) - 1) for strip in rest],
-            )
+        strips = [strip for _, *found in data["slots"] for strip in found]
+        self.first: int = min(start for start, _ in strips)
+        self.reach: int = (1 << max(start + length for start, length in strips)) - 1
+        self.slots = [
+            (int(present, 16), *self._place(*first), [self._place(*strip) for strip in rest])
             for present, first, *rest in data["slots"]
         ]
         self.watched = int(data["watched"], 16)
 
+    def _place(self, start: int, length: int) -> tuple[int, int]:
+        """The mask of all of the layer up to the end of a strip, and where the strip begins in it."""
+        return (1 << (start - self.first + length)) - 1, start - self.first
+
     def fold(self, literals: int) -> int:
         """Which rules hold, given which literals do."""
+        own = (literals & self.reach) >> self.first
         failing = 0
-        for present, offset, mask, more in self.slots:
-            clauses = (literals >> offset) & mask
-            for further, narrow in more:
-                clauses |= (literals >> further) & narrow
+        for present, reach, offset, more in self.slots:
+            # Masking comes first, for it is cheaper than shifting, whose cost is that of what it leaves.
+            clauses = (own & reach) >> offset
+            for further, start in more:
+                clauses |= (own & further) >> start
             failing |= clauses ^ present
         result: int = self.full ^ failing
         return result

@@ -178,6 +178,19 @@ class Track:
         self.times = ordered
         self._sums: dict[str, tuple[list[int], list[int]]] = {}
 
+    def extend(self, rows: Sequence[Row]) -> bool:
+        """Take in rows that are the same but for one more, later than all; otherwise `False`."""
+        count = len(self.rows)
+        if len(rows) != count + 1 or rows[:count] != self.rows:
+            return False
+        time = rows[count].time
+        if count and time < self.times[-1]:
+            return False
+        self.rows = rows
+        self.times.append(time)
+        self._sums.clear()
+        return True
+
     def sums(self, column: str) -> tuple[list[int], list[int]]:
         """Before each event: the exact sum so far in millionths, and of how many values."""
         sums = self._sums.get(column)
