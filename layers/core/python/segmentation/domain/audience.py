@@ -2,29 +2,37 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from segmentation.language.check import Checker
+from segmentation.language.normal import normalize
 from segmentation.language.problems import did_you_mean, step
 from segmentation.language.schedule import Schedule, read_schedule
+from segmentation.language.tree import Aggregate
+from segmentation.language.tree import Node as Rule
 from segmentation.language.types import NAME, SEGMENT_ID, Schema, Type
 
 from .checking import Findings, Node
+from .identity import Identity, Normal
 
 DATABASE = re.compile(r"[a-z0-9_]{3,128}")
 """What databases and tables of the events endpoint may be called."""
 
 
-_RESERVED = ("profile_key", "event_id", "time", "streamed")
+_RESERVED = ("profile_key", "event_id", "time", "streamed", "period")
 """Columns of built and archived behavior tables that are not declared."""
+_RESERVED_ATTRIBUTES = ("profile_key", "segments", "joined", "left", "identities", "contested")
+GRAINS = ("none", "year", "month", "day")
+"""By what the events of a behavior are divided in the built audience."""
 
 
 class Visibility(StrEnum):
     """Who may see an attribute.
 
     `clear`: everyone it is exposed to. `pii`: batch rules may read it; it is never published to the
-    profiles store and never leaves. `blocked`: it is not even built.
+    profiles store, never shown in samples and never leaves. `blocked`: it is not even built.
     """
 
     CLEAR = "clear"
@@ -57,13 +65,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class AttributeTable:
-    """A raw table whose columns become attributes. Of several rows of a key, the one with the greatest
-    `latest` column wins; without one (and on ties) the greatest by all declared columns in order."""
+    """A raw table whose columns become attributes: those of the row whose `key` equals the master's column `on`.
+
+    Of several rows the one with the greatest `latest` (or the smallest `earliest`) column wins; without one, and on
+    ties, the greatest by all declared columns in order. `empty_is_missing`: empty text is no value.
+    """
 
     table: str
     key: str
     columns: tuple[Column, ...]
     latest: str | None
+    earliest: str | None = None
+    on: str | None = None
+    empty_is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,11 @@ class Lookup:
 class Behavior:
     """A raw table of events. `id` columns, joined with `-`, identify an event; `time_from` is the lookup
     table that `time` comes from, where it is not the behavior's own. Without a table (`source`) its names
-    are empty."""
+    are empty.
+
+    `identity` names the identity that `key` holds, where that is not the master key. `partition` is one of `GRAINS`.
+    `blocked` columns are declared only to say that they are never kept.
+    """
 
     name: str
     table: str
@@ -91,6 +109,10 @@ class Behavior:
     columns: tuple[Column, ...]
     time_from: str | None = None
     source: Source = Source.TABLE
+    identity: str | None = None
+    partition: str = "month"
+    blocked: frozenset[str] = frozenset()
+    empty_is_missing: bool = False
 
     def types(self) -> dict[str, Type]:
         """The declared columns."""
@@ -112,6 +134,21 @@ class Audience:
     attributes: tuple[AttributeTable, ...]
     behaviors: Mapping[str, Behavior]
     schedule: Schedule | None = None
+    keys: Mapping[str, Identity] = field(default_factory=dict)
+    """Every identity by its name; the master key too."""
+    latest: str | None = None
+    """The master table's column whose greatest value says which of several rows of a key wins."""
+    filter: Rule | None = None
+    """What must hold of a profile's attributes, `blocked` ones too, for it to be in the audience."""
+
+    def key_name(self, column: str, value: str) -> str:
+        """How a profile is named by the value of an identity column: `<column>:<value as it is written>`."""
+        identity = self.keys.get(column)
+        return f"{column}:{value if identity is None else identity.write(value)}"
+
+    def known_identities(self) -> tuple[Identity, ...]:
+        """The identities beside the master key that stand in raw tables, in declared order."""
+        return tuple(one for one in self.keys.values() if one.table is not None)
 
     def columns(self) -> dict[str, Column]:
         """All attributes that are built, by name."""
@@ -169,16 +206,23 @@ def _audience(root: Node) -> Audience:
     time_zone = _zone(root, "UTC")
     master = root.child("master")
     table = key = ""
+    latest = None
     if master is not None:
-        master.only("table", "key")
+        master.only("table", "key", "latest", "filter")
         table, key = _source(master, "table"), _source(master, "key")
-    identities = root.texts("identities", required=True)
-    if key and identities and key not in identities:
+        latest = _source(master, "latest") if "latest" in master.value else None
+    keys = _identities(root, table, key)
+    if key and keys and key not in keys:
         root.found.add(
             root.at("identities"), "identities", f"the master key {key!r} must be one of the identities"
         )
-    for index, identity in enumerate(identities):
-        _name(root, step(root.at("identities"), index), identity)
+    attributes = _attributes(root)
+    behaviors = {name: _behavior(name, node, time_zone) for name, node in root.entries("behaviors")}
+    for name, behavior in behaviors.items():
+        if behavior.identity is not None and getattr(keys.get(behavior.identity), "table", None) is None:
+            known = did_you_mean(behavior.identity, [one.name for one in keys.values() if one.table])
+            message = f"{behavior.identity!r} is no identity that stands in a table{known}"
+            root.found.add(step(step(root.at("behaviors"), name), "identity"), "identity", message)
     return Audience(
         id=identifier,
         name=root.text("name", default=identifier),
@@ -187,11 +231,79 @@ def _audience(root: Node) -> Audience:
         time_zone=time_zone,
         master_table=table,
         master_key=key,
-        identities=identities,
-        attributes=_attributes(root),
-        behaviors={name: _behavior(name, node, time_zone) for name, node in root.entries("behaviors")},
+        identities=tuple(keys),
+        attributes=attributes,
+        behaviors=behaviors,
         schedule=_schedule(root, time_zone),
+        keys=keys,
+        latest=latest,
+        filter=None if master is None else _filter(master, attributes, time_zone),
     )
+
+
+def _identities(root: Node, master_table: str, master_key: str) -> dict[str, Identity]:
+    """Each is a name that events carry, or an object that also says where it stands in the raw tables."""
+    given = root.value.get("identities")
+    if not isinstance(given, list) or not given:
+        what = "is missing" if "identities" not in root.value else "must be a list that is not empty"
+        root.found.add(root.at("identities"), "field", f"'identities' {what}")
+        return {}
+    found: dict[str, Identity] = {}
+    for index, one in enumerate(given):
+        pointer = step(root.at("identities"), index)
+        if isinstance(one, str):
+            _name(root, pointer, one)
+            identity = Identity(one)
+        else:
+            node = Node.of(one, pointer, root.found, "an identity that is no name")
+            if node is None:
+                continue
+            identity = _identity(node, master_table, master_key)
+        if identity.name in found:
+            root.found.add(pointer, "duplicate", f"{identity.name!r} stands here twice")
+        found[identity.name] = identity
+    return found
+
+
+def _identity(node: Node, master_table: str, master_key: str) -> Identity:
+    places = {"table", "key", "column", "latest"}
+    node.only("name", "normalize", "visibility", *sorted(places))
+    name = node.text("name")
+    if name:
+        _name(node, node.at("name"), name)
+    if name == master_key and set(node.value) != {"name"}:
+        message = "the master key is written as it is; give its name alone"
+        node.found.add(node.pointer, "identities", message)
+        return Identity(name)
+    has_table = bool(places & set(node.value))
+    return Identity(
+        name=name,
+        table=(_source(node, "table") if "table" in node.value else master_table) if has_table else None,
+        key=_source(node, "key") if "key" in node.value else master_key,
+        column=_source(node, "column") if "column" in node.value else name,
+        latest=_source(node, "latest") if "latest" in node.value else None,
+        normal=Normal(node.one_of("normalize", set(Normal), Normal.EXACT)),
+        hashed=node.one_of("visibility", {Visibility.CLEAR, Visibility.PII}, Visibility.CLEAR)
+        == Visibility.PII,
+    )
+
+
+def _filter(master: Node, attributes: tuple[AttributeTable, ...], time_zone: str) -> Rule | None:
+    """A rule over attributes alone: it must mean the same whenever the audience is built."""
+    if "filter" not in master.value:
+        return None
+    types = {column.name: column.type for table in attributes for column in table.columns}
+    checker = Checker(Schema(types, {}, time_zone), ())
+    rule = checker.rule(master.value["filter"], master.at("filter"))
+    if rule is not None and any(
+        one.op in ("in_window", "in_segment") or isinstance(one.value, Aggregate) for one in rule.walk()
+    ):
+        message = (
+            "a filter reads attributes alone: no segments, no behaviors, and no windows, which move with time"
+        )
+        checker.report(master.at("filter"), "filter", message)
+    master.found.problems.extend(checker.problems)
+    return None if rule is None or checker.problems else normalize(rule)
 
 
 def _schedule(root: Node, time_zone: str) -> Schedule | None:
@@ -210,14 +322,14 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
     tables: list[AttributeTable] = []
     where: dict[str, str] = {}
     for node in root.children("attributes"):
-        node.only("table", "key", "columns", "latest")
+        node.only("table", "key", "on", "columns", "latest", "earliest", "empty")
         columns = tuple(_column(node, name, one) for name, one in node.entries("columns"))
         for column in columns:
             pointer = step(node.at("columns"), column.name)
             if column.name in where:
                 message = f"attribute {column.name!r} is declared twice, first at {where[column.name]}"
                 node.found.add(pointer, "duplicate", message)
-            elif column.name.lower() in ("profile_key", "segments", "joined", "left"):
+            elif column.name.lower() in _RESERVED_ATTRIBUTES:
                 node.found.add(
                     pointer, "reserved", f"{column.name!r} is a name of the built table; choose another"
                 )
@@ -227,9 +339,22 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
                 )
                 node.found.add(pointer, "duplicate", message)
             where[column.name] = pointer
-        latest = _source(node, "latest") if "latest" in node.value else None
-        tables.append(AttributeTable(_source(node, "table"), _source(node, "key"), columns, latest))
+        latest, earliest, on = (
+            _source(node, name) if name in node.value else None for name in ("latest", "earliest", "on")
+        )
+        if latest and earliest:
+            node.found.add(
+                node.at("earliest"), "field", "either the latest row wins or the earliest; give one of them"
+            )
+        table, key = _source(node, "table"), _source(node, "key")
+        tables.append(AttributeTable(table, key, columns, latest, earliest, on, _empty_is_missing(node)))
     return tuple(tables)
+
+
+_BEHAVIOR = (
+    *("source", "table", "key", "identity", "time", "time_from", "time_zone", "id", "lookups", "columns"),
+    *("partition", "empty"),
+)
 
 
 def _behavior(name: str, node: Node, zone: str) -> Behavior:
@@ -237,9 +362,9 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         node.found.add(node.pointer, "name", "a behavior's name is 3 to 128 of a-z, 0-9 and '_'")
     source = Source(node.one_of("source", set(Source), Source.TABLE))
     if source is Source.EVENTS:
-        node.only("source", "id", "columns")
+        node.only("source", "id", "columns", "partition")
     else:
-        node.only("source", "table", "key", "time", "time_from", "time_zone", "id", "lookups", "columns")
+        node.only(*_BEHAVIOR)
     has_table = source is not Source.EVENTS
     lookups = []
     for one in node.children("lookups"):
@@ -277,15 +402,24 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         time_zone=_zone(node, zone),
         id=node.texts("id") if isinstance(node.value.get("id"), list) else (),
         lookups=tuple(lookups),
-        columns=columns,
+        columns=tuple(one for one in columns if one.visibility is not Visibility.BLOCKED),
         time_from=time_from,
         source=source,
+        identity=node.text("identity") if "identity" in node.value else None,
+        partition=node.one_of("partition", GRAINS, "month"),
+        blocked=frozenset(one.name for one in columns if one.visibility is Visibility.BLOCKED),
+        empty_is_missing=_empty_is_missing(node),
     )
+
+
+def _empty_is_missing(node: Node) -> bool:
+    """Whether empty text, which is all that CSV knows of a missing value, is a missing one."""
+    return node.one_of("empty", ("kept", "missing"), "kept") == "missing"
 
 
 def _column(parent: Node, name: str, node: Node) -> Column:
     behavior = any(name in parent.value for name in ("lookups", "time", "source"))
-    node.only("type", "column", "from") if behavior else node.only("type", "column", "visibility")
+    node.only("type", "column", "visibility", *(("from",) if behavior else ()))
     _name(node, node.pointer, name)
     kind = node.text("type")
     if kind and kind not in set(Type):
@@ -305,11 +439,11 @@ def _name(node: Node, pointer: str, name: str) -> None:
         node.found.add(pointer, "name", f"{name!r} is no name: a letter or '_', then letters, digits and '_'")
 
 
-def _source(node: Node, field: str) -> str:
+def _source(node: Node, name: str) -> str:
     """A table's or column's name in the raw data, which goes quoted into SQL."""
-    value = node.text(field)
+    value = node.text(name)
     if value:
-        _check_source(node, node.at(field), value)
+        _check_source(node, node.at(name), value)
     return value
 
 
