@@ -9,7 +9,7 @@ GRAMMAR   := tests/grammar/node_modules/.check.cjs
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test check unit fuzz build install grammar cross-check fmt clean
+.PHONY: run test check unit fuzz bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
@@ -17,6 +17,7 @@ help:
 	@echo "make unit   the fast tests only"
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
+	@echo "make bench  figures: an event against many segments, beside six rule engines"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
 
@@ -65,6 +66,10 @@ test: check $(SAM_STAMP) $(GRAMMAR)
 # EXAMPLES=10000 for longer; a failure prints the world that shows it.
 fuzz: $(STAMP)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py
+
+# Peers go into tests/bench/.peers; the table goes to tests/bench/EVENTS.md.
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
 
 build: $(SAM_STAMP)
 	$(SAM) validate --lint --region us-east-1
