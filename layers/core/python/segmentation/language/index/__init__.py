@@ -27,8 +27,20 @@ How it works, one module a step:
 | `evaluator` | `Index` and `State` |
 """
 
-from .compiled import ArtifactError, Compiled, compile_rules
+from .codec import plain_base, read_base
+from .compiled import ArtifactError, Compiled, compile_rules, pack, unpack
 from .evaluator import Index, State
 from .variables import NEVER
 
-__all__ = ["NEVER", "ArtifactError", "Compiled", "Index", "State", "compile_rules"]
+__all__ = [
+    "NEVER",
+    "ArtifactError",
+    "Compiled",
+    "Index",
+    "State",
+    "compile_rules",
+    "pack",
+    "plain_base",
+    "read_base",
+    "unpack",
+]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..evaluate import Base
 from ..times import Window
 from ..tree import CONDITION, Aggregate, Follow, Node, NodeType, Selection
 from ..types import Type
@@ -37,6 +38,17 @@ def read_selection(data: list[Any]) -> Selection:
         tuple(Window(*window) for window in windows),
         tuple(Follow(read_selection(events), seconds, negated) for events, seconds, negated in follows),
     )
+
+
+def plain_base(base: Base) -> list[Any]:
+    """A base as JSON data."""
+    return [base.behavior, [plain_node(node) for node in base.where]]
+
+
+def read_base(data: list[Any]) -> Base:
+    """The base of JSON data."""
+    behavior, where = data
+    return Base(behavior, tuple(map(read_node, where)))
 
 
 def _type(name: str) -> NodeType:

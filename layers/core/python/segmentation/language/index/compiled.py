@@ -1,11 +1,11 @@
 """The compiled rule set: plain data that is written once, at publication, and read fast.
 
-The artifact is a header line of JSON (format, version, sizes), then zlib-compressed JSON, then the
-compressed positions of literals as little-endian 32-bit numbers. It holds no code, so reading a damaged or
-foreign one can raise, never run anything.
+The artifact is the name of its format, compressed JSON, and the compressed positions of literals as
+little-endian 32-bit numbers. It holds no code, so reading a foreign one can raise, never run anything.
 """
 
 import json
+import struct
 import sys
 import zlib
 from array import array
@@ -19,13 +19,13 @@ from ..normal import canonical
 from ..times import zone as zone_of
 from ..tree import Node
 from ..values import Value
-from .codec import plain_node
+from .codec import plain_base, plain_node
 from .layers import Literals, arrange, lay_out
 from .literals import Form, Key, form_of
 from .tables import Budget, Table, bitmap
 from .variables import Dependencies, Readers, latest_of
 
-FORMAT = 1
+FORMAT = b"index 1"
 """The format of artifacts that this code writes and reads."""
 
 
@@ -62,40 +62,51 @@ class Compiled:
         positions = array("I", self.positions)
         if sys.byteorder != "little":
             positions.byteswap()
-        text = zlib.compress(json.dumps(self.data, separators=(",", ":")).encode(), 6)
-        numbers = zlib.compress(positions.tobytes(), 6)
-        header = {
-            "format": FORMAT,
-            "version": self.data["version"],
-            "text": len(text),
-            "numbers": len(numbers),
-        }
-        return json.dumps(header).encode() + b"\n" + text + numbers
+        text = json.dumps(self.data, separators=(",", ":")).encode()
+        return pack([FORMAT, zlib.compress(text), zlib.compress(positions.tobytes())])
 
     @classmethod
     def load(cls, artifact: bytes) -> "Compiled":
         """The data of an artifact. Raises `ArtifactError`."""
+        kind, *parts = unpack(artifact)
+        if kind != FORMAT:
+            message = f"a compiled rule set of {kind.decode(errors='replace')!r}, this code reads {FORMAT.decode()!r}"
+            raise ArtifactError(f"{message}; publish the rules anew")
         try:
-            header = json.loads(artifact[: artifact.index(b"\n", 0, 1_000)])
-            found = header["format"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ArtifactError("these bytes are no compiled rule set") from error
-        if found != FORMAT:
-            message = (
-                f"a compiled rule set of format {found}, this code reads {FORMAT}; publish the rules anew"
-            )
-            raise ArtifactError(message)
-        try:
-            start = artifact.index(b"\n") + 1
-            middle = start + header["text"]
-            data = json.loads(zlib.decompress(artifact[start:middle]))
+            text, numbers = map(zlib.decompress, parts)
+            data = json.loads(text)
             positions = array("I")
-            positions.frombytes(zlib.decompress(artifact[middle : middle + header["numbers"]]))
-        except (ValueError, KeyError, zlib.error) as error:
+            positions.frombytes(numbers)
+        except (ValueError, zlib.error) as error:
             raise ArtifactError("a damaged compiled rule set; publish the rules anew") from error
         if sys.byteorder != "little":
             positions.byteswap()
         return cls(data, positions)
+
+
+_MAGIC = b"segmentation\n"
+_LENGTH = struct.Struct("<Q")
+
+
+def pack(parts: Sequence[bytes]) -> bytes:
+    """Some bytes in a row, each after its length."""
+    return _MAGIC + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+
+
+def unpack(artifact: bytes) -> list[bytes]:
+    """What `pack` put in a row, at least one. Raises `ArtifactError`."""
+    if not artifact.startswith(_MAGIC):
+        raise ArtifactError("these bytes are no compiled rules")
+    parts: list[bytes] = []
+    place = len(_MAGIC)
+    while place < len(artifact) or not parts:
+        end = place + _LENGTH.size
+        length = _LENGTH.unpack(artifact[place:end])[0] if end <= len(artifact) else len(artifact)
+        if end + length > len(artifact):
+            raise ArtifactError("compiled rules that end too early; publish the rules anew")
+        parts.append(artifact[end : end + length])
+        place = end + length
+    return parts
 
 
 def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: str = "") -> Compiled:
@@ -171,4 +182,4 @@ def _describe(
                 "latest": [latest.seconds, latest.function, latest.column] if latest else None,
             }
         )
-    return defaults, described, [[base.behavior, [plain_node(n) for n in base.where]] for base in bases]
+    return defaults, described, [plain_base(base) for base in bases]

@@ -10,7 +10,7 @@ from ..evaluate import Base, Evaluation
 from ..times import zone
 from ..tree import Node
 from ..values import Value
-from .codec import read_node
+from .codec import read_base, read_node
 from .compiled import Compiled, blank_evaluation, compile_rules
 from .layers import Layer
 from .literals import Key
@@ -99,9 +99,7 @@ class Index:
             offset += layer["count"]
         self._numbers = {name: number for number, name in enumerate(self.names)}
         readers = Readers()
-        self.bases: tuple[Base, ...] = tuple(
-            readers.base(Base(behavior, tuple(map(read_node, where)))) for behavior, where in data["bases"]
-        )
+        self.bases: tuple[Base, ...] = tuple(readers.base(read_base(base)) for base in data["bases"])
         self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
         self._by_value = {base: number for number, base in enumerate(self.bases)}
         self._units: list[_Unit] = []
