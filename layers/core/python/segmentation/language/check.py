@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import hints
 from .operators import READERS
 from .operators.behaviors import read_events
 from .operators.sources import resolve_profile
@@ -18,6 +19,9 @@ MAX_DEPTH = 32
 MAX_LIST = 10_000
 MAX_BYTES = 256 * 1024
 """Caps on a rule: nesting, items of one list, bytes as JSON."""
+
+_NO_VALUE = "; write text, a number, true, false or an expression (a list stands only behind in)"
+_TOO_DEEP = "; make a part of it a segment and refer to that"
 
 _EVENT_OPERATORS = (
     "filter",
@@ -56,7 +60,8 @@ class Scope:
             return Node("column", self.columns[path], value=path)
         if path.startswith(("attributes.", "behaviors.")) or path == "segments":
             message = (
-                f"inside a filter var reads the event's columns; the profile ({path!r}) cannot be read there"
+                f"inside a filter var reads the event's columns, not the profile ({path!r}); "
+                "join a condition on the profile to the aggregate's with and"
             )
             return checker.report(pointer, "profile-in-filter", message)
         hint = did_you_mean(path, self.columns)
@@ -96,14 +101,16 @@ class Checker:
         """An operator applied to operands."""
         if len(item) != 1:
             names = ", ".join(map(repr, item)) or "none"
-            message = f"an expression is an object with one operator, this one has {len(item)}: {names}"
+            message = (
+                f"an expression is an object with one operator, this one has {len(item)}: {names}; "
+                "join several conditions with and / or"
+            )
             return self.report(pointer, "one-operator", message)
         ((name, raw),) = item.items()
         reader = READERS.get(name)
         if reader is None:
-            return self.report(
-                pointer, "unknown-operator", f"unknown operator {name!r}{did_you_mean(name, READERS)}"
-            )
+            message = f"unknown operator {name!r}{hints.for_operator(name, READERS)}"
+            return self.report(pointer, "unknown-operator", message)
         operands = raw if isinstance(raw, list) else [raw]
         before = len(self.problems)
         node = reader(self, name, operands, step(pointer, name), scope)
@@ -123,9 +130,7 @@ class Checker:
     def condition(self, item: Any, pointer: str, scope: Scope) -> Node | None:
         """What is true or false: a comparison, a test, a group, or a boolean column."""
         if not isinstance(item, dict):
-            message = (
-                f"{_short(item)} is no condition; write a comparison, a membership test or a boolean column"
-            )
+            message = f"{hints.show(item)} is no condition; write a comparison, a membership test or a boolean column"
             return self.report(pointer, "not-a-condition", message)
         node = self.expression(item, pointer, scope)
         if node is None or node.type == CONDITION:
@@ -150,7 +155,8 @@ class Checker:
         """A value that must be of one type, because `taker` takes nothing else."""
         node = self.value(item, pointer, scope, type_)
         if node is not None and node.type is not type_:
-            message = f"{taker} takes a {type_.noun}, this is a {self.noun(node)}"
+            hint = hints.for_literal(item, type_) if node.op == "constant" else f"; use a {type_.noun}"
+            message = f"{taker} takes a {type_.noun}, this is a {self.noun(node)}{hint}"
             return self.report(pointer, "type-mismatch", message)
         return node
 
@@ -189,13 +195,13 @@ class Checker:
             message = 'null is no value; {"==": [x, null]} asks whether x is missing'
             return self.report(pointer, "null-literal", message)
         else:
-            return self.report(pointer, "not-a-value", f"{_short(item)} is no value here")
+            return self.report(pointer, "not-a-value", f"{hints.show(item)} is no value here{_NO_VALUE}")
         if node.value is None:
-            return self.report(
-                pointer, "bad-number", f"{_short(item)} is not a number that a double can hold"
-            )
+            message = f"{hints.show(item)} is not a number that a double can hold; write a finite one"
+            return self.report(pointer, "bad-number", message)
         if expected is not None and node.type is not expected:
-            message = f"a {expected.noun} is compared with a {self.noun(node)}, {_short(item)}; both sides need one type"
+            hint = hints.for_literal(item, expected)
+            message = f"a {expected.noun} is compared with a {self.noun(node)}, {hints.show(item)}{hint}"
             return self.report(pointer, "type-mismatch", message)
         return node
 
@@ -212,21 +218,24 @@ class Checker:
 
     def _text(self, item: str, pointer: str, expected: Type | None) -> Node | None:
         if "\x00" in item or any("\ud800" <= char <= "\udfff" for char in item):
-            message = "the text holds a NUL or half a surrogate pair, which no table can hold"
+            message = "the text holds a NUL or half a surrogate pair, which no table can hold; take it out"
             return self.report(pointer, "bad-text", message)
         if expected is Type.TIMESTAMP:
             moment = parse_instant(item, self.zone)
             if moment is None:
-                message = f"{item!r} is no moment; write ISO 8601, e.g. 2026-01-31T09:00:00Z"
+                message = f"{item!r} is no moment; write ISO 8601, e.g. 2026-01-31T09:00:00Z (relative to now: within, during)"
                 return self.report(pointer, "bad-timestamp", message)
             return Node("constant", Type.TIMESTAMP, value=moment)
         if expected is Type.DATE:
             day = parse_date(item)
             if day is None:
-                return self.report(pointer, "bad-date", f"{item!r} is no date; write YYYY-MM-DD")
+                return self.report(
+                    pointer, "bad-date", f"{item!r} is no date; write YYYY-MM-DD, a day of the calendar"
+                )
             return Node("constant", Type.DATE, value=day)
         if expected is not None and expected is not Type.STRING:
-            message = f"a {expected.noun} is compared with a string, {_short(item)}; both sides need one type"
+            hint = hints.for_literal(item, expected)
+            message = f"a {expected.noun} is compared with a string, {hints.show(item)}{hint}"
             return self.report(pointer, "type-mismatch", message)
         return Node("constant", Type.STRING, value=item)
 
@@ -289,7 +298,9 @@ def within_caps(rule: Any, pointer: str, problems: list[Problem]) -> bool:
     while stack:
         item, place, depth = stack.pop()
         if depth > 2 * MAX_DEPTH:  # an operator and its operand list are two levels of JSON
-            problems.append(Problem(place, "too-deep", f"rules nest at most {MAX_DEPTH} operators deep"))
+            problems.append(
+                Problem(place, "too-deep", f"rules nest at most {MAX_DEPTH} operators deep{_TOO_DEEP}")
+            )
             return False
         if isinstance(item, dict):
             stack.extend((value, step(place, key), depth + 1) for key, value in item.items())
@@ -300,8 +311,3 @@ def within_caps(rule: Any, pointer: str, problems: list[Problem]) -> bool:
                 return False
             stack.extend((value, step(place, i), depth + 1) for i, value in enumerate(item))
     return True
-
-
-def _short(item: Any) -> str:
-    text = repr(item)
-    return text if len(text) <= 40 else text[:37] + "..."

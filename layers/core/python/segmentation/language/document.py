@@ -119,7 +119,7 @@ def parse_document(text: str) -> dict[str, Any]:
         twice = sorted({key for key, _ in items if [k for k, _ in items].count(key) > 1})
         if twice:
             raise RuleError(
-                [Problem("", "duplicate-key", f"the key {twice[0]!r} stands twice in one object")]
+                [Problem("", "duplicate-key", f"the key {twice[0]!r} stands twice in one object; keep one")]
             )
         return dict(items)
 
@@ -155,11 +155,17 @@ def _segment(
     rule = limit = None
     if kind == "list":
         if "rule" in document:
-            problems.append(Problem("/rule", "rule-in-list", "a list has no rule; its members are uploaded"))
+            problems.append(
+                Problem("/rule", "rule-in-list", "a list has no rule, its members are uploaded; take it out")
+            )
     elif "rule" not in document:
         problems.append(Problem("", "missing-field", "a batch or realtime segment needs a 'rule'"))
     elif len(json.dumps(document["rule"], ensure_ascii=False).encode(errors="replace")) > MAX_BYTES:
-        problems.append(Problem("/rule", "too-large", f"a rule has at most {MAX_BYTES // 1024} KiB of JSON"))
+        problems.append(
+            Problem(
+                "/rule", "too-large", f"a rule has at most {MAX_BYTES // 1024} KiB of JSON; use list segments"
+            )
+        )
     else:
         rule = checker.rule(document["rule"])
         if rule is not None and kind == "realtime":
@@ -168,13 +174,17 @@ def _segment(
         if kind == "batch":
             limit = read_limit(checker, document["limit"])
         else:
-            problems.append(Problem("/limit", "limit-not-batch", "only a batch segment can have a limit"))
+            problems.append(
+                Problem("/limit", "limit-not-batch", "only a batch segment can have a limit; take it out")
+            )
     schedule = None
     if "schedule" in document:
         if kind == "batch":
             schedule = read_schedule(document["schedule"], "/schedule", schema.time_zone, problems)
         else:
-            problems.append(Problem("/schedule", "schedule-not-batch", "only a batch segment has a schedule"))
+            problems.append(
+                Problem("/schedule", "schedule-not-batch", "only a batch segment has a schedule; take it out")
+            )
     problems.extend(checker.problems)
     if problems:
         return None
@@ -205,7 +215,7 @@ def _check_fields(document: Mapping[str, Any], audience: str, problems: list[Pro
             problems.append(Problem(step("", name), "unknown-field", f"unknown field {name!r}{hint}"))
     for name in ("id", "name", "audience", "kind"):
         if name not in document:
-            problems.append(Problem("", "missing-field", f"the field {name!r} is missing"))
+            problems.append(Problem("", "missing-field", f"the field {name!r} is missing; add it"))
     for name in ("name", "description"):
         if name in document and (not isinstance(document[name], str) or len(document[name]) > 1_000):
             problems.append(Problem(f"/{name}", "bad-field", f"{name!r} is text of at most 1,000 characters"))
@@ -217,7 +227,7 @@ def _check_fields(document: Mapping[str, Any], audience: str, problems: list[Pro
         hint = did_you_mean(str(document["kind"]), KINDS)
         problems.append(Problem("/kind", "bad-kind", f"{document['kind']!r} is no kind of segment{hint}"))
     if "audience" in document and document["audience"] != audience:
-        message = f"the document belongs to audience {document['audience']!r}, not to {audience!r}"
+        message = f"the document belongs to audience {document['audience']!r}, not to {audience!r}; move it or mend its 'audience'"
         problems.append(Problem("/audience", "other-audience", message))
 
 
@@ -236,7 +246,7 @@ def _twice(documents: Sequence[Any]) -> Iterator[Problem]:
     for index, document in enumerate(documents):
         identity = document.get("id") if isinstance(document, Mapping) else None
         if isinstance(identity, str) and seen.setdefault(identity, index) != index:
-            message = f"the id {identity!r} already belongs to document {seen[identity]}"
+            message = f"the id {identity!r} already belongs to document {seen[identity]}; choose another"
             yield Problem(f"/{index}/id", "duplicate-id", message)
 
 
@@ -252,7 +262,7 @@ def _in_order(segments: list[tuple[int, Segment]], problems: list[Problem]) -> t
         )
         if not ready:
             cycle = _cycle(waiting)
-            message = f"segments refer to each other in a circle: {' -> '.join([*cycle, cycle[0]])}"
+            message = f"segments refer to each other in a circle: {' -> '.join([*cycle, cycle[0]])}; break it"
             problems.append(Problem(f"/{index_of[cycle[0]]}/rule", "cyclic-segments", message))
             break
         for name in ready:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from .. import hints
 from ..problems import did_you_mean, step
 from ..times import parse_duration
 from ..tree import Aggregate, Follow, Node, Selection
@@ -236,11 +237,13 @@ def read_aggregate(
     if not checker.is_events(operands[0]):
         if name == "count":
             return _read_array_count(checker, operands[0], step(pointer, 0), scope)
-        message = f'{name!r} aggregates events, such as {{"var": "behaviors.NAME"}} or a filter over them'
+        message = f'{name!r} takes events, such as {{"var": "behaviors.NAME"}} or a filter over them'
         return checker.report(step(pointer, 0), "not-events", message)
     if not scope.is_profile:
         return checker.report(
-            pointer, "profile-in-filter", f"{name!r} over a behavior cannot stand inside a filter"
+            pointer,
+            "profile-in-filter",
+            f"{name!r} over a behavior cannot stand inside a filter; compare the figure outside of it",
         )
     events = checker.events(operands[0], step(pointer, 0))
     if events is None:
@@ -250,13 +253,18 @@ def read_aggregate(
     columns = checker.schema.columns(events.behavior)
     column = operands[1]
     if not isinstance(column, str) or column not in columns:
-        hint = did_you_mean(str(column), columns)
-        message = f"behavior {events.behavior!r} has no column {column!r}{hint}"
+        plain = column.get("var") if isinstance(column, dict) else column
+        hint = did_you_mean(str(plain), columns)
+        if plain is not column:
+            hint = f"; name the column by text alone{hint}"
+        message = f"behavior {events.behavior!r} has no column {hints.show(column)}{hint}"
         return checker.report(step(pointer, 1), "unknown-column", message)
     type_ = columns[column]
     if type_ not in COLUMN_TYPES[name]:
         takes = ", ".join(t.noun for t in COLUMN_TYPES[name])
-        message = f"{name!r} takes a column of type {takes}; {column!r} is a {type_.noun}"
+        fitting = sorted(c for c, t in columns.items() if t in COLUMN_TYPES[name])
+        fit = f"; columns that fit: {', '.join(fitting)}" if fitting else "; the behavior has none"
+        message = f"{name!r} takes a column of type {takes}, {column!r} is a {type_.noun}{fit}"
         return checker.report(step(pointer, 1), "type-mismatch", message)
     result = Type.NUMBER if name in ("count_distinct", "sum", "avg") else type_
     return Node("aggregate", result, value=Aggregate(name, events, column, type_))
@@ -301,7 +309,7 @@ def read_events(checker: "Checker", item: Any, pointer: str) -> Selection | None
     events = checker.events(operands[0], step(below, 0)) if operands else None
     if name == "filter":
         if len(operands) != 2:
-            checker.report(below, "operand-count", "'filter' takes events and a condition on each")
+            checker.report(below, "operand-count", "'filter' takes events and a condition on each event")
             return None
         if events is None:
             return None
@@ -339,13 +347,16 @@ def _read_behavior(checker: "Checker", operands: list[Any], pointer: str) -> Sel
 
 def _read_sequence(checker: "Checker", name: str, operands: list[Any], pointer: str) -> Selection | None:
     if len(operands) != 3:
-        checker.report(pointer, "operand-count", f"{name!r} takes two event expressions and a duration")
+        message = (
+            f'{name!r} takes two event expressions and a duration, e.g. "3d", not {len(operands)} operands'
+        )
+        checker.report(pointer, "operand-count", message)
         return None
     first = checker.events(operands[0], step(pointer, 0))
     second = checker.events(operands[1], step(pointer, 1))
     seconds = parse_duration(operands[2])
     if seconds is None:
-        message = f"{operands[2]!r} is no duration; write a positive integer and one of s m h d w"
+        message = f"{hints.show(operands[2])} is no duration{hints.for_duration(operands[2])}"
         checker.report(step(pointer, 2), "bad-duration", message)
     if first is None or second is None or seconds is None:
         return None

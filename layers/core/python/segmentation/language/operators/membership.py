@@ -70,7 +70,7 @@ def read_in(checker: "Checker", name: str, operands: list[Any], pointer: str, sc
         element = ELEMENT[container.type]
         value = checker.value_of(item, step(pointer, 0), scope, element, f"'in' a {container.type.noun}")
         return None if value is None else Node("has", CONDITION, (container, value))
-    message = f"'in' looks in a list, a string or an array, not in a {checker.noun(container)}"
+    message = f"'in' looks in a list, a string or an array, not in a {checker.noun(container)}; use == for one value"
     return checker.report(step(pointer, 1), "type-mismatch", message)
 
 

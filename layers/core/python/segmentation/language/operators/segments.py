@@ -106,7 +106,9 @@ def read_bucket(
     """A literal seed."""
     if not scope.is_profile:
         return checker.report(
-            pointer, "profile-in-filter", "'bucket' is of the profile and cannot stand in a filter"
+            pointer,
+            "profile-in-filter",
+            "'bucket' is of the profile and cannot stand in a filter; compare it outside of it",
         )
     if len(operands) != 1 or not isinstance(operands[0], str) or not operands[0]:
         return checker.report(pointer, "bad-seed", "'bucket' takes one seed, a string that is not empty")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .. import hints
 from ..problems import did_you_mean
 from ..sqltext import literal
 from ..tree import Node
@@ -108,7 +109,9 @@ form("events", "events_path", {"var": "The profile's events of a behavior (behav
 def read_var(checker: "Checker", name: str, operands: list[Any], pointer: str, scope: "Scope") -> Node | None:
     """A path: what it may be depends on where it stands."""
     if len(operands) != 1 or not isinstance(operands[0], str):
-        return checker.report(pointer, "bad-path", "var takes one path, a string, and no default")
+        return checker.report(
+            pointer, "bad-path", "var takes one path, a string such as attributes.NAME, and no default"
+        )
     return scope.resolve(checker, operands[0], pointer)
 
 
@@ -126,6 +129,6 @@ def resolve_profile(checker: "Checker", path: str, pointer: str) -> Node | None:
     if path == "segments":
         message = 'segments are only read as {"in": ["segment-id", {"var": "segments"}]}'
         return checker.report(pointer, "segments-as-value", message)
-    hint = did_you_mean(path, [f"attributes.{n}" for n in checker.schema.attributes])
+    hint = hints.for_path(path, checker.schema.attributes, checker.schema.behaviors)
     message = f"{path!r} is no path here; write attributes.NAME or behaviors.NAME{hint}"
     return checker.report(pointer, "unknown-path", message)

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .. import hints
 from ..problems import did_you_mean, step
-from ..times import LONGEST, PHRASES, Window, local_date, parse_duration
+from ..times import PHRASES, Window, local_date, parse_duration
 from ..tree import CONDITION, Node
 from ..types import Type
 from .base import Closure, Operator, form, operator, reads
@@ -110,7 +111,7 @@ def read_window(
     if moment is None or window is None:
         return None
     if moment.type not in (Type.TIMESTAMP, Type.DATE):
-        message = f"{name!r} takes a timestamp or a date, this is a {checker.noun(moment)}"
+        message = f"{name!r} takes a timestamp or a date, this is a {checker.noun(moment)}; use a column of those types"
         return checker.report(step(pointer, 0), "type-mismatch", message)
     return Node("in_window", CONDITION, (moment,), window)
 
@@ -119,15 +120,20 @@ def read_literal_window(checker: "Checker", name: str, operands: list[Any], poin
     """The window that the operands after the first one say."""
     counts = (2, 3) if name == "within" else (2,)
     if len(operands) not in counts:
-        wanted = "a moment and one or two durations" if name == "within" else "a moment and one literal"
-        return checker.report(pointer, "operand-count", f"{name!r} takes {wanted}")
+        wanted = {
+            "within": 'a moment and one or two durations, e.g. "30d"',
+            "during": 'a moment and a calendar period, e.g. "last month"',
+        }.get(name, 'a moment and one duration, e.g. "30d"')
+        return checker.report(
+            pointer, "operand-count", f"{name!r} takes {wanted}, not {len(operands)} operands"
+        )
     if name == "during":
         return _phrase(checker, operands[1], step(pointer, 1))
     durations = []
     for index, item in enumerate(operands[1:], start=1):
         seconds = parse_duration(item)
         if seconds is None:
-            message = f"{item!r} is no duration; write a positive integer and one of s m h d w, at most {LONGEST // 86_400}d"
+            message = f"{hints.show(item)} is no duration{hints.for_duration(item)}"
             checker.report(step(pointer, index), "bad-duration", message)
         else:
             durations.append(seconds)
