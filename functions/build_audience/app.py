@@ -1,12 +1,14 @@
-"""Schedule, or by hand with {"audience": id}: build audiences of their raw tables."""
+"""Schedule, or by hand with {"audience": id}: start building audiences of their raw tables."""
 
 import os
 from functools import cache
 from typing import Any
 
+from segmentation.domain.pipeline import BY_SCHEDULE, State
 from segmentation.runtime.composition.build_audience import compose
 from segmentation.runtime.observability import measure, observed
 from segmentation.usecases.build_audience import BuildAudience
+from segmentation.usecases.run_engine import summary
 
 
 @cache
@@ -17,10 +19,12 @@ def application() -> BuildAudience:
 
 @observed
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Build; the committed pointers."""
-    built = application()(event.get("audience"))
+    """Start; the runs as they stand. They are carried on when their queries end."""
+    scheduled = event.get("scheduled", "")
+    requested = BY_SCHEDULE if scheduled else "hand"
+    runs = application()(event.get("audience"), requested=requested, scheduled=scheduled)
     measure(
-        AudiencesBuilt=len(built),
-        BytesScanned=sum(query["bytes_scanned"] for pointer in built for query in pointer["queries"]),
+        RunsStarted=sum(not run.is_over for run in runs),
+        RunsFailed=sum(run.state is State.FAILED for run in runs),
     )
-    return {"built": built}
+    return {"runs": [summary(run) for run in runs]}

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake
+from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.published import Published
 
 from infra.local.cloud import Cloud
@@ -90,15 +92,41 @@ class Stage:
 
     def build(self) -> dict[str, Any]:
         """Build the audience; its pointer."""
-        built: dict[str, Any] = self._invoke("BuildAudience", {"audience": AUDIENCE})["built"][0]
-        return built
+        run = self.finish(self._invoke("BuildAudience", {"audience": AUDIENCE})["runs"][0])
+        pointer: dict[str, Any] = self.read(f"audiences/{AUDIENCE}/current.json")
+        assert pointer["version"] == run.id
+        return pointer
 
     def materialize(self, now: int = data.NOW) -> dict[str, Any]:
         """Run all batch segments as of `now`; the run's record."""
         instant = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         payload = {"audience": AUDIENCE, "now": instant}
-        run: dict[str, Any] = self._invoke("MaterializeSegments", payload)["runs"][0]
-        return run
+        run = self.finish(self._invoke("MaterializeSegments", payload)["runs"][0])
+        record: dict[str, Any] = self.read(f"memberships/{AUDIENCE}/{run.id}/run.json")
+        return record
+
+    def finish(self, begun: Mapping[str, Any], seconds: float = 300) -> Run:
+        """Wait for the end of a run that was begun; one that did not go well is a failed step."""
+        runs = DynamoRuns(self.cloud.client("dynamodb"), str(self.cloud.outputs["RunsTableName"]))
+        started, pause = time.monotonic(), 0.02
+        while time.monotonic() - started < seconds:
+            run = runs.read(begun["audience"], Job(begun["job"]), begun["run"])
+            if run is not None and run.is_over:
+                if run.state is not State.COMMITTED:
+                    raise StepFailed(f"{run.job} run {run.id} {run.state}: {run.error}")
+                return run
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
+        raise StepFailed(
+            f"{begun['job']} run {begun['run']} did not end within {seconds:g} s; the log says why"
+        )
+
+    def read(self, path: str) -> Any:
+        """A JSON object of the lake."""
+        stored = S3Lake(self.cloud.client("s3"), self.bucket).get(path)
+        if stored is None:
+            raise StepFailed(f"there is no {path} in the lake")
+        return json.loads(stored.data)
 
     def wait_until_published(self, run: str, seconds: float = 60) -> float:
         """Wait until a run's memberships can be read; how long it took."""

@@ -19,6 +19,7 @@ from werkzeug.serving import BaseWSGIServer
 from infra.local.changes import CHANGES
 from infra.local.clock import Clock, system_clock
 from infra.local.errors import CloudError, FunctionError
+from infra.local.events import EventBus
 from infra.local.functions import Functions
 from infra.local.http_api import HttpApi
 from infra.local.kinesis import shard_readers
@@ -69,6 +70,7 @@ class Cloud:
         self._functions: Functions | None = None
         self._world: World | None = None
         self._endpoint: subprocess.Popen[str] | None = None
+        self.events: EventBus | None = None
         self.outputs: dict[str, str] = {}
         """The outputs of the template, with this cloud's own addresses."""
 
@@ -189,7 +191,7 @@ class Cloud:
         stack.provision()
         self.outputs = stack.outputs()
         self._functions = Functions(world, self._log, self._activity)
-        internal.application = self._functions
+        self.events = internal.application = EventBus(world, self._functions, self._log, self._activity)
         api.application = HttpApi(world, self._functions, self._log)
         for mapped in world.mappings:
             self._sources += self._mapping(mapped, world)

@@ -31,6 +31,7 @@ from infra.local import moto_patches
 from infra.local.athena.service import AthenaService
 from infra.local.changes import CHANGES, Changes
 from infra.local.errors import CloudError
+from infra.local.event_post import ATHENA_CHANGE, put_event
 from infra.local.quiet import QuietHandler, serve
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -169,7 +170,12 @@ def main() -> None:
         print(f"error: {error}", flush=True)
         sys.exit(1)
     url = f"http://127.0.0.1:{server.port}"
-    front.athena = AthenaService(endpoint_url=url, region=arguments.region, account_id=arguments.account)
+    front.athena = AthenaService(
+        endpoint_url=url,
+        region=arguments.region,
+        account_id=arguments.account,
+        on_change=lambda detail: put_event(arguments.functions, "aws.athena", ATHENA_CHANGE, detail),
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"ready {url}", flush=True)
     sys.stdin.read()

@@ -188,6 +188,8 @@ def schedules(world: World, functions: Functions, log: Log, clock: Clock) -> lis
                 )
             )
     for mapped in world.rules:
+        if "EventPattern" in mapped.properties:  # infra/local/events.py
+            continue
         _refuse(mapped, mapped.properties.keys() - _RULE)
         if mapped.properties.get("State", "ENABLED") != "ENABLED":
             continue

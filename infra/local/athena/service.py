@@ -30,6 +30,8 @@ _ENGINE: Final = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "At
 _ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 JSON = dict[str, Any]
+OnChange = Callable[[JSON], None]
+"""Hears the `detail` of each "Athena Query State Change" event, in order for each query."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,9 @@ class Execution:
     completed: float | None = None
     result: ResultSet | None = None
     parameters: list[str] = field(default_factory=list)
+    changes: int = 0
+    told: str = ""
+    telling: threading.RLock = field(default_factory=threading.RLock)
 
 
 class AthenaService:
@@ -61,7 +66,9 @@ class AthenaService:
         account_id: str = "123456789012",
         threads: int = 2,
         memory_limit: str = "4GB",
+        on_change: OnChange = lambda _: None,
     ) -> None:
+        self._on_change = on_change
         self._region = region
         self._account = account_id
         self._catalog = Catalog(endpoint_url, region)
@@ -161,6 +168,7 @@ class AthenaService:
             if token:
                 self._tokens[token] = (execution.job.id, asked)
             self._forget_old_results()
+        self._tell(execution)
         self._pool.submit(self._run, execution)
         return {"QueryExecutionId": execution.job.id}
 
@@ -232,6 +240,7 @@ class AthenaService:
             if execution.state != "QUEUED":
                 return
             execution.state, execution.started = "RUNNING", time.time()
+        self._tell(execution)
         error: JSON | None = None
         state, reason, result = "SUCCEEDED", "", None
         try:
@@ -252,6 +261,7 @@ class AthenaService:
                 execution.state, execution.reason, execution.error = state, reason, error
                 execution.result = result if state == "SUCCEEDED" else None
             execution.completed = execution.completed or time.time()
+        self._tell(execution)
         if execution.state == "FAILED":
             log.warning("query %s failed: %s", job.id, execution.reason)
 
@@ -274,7 +284,34 @@ class AthenaService:
                 execution.state, execution.reason = "CANCELLED", _stop_reason(execution.job)
                 execution.completed = time.time()
         execution.job.interrupt()
+        self._tell(execution)
         return {}
+
+    def _tell(self, execution: Execution) -> None:
+        """Say that a query's state has changed, as EventBridge would; each state once."""
+        with execution.telling:
+            state, before = execution.state, execution.told
+            if state == before or before in _ENDED:
+                return
+            execution.told, execution.changes = state, execution.changes + 1
+            detail: JSON = {
+                "versionId": "0",
+                "currentState": state,
+                "statementType": KINDS[type(execution.statement)][0],
+                "queryExecutionId": execution.job.id,
+                "workgroupName": execution.work_group,
+                "sequenceNumber": str(execution.changes),
+            }
+            if before:
+                detail["previousState"] = before
+            if execution.error:
+                detail["athenaError"] = {
+                    "errorCategory": float(execution.error["ErrorCategory"]),
+                    "errorType": float(execution.error["ErrorType"]),
+                    "retryable": execution.error["Retryable"],
+                    "errorMessage": execution.error["ErrorMessage"],
+                }
+            self._on_change(detail)
 
     def _execution(self, body: JSON) -> Execution:
         query_id = body.get("QueryExecutionId", "")

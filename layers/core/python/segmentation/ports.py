@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import Kind, LakeTable, Merging
+from segmentation.domain.pipeline import Job, Lock, QueryStatus, Run
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
@@ -123,8 +124,75 @@ class Warehouse(Protocol):
         """Run a query and fetch its (few) rows, as text."""
         ...
 
+    def start(self, name: str, sql: str, token: str) -> str:
+        """Start a statement and go on; its query id. One token starts one query, however often it is asked.
+
+        `QueryFailed`: it will never be taken. `Unavailable`: it may be, later.
+        """
+        ...
+
+    def statuses(self, queries: Sequence[str]) -> dict[str, QueryStatus]:
+        """Where queries stand; those that are forgotten are left out."""
+        ...
+
+    def results(self, query: str) -> list[tuple[str | None, ...]]:
+        """The rows of a query that has succeeded, as text."""
+        ...
+
+    def stop(self, query: str) -> None:
+        """Stop a query, if it still runs."""
+        ...
+
     def columns(self, table: str) -> dict[str, str] | None:
         """A table's columns and their types as the catalog names them; `None`: no such table."""
+        ...
+
+    def tables(self, prefix: str) -> list[str]:
+        """The tables whose names begin so, sorted."""
+        ...
+
+    def drop(self, table: str) -> None:
+        """Forget a table; its data stays. One that does not exist is forgotten already."""
+        ...
+
+
+class Runs(Protocol):
+    """Batch runs and who may run; all writes are conditional, so they may come twice and at once."""
+
+    def lock(self, audience: str, job: Job) -> Lock:
+        """Who runs a job of an audience, consistently."""
+        ...
+
+    def held(self) -> list[Lock]:
+        """The locks that have a holder."""
+        ...
+
+    def begin(self, run: Run, lock: Lock) -> bool:
+        """Keep a new run and the lock with it as holder, both or neither; not if the lock's version is not one below."""
+        ...
+
+    def change(self, lock: Lock) -> bool:
+        """Write a lock, if its version is one below."""
+        ...
+
+    def read(self, audience: str, job: Job, run: str) -> Run | None:
+        """A run, consistently."""
+        ...
+
+    def save(self, run: Run) -> bool:
+        """Write a run, if its version is one below. One that is over gives its lock back in the same write."""
+        ...
+
+    def note(self, run: Run) -> None:
+        """Write a run that holds no lock, as it is."""
+        ...
+
+    def recent(self, audience: str, job: Job, most: int = 100) -> list[Run]:
+        """The latest runs, latest first."""
+        ...
+
+    def forget(self, audience: str) -> None:
+        """Remove all runs and locks of an audience."""
         ...
 
 

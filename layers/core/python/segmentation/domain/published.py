@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from segmentation.language import RuleError, RuleSet, load_rule_set
@@ -25,6 +25,8 @@ class Published:
     rules: RuleSet
     access: Access
     destinations: tuple[Destination, ...]
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What it was read from, for a run to keep beside its results."""
 
     def subscribers(self, segment: str) -> tuple[Destination, ...]:
         """The destinations that want a segment's changes."""
@@ -76,7 +78,7 @@ def parse_published(document: object) -> Published:
         _realtime_attributes(found, rules, audience)
     found.raise_if_any()
     assert rules is not None and access is not None and places is not None  # noqa: S101, PT018 - no problems
-    return Published(root.text("version"), audience, rules, access, places)
+    return Published(root.text("version"), audience, rules, access, places, value)
 
 
 def _part(found: Findings, prefix: str, parse: Callable[[], T]) -> T | None:

@@ -1,4 +1,4 @@
-"""Run ids and the record that a batch run leaves."""
+"""Run ids, where a run's things stand, and the record that a batch run leaves."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -21,6 +21,11 @@ def instant(now: int) -> str:
     return dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def parse_instant(text: str) -> int:
+    """The moment that `instant` wrote."""
+    return int(dt.datetime.fromisoformat(text).timestamp())
+
+
 def table_name(*parts: str) -> str:
     """A table's name of ids: `-` is no legal character in one."""
     return "_".join(parts).replace("-", "_").lower()
@@ -41,6 +46,11 @@ def run_path(audience: str, run: str, name: str) -> str:
     return f"memberships/{audience}/{run}/{name}"
 
 
+def version_path(audience: str, version: str, name: str) -> str:
+    """Something of a built version."""
+    return f"audiences/{audience}/{version}/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentCount:
     """One batch segment in one run."""
@@ -52,6 +62,17 @@ class SegmentCount:
     joined: int
     left: int
     version: str
+    now: int | None = None
+    """The logical time of the run that computed it, which is an earlier one where it was carried over."""
+    computed: int = 0
+    """When that run began."""
+    audience_version: str = ""
+    """What it was computed over."""
+    failed: str | None = None
+    """Why it could not be computed again, where it was tried."""
+    failures: int = 0
+    """How often in a row."""
+    failed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +100,21 @@ class RunRecord:
     queries: tuple[QueryRecord, ...]
     attributes: tuple[str, ...] = field(default_factory=tuple)
     previous: str | None = None
+    backfill: bool = False
+    """It is of a past moment: it is kept as history, and never became the current run."""
+    members: str = "members"
+    """The folder below the run, and the end of the table's name, of its members."""
+    changes: str = "changes"
+    bytes_scanned: int = 0
+    dollars: float = 0.0
+
+    def members_table(self) -> str:
+        """The table of its members."""
+        return table_name(self.audience, self.run, self.members)
+
+    def segment(self, identifier: str) -> SegmentCount | None:
+        """A segment of the run."""
+        return next((one for one in self.segments if one.id == identifier), None)
 
     def to_document(self) -> dict[str, Any]:
         """As JSON."""

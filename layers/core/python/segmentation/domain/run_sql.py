@@ -1,8 +1,51 @@
-"""The SQL over a run's members: what changed since the run before, and how many there are."""
+"""The SQL over a run's members: put together, compared with the run before, counted; and tables made of queries."""
 
 from collections.abc import Sequence
 
 _NOBODY = "CAST(ARRAY[] AS array(varchar))"
+
+
+BY_KEY = "\nORDER BY profile_key"
+"""Rows in one order, so that a run that is repeated writes the same bytes."""
+
+
+def create_table(table: str, location: str, query: str, **properties: str) -> str:
+    """The statement that writes a query's rows as a table. `properties` are SQL already."""
+    given = {
+        "format": "'PARQUET'",
+        "write_compression": "'ZSTD'",
+        "external_location": f"'{location}'",
+        **properties,
+    }
+    listed = ", ".join(f"{name} = {value}" for name, value in given.items())
+    return f"CREATE TABLE {table} WITH ({listed}) AS {query}"
+
+
+def merge_query(
+    profiles: str,
+    parts: Sequence[str],
+    previous: str | None,
+    kept: Sequence[str],
+    attributes: Sequence[str],
+) -> str:
+    """Members of several queries, and those segments' of the previous run that are kept, as one row a profile."""
+    lists = [f"coalesce(m{number}.segments, {_NOBODY})" for number in range(len(parts))]
+    joins = [
+        f"LEFT JOIN {part} m{number} ON m{number}.profile_key = p.profile_key"
+        for number, part in enumerate(parts)
+    ]
+    if previous is not None and kept:
+        names = ", ".join(f"'{name}'" for name in sorted(kept))
+        lists.append(f"filter(coalesce(o.segments, {_NOBODY}), x -> contains(ARRAY[{names}], x))")
+        joins.append(f"LEFT JOIN {previous} o ON o.profile_key = p.profile_key")
+    together = lists[0] if lists else _NOBODY
+    for one in lists[1:]:
+        together = f"array_union({together}, {one})"
+    columns = "".join(f', p."{name}" AS "{name}"' for name in attributes)
+    return (
+        f"SELECT p.profile_key AS profile_key, array_sort({together}) AS segments{columns} "
+        f"FROM {profiles} p {' '.join(joins)}"
+    )
 
 
 def changes_query(

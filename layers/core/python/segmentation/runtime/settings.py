@@ -35,10 +35,19 @@ class ArchiveSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactSettings:
+    """For compact_events."""
+
+    lake_bucket: str
+    glue_database: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuildSettings:
     """For build_audience."""
 
     lake_bucket: str
+    runs_table: str
     glue_database: str
     athena_workgroup: str
 
@@ -48,9 +57,23 @@ class MaterializeSettings:
     """For materialize_segments."""
 
     lake_bucket: str
+    runs_table: str
     glue_database: str
     athena_workgroup: str
     publications_queue_url: str
+    logical_now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceSettings:
+    """For advance_runs."""
+
+    lake_bucket: str
+    runs_table: str
+    glue_database: str
+    athena_workgroup: str
+    publications_queue_url: str
+    kept_days: str
     logical_now: str = ""
 
 

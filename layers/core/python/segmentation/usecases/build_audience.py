@@ -2,88 +2,169 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segmentation.domain import pipeline
 from segmentation.domain.build_sql import check_sources, profiles_query, raw_tables
-from segmentation.domain.errors import NotFound
+from segmentation.domain.errors import BadRecord, NotFound, Superseded
 from segmentation.domain.lake_sql import behavior_rows
+from segmentation.domain.pipeline import Job, Run, Statement
 from segmentation.domain.published import Published
-from segmentation.domain.run import QueryRecord, instant, pointer_path, stamp, table_name
-from segmentation.domain.run_sql import rows_query
-from segmentation.ports import Clock, Lake, LakeCatalog, RuleSets, Warehouse
+from segmentation.domain.run import instant, pointer_path, table_name, version_path
+from segmentation.domain.run_sql import create_table, rows_query
+from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse
 
 from .register_lake import register_lake
+from .run_engine import RunEngine, Wanted
+
+BEHAVIOR = "behavior_"
+"""How the folder of a behavior begins."""
 
 logger = logging.getLogger("segmentation.build_audience")
 
 
 @dataclass(frozen=True, slots=True)
 class BuildAudience:
-    """The first half of the batch path."""
+    """Starts builds; `AdvanceRuns` carries them on."""
+
+    engine: RunEngine
+    steps: "BuildSteps"
+    rule_sets: RuleSets
+
+    def __call__(
+        self, audience: str | None = None, *, requested: str = "hand", scheduled: str = ""
+    ) -> list[Run]:
+        """Start building one audience, or all of them that have no schedule of their own."""
+        sets = chosen(self.rule_sets, audience)
+        wanted = [one for one in sets if audience is not None or one.audience.schedule is None]
+        return [self._start(one.audience.id, requested, scheduled) for one in wanted]
+
+    def _start(self, audience: str, requested: str, scheduled: str) -> Run:
+        run = self.engine.begin(Wanted(audience, Job.BUILD, requested, scheduled=scheduled))
+        return run if run.is_over else self.engine.drive(run, self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSteps:
+    """What is done at the steps of a build."""
 
     warehouse: Warehouse
     lake: Lake
     rule_sets: RuleSets
-    clock: Clock
-    new_suffix: Callable[[], str]
     lake_catalog: LakeCatalog
 
-    def __call__(self, audience: str | None = None) -> list[dict[str, Any]]:
-        """Build one audience, or all of them; the pointers that were committed."""
-        return [self._build(one) for one in chosen(self.rule_sets, audience)]
+    def plan(self, run: Run, now: int) -> Run:
+        """Check the raw tables, and write down what each table is made of."""
+        path = version_path(run.audience, run.id, "plan.json")
+        stored = self.lake.get(path)
+        if stored is None:
+            (published,) = chosen(self.rule_sets, run.audience)
+            plan = self._planned(published)
+            # Of two who plan at once, the first one's plan holds.
+            self.lake.put(path, json.dumps(plan, indent=1).encode(), expected="")
+        return pipeline.planned_build(run, self._plan(run)["tables"], now)
 
-    def _build(self, published: Published) -> dict[str, Any]:
-        audience, started = published.audience, self.clock.now()
-        version = f"{stamp(started)}_{self.new_suffix()}"
+    def _planned(self, published: Published) -> dict[str, Any]:
+        audience = published.audience
+        before = self.lake.get(pointer_path(audience.id))
         register_lake(self.lake, self.lake_catalog, audience)
         catalog = {table: self.warehouse.columns(table) for table in raw_tables(audience)}
         check_sources(audience, catalog)
-        queries: list[QueryRecord] = []
-        profiles = table_name(audience.id, version, "profiles")
-        sources = {"profiles": (profiles, profiles_query(audience, catalog))}
-        behaviors: dict[str, str] = {}
+        tables = {"profiles": profiles_query(audience, catalog)}
         for name, behavior in audience.behaviors.items():
-            behaviors[name] = table_name(audience.id, version, name)
-            sources[f"behavior_{name}"] = (behaviors[name], behavior_rows(audience, behavior, catalog))
-        for folder, (table, query) in sources.items():
-            prefix = f"audiences/{audience.id}/{version}/{folder}/"
-            queries.append(create_table(self.warehouse, self.lake, table, prefix, query))
-            logger.info("built %s in %d ms", table, queries[-1].ms)
-        counted, rows = self._count({folder: table for folder, (table, _) in sources.items()})
-        pointer = {
-            "version": version,
-            "built": instant(self.clock.now()),
+            tables[BEHAVIOR + name] = behavior_rows(audience, behavior, catalog)
+        return {
             "rules_version": published.version,
-            "tables": {"profiles": profiles, "behaviors": behaviors},
-            "rows": rows,
-            "queries": [
-                {"id": one.id, "bytes_scanned": one.bytes_scanned, "ms": one.ms}
-                for one in (*queries, counted)
-            ],
+            "expected": before.tag if before else "",
+            "previous_rows": json.loads(before.data)["rows"] if before else {},
+            "tables": tables,
         }
-        self.lake.put(pointer_path(audience.id), json.dumps(pointer, indent=1).encode())
-        return {"audience": audience.id, **pointer}
 
-    def _count(self, tables: Mapping[str, str]) -> tuple[QueryRecord, dict[str, int]]:
-        record, rows = self.warehouse.rows("count the built rows", rows_query(list(tables.items())))
-        return record, {str(name): int(count or 0) for name, count in rows}
+    def _plan(self, run: Run) -> dict[str, Any]:
+        stored = self.lake.get(version_path(run.audience, run.id, "plan.json"))
+        if stored is None:
+            raise BadRecord(f"build {run.id} of audience {run.audience!r} has lost its plan")
+        plan: dict[str, Any] = json.loads(stored.data)
+        return plan
+
+    def sql(self, run: Run, statement: Statement) -> str:
+        """The text of a statement."""
+        if statement.step == "count":
+            tables = _tables(run)
+            return rows_query([(one.name, tables[one.name]) for one in run.of_step("tables")])
+        location = self.lake.uri(version_path(run.audience, run.id, statement.table + "/"))
+        query: str = self._plan(run)["tables"][statement.name]
+        return create_table(_table(run, statement), location, query)
+
+    def commit(self, run: Run, now: int) -> int:
+        """Point to the new version. A version without profiles is no successor of one with some."""
+        plan, path = self._plan(run), pointer_path(run.audience)
+        count = run.statement("count")
+        assert count.query is not None  # noqa: S101 - it has succeeded
+        rows = {str(name): int(number or 0) for name, number in self.warehouse.results(count.query)}
+        if not rows["profiles"] and plan["previous_rows"].get("profiles"):
+            raise BadRecord("the new version has no profiles at all; the last one stays")
+        tables = _tables(run)
+        bill = pipeline.bill(run)
+        pointer = {
+            "version": run.id,
+            "built": instant(now),
+            "rules_version": plan["rules_version"],
+            "tables": {
+                "profiles": tables.pop("profiles"),
+                "behaviors": {name.removeprefix(BEHAVIOR): table for name, table in tables.items()},
+            },
+            "rows": rows,
+            "queries": queries(run),
+            "bytes_scanned": bill.bytes_scanned,
+            "dollars": bill.dollars,
+        }
+        if not self.lake.put(path, json.dumps(pointer, indent=1).encode(), expected=plan["expected"]):
+            stored = self.lake.get(path)
+            if stored is None or json.loads(stored.data)["version"] != run.id:
+                raise Superseded(f"version {run.id}: the pointer was changed by somebody else meanwhile")
+        return rows["profiles"]
+
+    def tell(self, run: Run) -> None:
+        """Segments that are due after a build are started by whoever sees that there is a new version."""
+
+    def report(self, run: Run) -> None:
+        """Say beside its remains why it failed."""
+        path = version_path(run.audience, run.id, "failed.json")
+        self.lake.put(path, failure(run))
+
+
+def failure(run: Run) -> bytes:
+    """What a failed run leaves as word of itself."""
+    said = {"run": run.id, "audience": run.audience, "step": run.step, "reason": run.error}
+    return json.dumps({**said, "queries": queries(run)}, indent=1).encode()
+
+
+def queries(run: Run) -> list[dict[str, Any]]:
+    """The queries of a run, for its record."""
+    return [
+        {"id": one.query, "bytes_scanned": one.bytes_scanned, "ms": one.ms}
+        for one in run.statements
+        if one.query is not None
+    ]
+
+
+def _table(run: Run, statement: Statement) -> str:
+    return table_name(run.audience, run.id, statement.table.removeprefix(BEHAVIOR))
+
+
+def _tables(run: Run) -> dict[str, str]:
+    """The tables of a build by name."""
+    return {one.name: _table(run, one) for one in run.of_step("tables")}
 
 
 def chosen(rule_sets: RuleSets, audience: str | None) -> list[Published]:
     """The rule sets to work on: one by name, or all."""
-    sets = rule_sets.all()
+    sets: Mapping[str, Published] = rule_sets.all()
     if audience is None:
         return [sets[name] for name in sorted(sets)]
     if audience not in sets:
         raise NotFound(f"no rule set of audience {audience!r} is published")
     return [sets[audience]]
-
-
-def create_table(warehouse: Warehouse, lake: Lake, table: str, prefix: str, query: str) -> QueryRecord:
-    """Write a query's rows as a table. Remains of an interrupted attempt are removed first."""
-    warehouse.run(f"drop {table}", f"DROP TABLE IF EXISTS {table}")
-    lake.delete_prefix(prefix)
-    properties = f"format = 'PARQUET', external_location = '{lake.uri(prefix)}'"
-    return warehouse.run(f"create {table}", f"CREATE TABLE {table} WITH ({properties}) AS {query}")

@@ -1,126 +1,367 @@
-"""Materialize all batch segments of an audience: one query, one run, committed by one pointer."""
+"""Materialize the segments of an audience that are due: one query, one run, committed by one pointer."""
 
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from segmentation.domain.errors import NotBuilt, SegmentationError, Superseded
+from segmentation.domain import pipeline
+from segmentation.domain.errors import BadRecord, NotBuilt, Superseded
 from segmentation.domain.lake_sql import as_the_stream_saw
-from segmentation.domain.published import Published
+from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
+from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
+    QueryRecord,
     RunRecord,
     SegmentCount,
     pointer_path,
-    run_id,
     run_path,
     run_pointer_path,
     table_name,
 )
-from segmentation.domain.run_sql import changes_query, sizes_query
-from segmentation.language.sql import members_query
-from segmentation.ports import Clock, Lake, Queue, RuleSets, Stored, Warehouse
+from segmentation.domain.run_sql import BY_KEY, changes_query, create_table, merge_query, sizes_query
+from segmentation.language.document import Segment
+from segmentation.language.sql import QueryTooLong, members_queries
+from segmentation.ports import Lake, Queue, RuleSets, Runs, Warehouse
 
-from .build_audience import chosen, create_table
+from .build_audience import chosen, failure, queries
+from .run_engine import RunEngine, Wanted
+
+KINDS = ("batch", "list")
+"""The kinds of segments that a run computes."""
 
 logger = logging.getLogger("segmentation.materialize_segments")
 
 
 @dataclass(frozen=True, slots=True)
 class MaterializeSegments:
-    """The second half of the batch path. `logical_now` stands for the clock on old data."""
+    """Starts runs; `AdvanceRuns` carries them on."""
+
+    engine: RunEngine
+    steps: "MaterializeSteps"
+    rule_sets: RuleSets
+
+    def __call__(
+        self,
+        audience: str | None = None,
+        now: int | None = None,
+        segments: Collection[str] | None = None,
+        *,
+        requested: str = "hand",
+        scheduled: str = "",
+    ) -> list[Run]:
+        """Start a run of one audience, or of all of them; one that cannot be started holds up no other.
+
+        By hand all segments are computed, or those that are named. The template's schedule computes those that
+        have no schedule of their own. A `now` before that of the current run makes a backfill: it is kept as
+        history and does not become the current run.
+        """
+        runs = []
+        for published in chosen(self.rule_sets, audience):
+            asked = segments
+            if asked is None and requested == pipeline.BY_SCHEDULE:
+                asked = unscheduled(published)
+            wanted = Wanted(
+                published.audience.id,
+                Job.MATERIALIZE,
+                requested,
+                now,
+                None if asked is None else tuple(sorted(asked)),
+                scheduled,
+            )
+            run = self.engine.begin(wanted)
+            runs.append(run if run.is_over else self.engine.drive(run, self.steps))
+        return runs
+
+
+def unscheduled(published: Published) -> list[str]:
+    """The segments that have no schedule of their own."""
+    return [one.id for one in published.rules.of_kind(*KINDS) if one.schedule is None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a run found when it began, as its `plan.json` keeps it."""
+
+    document: Mapping[str, Any]
+    published: Published
+    previous: RunRecord | None
+
+    @property
+    def audience(self) -> str:
+        return self.published.audience.id
+
+    @property
+    def now(self) -> int:
+        return int(self.document["now"])
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return tuple(self.document["attributes"])
+
+    @property
+    def order(self) -> list[str]:
+        """The segments to compute; statements are about slices of it."""
+        return list(self.document["segments"])
+
+    def parts(
+        self, only: Collection[str], attributes: Sequence[str] = ()
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """Members queries, each with its segments."""
+        tables = self.document["tables"]
+        return [
+            (one.sql, one.segments)
+            for one in members_queries(
+                as_the_stream_saw(self.published.rules, self.published.audience),
+                tables["profiles"],
+                tables["behaviors"],
+                self.now,
+                attributes,
+                self.document.get("lists"),
+                only=only,
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializeSteps:
+    """What is done at the steps of a run. `logical_now` stands for the clock on old data."""
 
     warehouse: Warehouse
     lake: Lake
+    runs: Runs
     rule_sets: RuleSets
     publications: Queue
-    clock: Clock
-    new_suffix: Callable[[], str]
     logical_now: int | None = None
+    _plans: dict[str, _Plan] = field(default_factory=dict)
 
-    def __call__(self, audience: str | None = None, now: int | None = None) -> list[RunRecord]:
-        """Run one audience, or all of them; the committed records.
-
-        One that fails leaves its last good run in place and holds up no other; then the first failure is raised.
-        """
-        records, failures = [], []
-        for published in chosen(self.rule_sets, audience):
-            try:
-                records.append(self._run(published, now if now is not None else self.logical_now))
-            except SegmentationError as error:
-                logger.error("audience %s: %s", published.audience.id, error)
-                failures.append(error)
-        if failures:
-            raise failures[0]
-        return records
-
-    def _run(self, published: Published, now: int | None) -> RunRecord:
-        audience, started = published.audience.id, self.clock.now()
-        run = run_id(started, self.new_suffix())
-        try:
-            record, before = self._compute(published, run, started, started if now is None else now)
-            data = json.dumps(record.to_document(), indent=1).encode()
-            self.lake.put(run_path(audience, run, "run.json"), data)
-            # Whoever commits first wins: this run's changes are against the run that was current before it.
-            if not self.lake.put(run_pointer_path(audience), data, expected=before.tag if before else ""):
-                raise Superseded(f"run {run} of audience {audience!r}: another run was committed meanwhile")
-        except SegmentationError as error:
-            failure = {"run": run, "audience": audience, "reason": str(error), "kind": type(error).__name__}
-            self.lake.put(run_path(audience, run, "failed.json"), json.dumps(failure, indent=1).encode())
-            raise
-        # Should this be lost, the next run's publication catches up with this one.
-        self.publications.send([{"audience": audience, "run": run}])
-        return record
-
-    def _compute(
-        self, published: Published, run: str, started: int, now: int
-    ) -> tuple[RunRecord, Stored | None]:
-        audience = published.audience.id
-        built = self.lake.get(pointer_path(audience))
-        if built is None:
-            raise NotBuilt(f"audience {audience!r} is not built yet; run build_audience first")
-        pointer = json.loads(built.data)
-        before = self.lake.get(run_pointer_path(audience))
-        previous = RunRecord.from_document(json.loads(before.data)) if before else None
-        attributes = published.published_attributes()
-        tables = pointer["tables"]
-        rules = as_the_stream_saw(published.rules, published.audience)
-        query = members_query(rules, tables["profiles"], tables["behaviors"], now, attributes)
-        members, changes = table_name(audience, run, "members"), table_name(audience, run, "changes")
-        queries = [
-            create_table(self.warehouse, self.lake, members, run_path(audience, run, "members/"), query)
-        ]
-        old = table_name(audience, previous.run, "members") if previous else None
-        diff = changes_query(members, old, attributes, previous.attributes if previous else ())
-        queries.append(
-            create_table(self.warehouse, self.lake, changes, run_path(audience, run, "changes/"), diff)
-        )
-        counted, rows = self.warehouse.rows("count members and changes", sizes_query(members, changes))
-        counts = {(kind, segment): int(count or 0) for kind, segment, count in rows}
-        record = RunRecord(
-            run=run,
-            audience=audience,
+    def plan(self, run: Run, now: int) -> Run:
+        """Write down what the run is about: the rules, the built version, the run before, the queries."""
+        path = run_path(run.audience, run.id, "plan.json")
+        if self.lake.get(path) is None:
+            # Of two who plan at once, the first one's plan holds.
+            self.lake.put(path, json.dumps(self._planned(run)).encode(), expected="")
+        document = self._plan(run).document
+        return pipeline.planned_materialize(
+            run,
+            document["groups"],
+            document["hopeless"],
             now=now,
-            started=started,
-            finished=self.clock.now(),
-            audience_version=pointer["version"],
-            rules_version=published.version,
-            profiles=counts.get(("profiles", ""), 0),
-            segments=tuple(
-                SegmentCount(
-                    id=segment.id,
-                    name=segment.name,
-                    kind=str(segment.kind),
-                    size=counts.get(("size", segment.id), 0),
-                    joined=counts.get(("joined", segment.id), 0),
-                    left=counts.get(("left", segment.id), 0),
-                    version=segment.version,
-                )
-                for segment in published.rules.segments
-                if segment.kind == "batch"
-            ),
-            queries=(*queries, counted),
-            attributes=attributes,
-            previous=previous.run if previous else None,
+            logical_now=document["now"],
+            merge=bool(document["kept"]),
+            backfill=document["backfill"],
         )
-        return record, before
+
+    def _planned(self, run: Run) -> dict[str, Any]:
+        (published,) = chosen(self.rule_sets, run.audience)
+        built = self.lake.get(pointer_path(run.audience))
+        if built is None:
+            raise NotBuilt(f"audience {run.audience!r} is not built yet; run build_audience first")
+        pointer = json.loads(built.data)
+        before = self.lake.get(run_pointer_path(run.audience))
+        previous = RunRecord.from_document(json.loads(before.data)) if before else None
+        now = run.now if run.now is not None else self.logical_now
+        backfill = run.now is not None and previous is not None and run.now < previous.now
+        now = run.started if now is None else now
+        if backfill:
+            previous = self._last_before(run.audience, now)
+        batch = published.rules.of_kind(*KINDS)
+        asked = {one.id for one in batch if run.asked is None or backfill or one.id in run.asked}
+        kept = [
+            one.id
+            for one in batch
+            if one.id not in asked and previous is not None and previous.segment(one.id)
+        ]
+        document = {
+            "now": now,
+            "backfill": backfill,
+            "audience_version": pointer["version"],
+            "tables": pointer["tables"],
+            "rules": published.document,
+            "expected": before.tag if before else "",
+            "previous": previous.to_document() if previous else None,
+            "attributes": published.published_attributes(),
+            "kept": kept,
+        }
+        plan = _Plan(document, published, previous)
+        groups, hopeless = self._groups(plan, [one for one in batch if one.id in asked])
+        return {
+            **document,
+            "groups": [len(group) for group in groups],
+            "hopeless": list(hopeless.values()),
+            "segments": [one for group in groups for one in group] + list(hopeless),
+        }
+
+    def _groups(self, plan: _Plan, asked: Sequence[Segment]) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+        """The segments of each query, and those that no query can be made of, with the reason."""
+        hopeless: dict[str, str] = {}
+        names = {one.id for one in asked}
+        try:
+            return [group for _, group in plan.parts(names, plan.attributes)] if names else [], hopeless
+        except QueryTooLong:
+            for name in sorted(names):
+                try:
+                    plan.parts({name}, plan.attributes)
+                except QueryTooLong as error:
+                    hopeless[name] = str(error)
+        rest = names - hopeless.keys()
+        return [group for _, group in plan.parts(rest, plan.attributes)] if rest else [], hopeless
+
+    def _last_before(self, audience: str, now: int) -> RunRecord | None:
+        """The run of the latest moment up to one, that a backfill is compared with."""
+        runs = [
+            one
+            for one in self.runs.recent(audience, Job.MATERIALIZE)
+            if one.state is State.COMMITTED and not one.cleaned and one.now is not None and one.now <= now
+        ]
+        for run in sorted(runs, key=lambda one: (one.now or 0, one.id), reverse=True):
+            stored = self.lake.get(run_path(audience, run.id, "run.json"))
+            if stored is not None:
+                return RunRecord.from_document(json.loads(stored.data))
+        return None
+
+    def _plan(self, run: Run) -> _Plan:
+        key = f"{run.audience}/{run.id}"
+        if key not in self._plans:
+            stored = self.lake.get(run_path(run.audience, run.id, "plan.json"))
+            if stored is None:
+                raise BadRecord(f"run {run.id} of audience {run.audience!r} has lost its plan")
+            document = json.loads(stored.data)
+            before = document["previous"]
+            previous = RunRecord.from_document(before) if before else None
+            self._plans.clear()
+            self._plans[key] = _Plan(document, parse_published(document["rules"]), previous)
+        return self._plans[key]
+
+    def sql(self, run: Run, statement: Statement) -> str:
+        """The text of a statement."""
+        plan = self._plan(run)
+        match statement.step:
+            case "members":
+                # What a query says must not depend on what became of the others: it is known by its token.
+                alone = len(plan.document["groups"]) == 1 and not plan.document["kept"]
+                inline = plan.attributes if alone and statement.name == "members" else ()
+                query = plan.parts(plan.order[statement.first : statement.last], inline)[0][0]
+            case "merge":
+                query = self._merge(run, plan)
+            case "changes":
+                before = plan.previous
+                query = changes_query(
+                    _table(run, _members(run)),
+                    before.members_table() if before else None,
+                    plan.attributes,
+                    before.attributes if before else (),
+                )
+            case _:
+                return sizes_query(_table(run, _members(run)), _table(run, run.statement("changes")))
+        location = self.lake.uri(run_path(run.audience, run.id, statement.table + "/"))
+        return create_table(_table(run, statement), location, query + BY_KEY)
+
+    def _merge(self, run: Run, plan: _Plan) -> str:
+        parts = [one for one in run.of_step("members") if one.progress is Progress.SUCCEEDED]
+        before = plan.previous
+        kept = {*plan.document["kept"], *_failures(run, plan)}
+        return merge_query(
+            plan.document["tables"]["profiles"],
+            [_table(run, one) for one in parts],
+            before.members_table() if before else None,
+            sorted(one for one in kept if before and before.segment(one)),
+            plan.attributes,
+        )
+
+    def commit(self, run: Run, now: int) -> int:
+        """Write the record, then point to it. Whoever commits first wins: changes are against what was current."""
+        plan, path = self._plan(run), run_pointer_path(run.audience)
+        record = self._record(run, plan, now)
+        data = json.dumps(record.to_document(), indent=1).encode()
+        current = self.lake.get(path)
+        if current is not None and json.loads(current.data)["run"] == run.id:
+            return record.profiles
+        self.lake.put(run_path(run.audience, run.id, "run.json"), data)
+        if not run.backfill and not self.lake.put(path, data, expected=plan.document["expected"]):
+            current = self.lake.get(path)
+            if current is None or json.loads(current.data)["run"] != run.id:
+                raise Superseded(f"run {run.id}: another run was committed meanwhile")
+        return record.profiles
+
+    def _record(self, run: Run, plan: _Plan, now: int) -> RunRecord:
+        sizes = run.statement("sizes")
+        assert sizes.query is not None  # noqa: S101 - it has succeeded
+        counts = {(kind, name): int(n or 0) for kind, name, n in self.warehouse.results(sizes.query)}
+        failures, bill = _failures(run, plan), pipeline.bill(run)
+        segments = []
+        for segment in plan.published.rules.of_kind(*KINDS):
+            made = self._segment(run, plan, segment, failures.get(segment.id))
+            if made is not None:
+                figures = {kind: counts.get((kind, segment.id), 0) for kind in ("size", "joined", "left")}
+                segments.append(SegmentCount(**{**made, **figures}))
+        return RunRecord(
+            run=run.id,
+            audience=run.audience,
+            now=plan.now,
+            started=run.started,
+            finished=now,
+            audience_version=plan.document["audience_version"],
+            rules_version=plan.published.version,
+            profiles=counts.get(("profiles", ""), 0),
+            segments=tuple(segments),
+            queries=tuple(QueryRecord(**one) for one in queries(run)),
+            attributes=plan.attributes,
+            previous=plan.previous.run if plan.previous else None,
+            backfill=run.backfill,
+            members=_members(run).table,
+            changes=run.statement("changes").table,
+            bytes_scanned=bill.bytes_scanned,
+            dollars=bill.dollars,
+        )
+
+    def _segment(self, run: Run, plan: _Plan, segment: Segment, failed: str | None) -> dict[str, Any] | None:
+        """What the record says of a segment beside its figures; nothing: it was not yet computed at all."""
+        last = plan.previous.segment(segment.id) if plan.previous else None
+        fresh: dict[str, Any] = {
+            "id": segment.id,
+            "name": segment.name,
+            "kind": str(segment.kind),
+            "version": segment.version,
+            "now": plan.now,
+            "computed": run.started,
+            "audience_version": plan.document["audience_version"],
+        }
+        if failed is not None:
+            unknown = {**fresh, "version": "", "now": None, "computed": 0, "audience_version": ""}
+            before = asdict(last) if last else {**unknown, "failures": 0}
+            failures = before["failures"] + 1
+            return {
+                **before,
+                "name": segment.name,
+                "failed": failed,
+                "failures": failures,
+                "failed_at": run.started,
+            }
+        if segment.id in plan.order:
+            return fresh
+        return {**asdict(last), "name": segment.name} if last else None
+
+    def tell(self, run: Run) -> None:
+        """Have it published. Should that be lost, the next run's publication catches up with this one."""
+        if not run.backfill:
+            self.publications.send([{"audience": run.audience, "run": run.id}])
+
+    def report(self, run: Run) -> None:
+        """Say beside its remains why it failed."""
+        self.lake.put(run_path(run.audience, run.id, "failed.json"), failure(run))
+
+
+def _members(run: Run) -> Statement:
+    """The statement that made the run's members."""
+    return run.statement("merge") if run.merge else run.statement("members")
+
+
+def _failures(run: Run, plan: _Plan) -> dict[str, str]:
+    """The segments that could not be computed, each with the reason."""
+    return {name: one.reason for one in run.failed for name in plan.order[one.first : one.last]}
+
+
+def _table(run: Run, statement: Statement) -> str:
+    return table_name(run.audience, run.id, statement.table)

@@ -127,7 +127,7 @@ class PublishMemberships:
             members.start(segment.id)
         written = self.profiles.publish(self._parts(published, record, changes))
         changes.finish()
-        for row in self._rows(record, "members/"):
+        for row in self._rows(record, record.members + "/"):
             for segment in row["segments"]:
                 members.add(segment, row["profile_key"])
         members.finish()
@@ -144,7 +144,7 @@ class PublishMemberships:
     ) -> Iterator[tuple[str, BatchPart]]:
         audience, types = published.audience, published.audience.schema().attributes
         public = audience.public()
-        for row in self._rows(record, "changes/"):
+        for row in self._rows(record, record.changes + "/"):
             key = row["profile_key"]
             for kind in ("left", "joined"):
                 for segment in row[kind]:

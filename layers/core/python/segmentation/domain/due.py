@@ -1,0 +1,60 @@
+"""What has fallen due by itself: pure, of the clock, the schedules and the last results."""
+
+from collections.abc import Sequence
+
+from segmentation.language.document import Segment
+from segmentation.language.schedule import Schedule
+
+from .pipeline import Lock, retry_at
+from .run import RunRecord, SegmentCount
+
+
+def is_due(schedule: Schedule, last: int, now: int) -> bool:
+    """Whether a moment of a schedule has come since it was last followed."""
+    if last > now:  # the clock was set back: nobody knows, so once more
+        return True
+    following = schedule.next(last)
+    return following is not None and following <= now
+
+
+def may_start(lock: Lock, now: int) -> bool:
+    """Nobody runs, and the last failure is long enough ago."""
+    if lock.holder is not None:
+        return False
+    return not lock.failures or lock.failed > now or retry_at(lock.failures, lock.failed) <= now
+
+
+def due_build(schedule: Schedule | None, lock: Lock, built: int | None, now: int) -> bool:
+    """Whether an audience is to be built. `built`: when it last was."""
+    if not may_start(lock, now):
+        return False
+    if schedule is None:
+        return lock.pending
+    return built is None or is_due(schedule, built, now)
+
+
+def due_segments(
+    segments: Sequence[Segment], lock: Lock, record: RunRecord | None, audience_version: str, now: int
+) -> list[str] | None:
+    """The segments to compute now; nothing at all: no run is due.
+
+    A segment that was removed makes a run due too, if only to let its members go.
+    """
+    if not may_start(lock, now):
+        return None
+    known = {one.id: one for one in record.segments} if record else {}
+    due = [one.id for one in segments if _due(one, known.get(one.id), lock.pending, audience_version, now)]
+    removed = known.keys() - {one.id for one in segments}
+    return due if due or removed else None
+
+
+def _due(segment: Segment, last: SegmentCount | None, pending: bool, version: str, now: int) -> bool:
+    if last is not None and last.failed is not None:
+        return last.failed_at > now or retry_at(last.failures, last.failed_at) <= now
+    if segment.schedule is None:
+        return pending
+    if last is None:
+        return True
+    if segment.schedule.after_build:
+        return last.audience_version != version
+    return is_due(segment.schedule, last.computed, now)
