@@ -10,6 +10,7 @@ from tests.fakes.stores import (
     MemoryLakeCatalog,
     MemoryProfiles,
     MemoryQueue,
+    MemoryRuns,
     MemoryTables,
     StaticRuleSets,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryLakeCatalog",
     "MemoryProfiles",
     "MemoryQueue",
+    "MemoryRuns",
     "MemoryTables",
     "StaticRuleSets",
 ]

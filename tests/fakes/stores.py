@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 from segmentation.domain.errors import QueryFailed, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
+from segmentation.domain.pipeline import Job, Lock, Outcome, QueryStatus, Run, released
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
@@ -152,13 +154,25 @@ class MemoryLake:
 class FakeWarehouse:
     """Remembers statements. Queries named in `answers` answer that; others run in SQLite, for simple SQL.
 
-    Statements whose name holds a key of `failing` fail with its reason.
+    Statements whose name, or whose SQL, holds a key of `failing` fail with its reason. Queries that were started end
+    at once if `instant`, else when `finish` is called; a statement whose name holds a key of `passing` first fails so
+    many times for a reason that may pass; so many starts as `throttled` are not taken.
     """
 
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
     answers: dict[str, list[tuple[str | None, ...]]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     statements: list[tuple[str, str]] = field(default_factory=list)
+    instant: bool = True
+    passing: dict[str, int] = field(default_factory=dict)
+    throttled: int = 0
+    blind: int = 0
+    """So many questions about queries are not answered."""
+    queries: dict[str, QueryStatus] = field(default_factory=dict)
+    started: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Query -> name, SQL and token."""
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def run(self, name: str, sql: str) -> QueryRecord:
         self.statements.append((name, sql))
@@ -169,19 +183,148 @@ class FakeWarehouse:
 
     def rows(self, name: str, sql: str) -> tuple[QueryRecord, list[tuple[str | None, ...]]]:
         record = self.run(name, sql)
+        return record, self._answer(name, sql, record.id)
+
+    def _answer(self, name: str, sql: str, query: str) -> list[tuple[str | None, ...]]:
         if name in self.answers:
-            return record, self.answers[name]
+            return self.answers[name]
         connection = sqlite3.connect(":memory:")
         try:
             found = connection.execute(sql).fetchall()
         except sqlite3.Error as error:
-            raise QueryFailed(name, record.id, str(error)) from error
+            raise QueryFailed(name, query, str(error)) from error
         finally:
             connection.close()
-        return record, [tuple(None if cell is None else str(cell) for cell in row) for row in found]
+        return [tuple(None if cell is None else str(cell) for cell in row) for row in found]
+
+    def start(self, name: str, sql: str, token: str) -> str:
+        if self.throttled:
+            self.throttled -= 1
+            raise Unavailable(f"{name!r} is not taken just now: TooManyRequestsException")
+        for query, (_, text, used) in self.started.items():
+            if used == token:
+                assert text == sql, "one token, two texts"
+                return query
+        query = f"query-{len(self.started) + 1}"
+        self.statements.append((name, sql))
+        self.started[query] = (name, sql, token)
+        self.queries[query] = QueryStatus(Outcome.ACTIVE)
+        if self.instant:
+            self.finish(query)
+        return query
+
+    def finish(self, query: str) -> None:
+        """Let a query end."""
+        name, sql, _ = self.started[query]
+        if self.queries[query].outcome is not Outcome.ACTIVE:
+            return
+        for part, times in self.passing.items():
+            if part in name and times:
+                self.passing[part] = times - 1
+                self.queries[query] = QueryStatus(Outcome.PASSING, 5, 1, "INTERNAL_ERROR")
+                return
+        for part, reason in self.failing.items():
+            if part in name or part in sql:
+                self.queries[query] = QueryStatus(Outcome.FAILED, 5, 1, reason)
+                return
+        if made := re.match(r"CREATE TABLE (\w+) ", sql):
+            assert made[1] not in self.made, f"table {made[1]} is made twice"
+            self.made.append(made[1])
+        elif name not in self.answers:
+            try:
+                self._answer(name, sql, query)
+            except QueryFailed as error:
+                self.queries[query] = QueryStatus(Outcome.FAILED, 0, 1, error.reason)
+                return
+        self.queries[query] = QueryStatus(Outcome.SUCCEEDED, 10, 1)
+
+    def statuses(self, queries: Sequence[str]) -> dict[str, QueryStatus]:
+        if self.blind:
+            self.blind -= 1
+            raise Unavailable("queries cannot be asked about: ThrottlingException")
+        return {one: self.queries[one] for one in queries if one in self.queries}
+
+    def results(self, query: str) -> list[tuple[str | None, ...]]:
+        name, sql, _ = self.started[query]
+        return self._answer(name, sql, query)
+
+    def stop(self, query: str) -> None:
+        if query in self.queries and self.queries[query].outcome is Outcome.ACTIVE:
+            self.queries[query] = QueryStatus(Outcome.STOPPED, 0, 1, "Query cancelled by user")
 
     def columns(self, table: str) -> dict[str, str] | None:
         return self.tables.get(table.lower())
+
+    def named(self, prefix: str) -> list[str]:
+        return sorted(one for one in {*self.tables, *self.made} if one.startswith(prefix))
+
+    def drop(self, table: str) -> None:
+        self.dropped.append(table)
+        self.tables.pop(table, None)
+        if table in self.made:
+            self.made.remove(table)
+
+
+@dataclass
+class MemoryRuns:
+    """Runs and locks in dictionaries."""
+
+    runs: dict[tuple[str, str, str], Run] = field(default_factory=dict)
+    locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
+    closed: bool = False
+
+    def _open(self) -> None:
+        if self.closed:
+            raise Unavailable("runs cannot be written: ThrottlingException")
+
+    def lock(self, audience: str, job: Job) -> Lock:
+        return self.locks.get((audience, job), Lock(audience, job))
+
+    def held(self) -> list[Lock]:
+        return [one for _, one in sorted(self.locks.items()) if one.holder is not None]
+
+    def begin(self, run: Run, lock: Lock) -> bool:
+        self._open()
+        key = (run.audience, str(run.job), run.id)
+        return key not in self.runs and self.change(lock) and self._put(run)
+
+    def change(self, lock: Lock) -> bool:
+        self._open()
+        if self.lock(lock.audience, lock.job).version != lock.version - 1:
+            return False
+        self.locks[lock.audience, lock.job] = lock
+        return True
+
+    def read(self, audience: str, job: Job, run: str) -> Run | None:
+        return self.runs.get((audience, str(job), run))
+
+    def save(self, run: Run) -> bool:
+        self._open()
+        stored = self.read(run.audience, run.job, run.id)
+        if stored is None or stored.version != run.version - 1:
+            return False
+        if run.is_over:
+            lock = self.lock(run.audience, run.job)
+            if lock.holder != run.id:
+                return False
+            self.locks[run.audience, run.job] = released(lock, run)
+        return self._put(run)
+
+    def note(self, run: Run) -> None:
+        self._open()
+        self._put(run)
+
+    def _put(self, run: Run) -> bool:
+        self.runs[run.audience, str(run.job), run.id] = run
+        return True
+
+    def recent(self, audience: str, job: Job, most: int = 100) -> list[Run]:
+        found = [run for key, run in sorted(self.runs.items(), reverse=True) if key[:2] == (audience, job)]
+        return found[:most]
+
+    def forget(self, audience: str) -> None:
+        self.runs = {key: one for key, one in self.runs.items() if key[0] != audience}
+        self.locks = {key: one for key, one in self.locks.items() if key[0] != audience}
 
 
 @dataclass

@@ -147,7 +147,7 @@ class Warehouse(Protocol):
         """A table's columns and their types as the catalog names them; `None`: no such table."""
         ...
 
-    def tables(self, prefix: str) -> list[str]:
+    def named(self, prefix: str) -> list[str]:
         """The tables whose names begin so, sorted."""
         ...
 

@@ -131,7 +131,7 @@ class AthenaWarehouse:
         except BotoCoreError as error:
             raise Unavailable(f"query {query} cannot be stopped: {type(error).__name__}") from error
 
-    def tables(self, prefix: str) -> list[str]:
+    def named(self, prefix: str) -> list[str]:
         """The tables whose names begin so."""
         pages = self._glue.get_paginator("get_tables").paginate(
             DatabaseName=self._database, Expression=f"{prefix}*"
