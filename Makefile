@@ -67,7 +67,7 @@ test: check $(SAM_STAMP) $(GRAMMAR)
 fuzz: $(STAMP)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py
 
-# Peers go into tests/bench/.peers; the table goes to tests/bench/EVENTS.md.
+# Peers go into tests/bench/.peers; the table goes to tests/bench/RESULTS.md.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
 

@@ -152,7 +152,8 @@ def measure_events(index: Index, profiles: Sequence[Profile]) -> dict[str, Any]:
             assert state.result == index.evaluate(Evaluation(known, "p", now, UTC, stream.lists))
         if repeat == 0:
             starts, updates = [], []
-    return {"start": statistics.median(starts), "update": statistics.median(updates)}
+    slow = statistics.quantiles(updates, n=20)[-1]
+    return {"start": statistics.median(starts), "update": statistics.median(updates), "slow": slow}
 
 
 def measure_visitor(program: Program, profiles: Sequence[Profile]) -> float:
@@ -208,14 +209,16 @@ def main(count: int, out: Path) -> None:
     checked, whole = timed(lambda: rule_set(rules, prepared=False))
     compiled, plain = timed(lambda: compile_rules(pairs(whole), "UTC", whole.version))
     artifact = plain.dump()
+    program = Program(whole)
     result |= {
         "closures": measure_closures(prepared_rules, data[0], lists[0]),
         "check": checked,
         "compile": compiled,
         "artifact": len(artifact),
-        "visitor": measure_visitor(Program(whole), profiles) if count <= 10_000 else None,
+        "visitor": measure_visitor(program, profiles),
     }
     (out / "artifact").write_bytes(artifact)
+    (out / "program").write_bytes(program.dump())
     referred = sorted(whole_references(whole) - set(LISTS))
     contexts = [
         {**one, "segments": sorted(outside | (found & set(referred)))}
@@ -240,12 +243,15 @@ def loaded(out: Path) -> None:
     times = [timed(lambda: Index.load(artifact))[0] for _ in range(3)]
     index = Index.load(artifact)
     after = memory()
+    packed = (out / "program").read_bytes()
+    programs = [timed(lambda: Program.load(packed))[0] for _ in range(3)]
     random = Random(9)
     profiles = [make_profile(random) for _ in range(PROFILES)]
     result = measure_events(index, profiles)
     bitmaps = index.budget.used
     result |= {
         "load": statistics.median(times),
+        "program": statistics.median(programs),
         "loaded": after - before,
         "warm": memory() - before,
         "bitmaps": bitmaps,
