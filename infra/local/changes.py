@@ -10,6 +10,11 @@ CHANGES = "/_local/changes/"
 _WRITES = {
     "Kinesis_20131202.PutRecord": "kinesis",
     "Kinesis_20131202.PutRecords": "kinesis",
+    "DynamoDB_20120810.PutItem": "dynamodb",
+    "DynamoDB_20120810.UpdateItem": "dynamodb",
+    "DynamoDB_20120810.DeleteItem": "dynamodb",
+    "DynamoDB_20120810.BatchWriteItem": "dynamodb",
+    "DynamoDB_20120810.TransactWriteItems": "dynamodb",
     "AmazonSQS.SendMessage": "sqs",
     "AmazonSQS.SendMessageBatch": "sqs",
     "AmazonSQS.ChangeMessageVisibility": "sqs",

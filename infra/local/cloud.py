@@ -18,6 +18,7 @@ from werkzeug.serving import BaseWSGIServer
 
 from infra.local.changes import CHANGES
 from infra.local.clock import Clock, system_clock
+from infra.local.dynamodb_streams import stream_readers
 from infra.local.errors import CloudError, FunctionError
 from infra.local.events import EventBus
 from infra.local.functions import Functions
@@ -223,6 +224,8 @@ class Cloud:
         service = mapped.properties["EventSourceArn"].split(":")[2]
         if service == "kinesis":
             return shard_readers(mapped, world, self._functions, self._log)
+        if service == "dynamodb":
+            return stream_readers(mapped, world, self._functions, self._log)
         if service == "sqs":
             return [QueueReader(mapped, world, self._functions, self._log, self._sqs_retry_seconds)]
         raise CloudError(f"{mapped.logical_id}: the embedded cloud does not know event sources of {service}")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.local.errors import TemplateError
+from infra.local.filters import matches
 from infra.local.functions import Functions, describe, response_context, send_to_queue, timestamp
 from infra.local.log import Log
 from infra.local.provision import Mapped, World
@@ -22,7 +23,7 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 _KNOWN = {
     "EventSourceArn", "FunctionName", "StartingPosition", "BatchSize", "MaximumBatchingWindowInSeconds",
     "FunctionResponseTypes", "BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds",
-    "DestinationConfig", "Enabled", "ParallelizationFactor", "Tags", "MetricsConfig",
+    "DestinationConfig", "Enabled", "ParallelizationFactor", "Tags", "MetricsConfig", "FilterCriteria",
 }  # fmt: skip
 
 
@@ -41,6 +42,7 @@ class Settings:
     retries: int
     max_age: int
     destination: str | None
+    filters: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def read(cls, mapped: Mapped) -> Settings:
@@ -48,7 +50,7 @@ class Settings:
         properties = mapped.properties
         if unknown := sorted(properties.keys() - _KNOWN):
             raise TemplateError(
-                f"{mapped.logical_id}: the embedded cloud does not know {', '.join(unknown)} of a Kinesis source"
+                f"{mapped.logical_id}: the embedded cloud does not know {', '.join(unknown)} of a stream source"
             )
         position = properties.get("StartingPosition", "TRIM_HORIZON")
         if position not in {"TRIM_HORIZON", "LATEST"}:
@@ -71,6 +73,9 @@ class Settings:
             retries=int(properties.get("MaximumRetryAttempts", -1)),
             max_age=int(properties.get("MaximumRecordAgeInSeconds", -1)),
             destination=destination,
+            filters=tuple(
+                json.loads(one["Pattern"]) for one in properties.get("FilterCriteria", {}).get("Filters", [])
+            ),
         )
 
 
@@ -78,6 +83,8 @@ class ShardReader(Source):
     """Reads one shard for one function; a batch that fails holds up the shard until it is done with."""
 
     service = "kinesis"
+    batch_info = "KinesisBatchInfo"
+    """What a record of failure calls what it says of the batch."""
 
     def __init__(self, settings: Settings, shard: str, world: World, functions: Functions, log: Log) -> None:
         spec = functions.find(settings.function).spec
@@ -88,16 +95,41 @@ class ShardReader(Source):
         self._functions = functions
         self._role = spec.role
         self._function_arn = spec.arn
-        self._client = world.client("kinesis")
-        self._iterator: str = self._client.get_shard_iterator(
-            StreamName=settings.stream_arn.rsplit("/", 1)[1],
-            ShardId=shard,
-            ShardIteratorType=settings.starting_position,
-        )["ShardIterator"]
+        self._client: Any = None
+        self._iterator = self._open()
         self._waiting: list[dict[str, Any]] = []
         self._waiting_since = 0.0
         self._todo: list[tuple[list[dict[str, Any]], int]] = []
         """What is left of the batch under way: a stack of parts, each with the retries that it has used."""
+
+    def _open(self) -> str:
+        """Where reading begins."""
+        settings = self._settings
+        if settings.filters:
+            raise TemplateError(f"{self.name}: the embedded cloud does not know filters of a Kinesis source")
+        self._client = self._world.client("kinesis")
+        iterator: str = self._client.get_shard_iterator(
+            StreamName=settings.stream_arn.rsplit("/", 1)[1],
+            ShardId=self._shard,
+            ShardIteratorType=settings.starting_position,
+        )["ShardIterator"]
+        return iterator
+
+    def _wanted(self, record: Mapping[str, Any]) -> bool:
+        """Whether the mapping's filters let a record pass."""
+        filters = self._settings.filters
+        return not filters or any(matches(pattern, record) for pattern in filters)
+
+    def _size(self, record: Mapping[str, Any]) -> int:
+        return len(record["kinesis"]["data"]) + len(record["kinesis"]["partitionKey"]) + 600
+
+    def _number(self, record: Mapping[str, Any]) -> str:
+        number: str = record["kinesis"]["sequenceNumber"]
+        return number
+
+    def _arrived(self, record: Mapping[str, Any]) -> float:
+        arrived: float = record["kinesis"]["approximateArrivalTimestamp"]
+        return arrived
 
     def look(self) -> Look:
         """Read what is new, and hand over a batch if it is full or its window is over."""
@@ -105,6 +137,7 @@ class ShardReader(Source):
         if self._todo:  # something went wrong here, not in the function: go on where it did
             self._process()
             return Look.BACKLOG
+        read = False
         if len(self._waiting) < settings.batch_size:
             answer = self._client.get_records(
                 ShardIterator=self._iterator, Limit=settings.batch_size - len(self._waiting)
@@ -112,9 +145,11 @@ class ShardReader(Source):
             self._iterator = answer["NextShardIterator"]
             if answer["Records"] and not self._waiting:
                 self._waiting_since = time.monotonic()
-            self._waiting += [self._record(record) for record in answer["Records"]]
+            records = [self._record(record) for record in answer["Records"]]
+            read = bool(records)
+            self._waiting += [record for record in records if self._wanted(record)]
         if not self._waiting:
-            return Look.NOTHING
+            return Look.BACKLOG if read else Look.NOTHING  # what was read is not wanted: perhaps the next
         size = self._fitting()
         full = size < len(self._waiting) or len(self._waiting) >= settings.batch_size
         over = time.monotonic() - self._waiting_since >= settings.window
@@ -129,7 +164,7 @@ class ShardReader(Source):
     def _fitting(self) -> int:
         total = 0
         for count, record in enumerate(self._waiting):
-            total += len(record["kinesis"]["data"]) + len(record["kinesis"]["partitionKey"]) + 600
+            total += self._size(record)
             if total > PAYLOAD_BYTES:
                 return max(1, count)
         return len(self._waiting)
@@ -196,7 +231,7 @@ class ShardReader(Source):
             return records
         if not self._settings.partial:
             return []
-        numbers = [record["kinesis"]["sequenceNumber"] for record in records]
+        numbers = [self._number(record) for record in records]
         failed = reported_failures(result.json(), numbers)
         if failed is None:
             return records
@@ -204,8 +239,7 @@ class ShardReader(Source):
         return records[first:]
 
     def _too_old(self, record: Mapping[str, Any]) -> bool:
-        age: float = time.time() - record["kinesis"]["approximateArrivalTimestamp"]
-        return 0 <= self._settings.max_age < age
+        return 0 <= self._settings.max_age < time.time() - self._arrived(record)
 
     def _why(self, result: Invocation) -> str:
         return describe(result) if result.error is not None else "the function reports batchItemFailures"
@@ -215,7 +249,7 @@ class ShardReader(Source):
     ) -> None:
         """Put records aside with the reason, as Lambda does: S3 gets the whole event, a queue what it was about."""
         settings = self._settings
-        first, last = records[0]["kinesis"], records[-1]["kinesis"]
+        first, last = records[0], records[-1]
         self.log(
             self.name,
             f"gives up {len(records)} records ({condition}): they go to {settings.destination or 'nowhere: no OnFailure'}",
@@ -232,12 +266,12 @@ class ShardReader(Source):
             "responseContext": response_context(result) if result else None,
             "version": "1.0",
             "timestamp": timestamp(),
-            "KinesisBatchInfo": {
+            self.batch_info: {
                 "shardId": self._shard,
-                "startSequenceNumber": first["sequenceNumber"],
-                "endSequenceNumber": last["sequenceNumber"],
-                "approximateArrivalOfFirstRecord": timestamp(first["approximateArrivalTimestamp"]),
-                "approximateArrivalOfLastRecord": timestamp(last["approximateArrivalTimestamp"]),
+                "startSequenceNumber": self._number(first),
+                "endSequenceNumber": self._number(last),
+                "approximateArrivalOfFirstRecord": timestamp(self._arrived(first)),
+                "approximateArrivalOfLastRecord": timestamp(self._arrived(last)),
                 "batchSize": len(records),
                 "streamArn": settings.stream_arn,
             },

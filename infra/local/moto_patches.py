@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto import backends
+from moto.dynamodb.models import table as dynamodb
 from moto.kinesis import models as kinesis
 
 
@@ -14,6 +15,7 @@ def apply() -> None:
     backends.list_of_moto_modules = lambda: modules
     kinesis.Shard.get_records = _get_records
     kinesis.Shard.get_max_sequence_number = _get_max_sequence_number
+    dynamodb.StreamShard.get = _get_stream_records
 
 
 def _get_max_sequence_number(shard: Any) -> int:
@@ -38,3 +40,13 @@ def _get_records(shard: Any, last_sequence_id: str, limit: int | None) -> tuple[
         return [], last, 0
     behind = shard.records[newest].created_at - found[-1].created_at
     return found, found[-1].sequence_number, int(behind * 1000) if found[-1].sequence_number < newest else 0
+
+
+def _get_stream_records(shard: Any, start: int, quantity: int) -> list[dict[str, Any]]:
+    # stock: keeps both images of every write for ever; what lies before a read will not be asked for again,
+    # since a table's stream has one reader here
+    read = start - shard.starting_sequence_number
+    if read > 0:
+        del shard.items[:read]
+        shard.starting_sequence_number = start
+    return [item.to_json() for item in shard.items[:quantity]]
