@@ -1,8 +1,14 @@
-"""Kinesis and SQS batches: records in, partial failures out."""
+"""Batches of Kinesis, DynamoDB streams and SQS: records in, partial failures out."""
 
 import base64
+import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from segmentation.domain.history import Standing, Written
+
+logger = logging.getLogger("segmentation.streams")
 
 
 def kinesis_records(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:
@@ -16,6 +22,35 @@ def kinesis_records(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:
 def shard_of(event: Mapping[str, Any]) -> str:
     """The shard that the batch is of: `shardId-000000000000`."""
     return str(event["Records"][0]["eventID"]).partition(":")[0]
+
+
+def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
+    """The writes of visitors' real-time parts, up to the first record that cannot be read; and that one's number."""
+    readable: list[Written] = []
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        if change["Keys"]["part"]["S"] != "realtime":
+            continue
+        try:
+            before, after = (_standing(change.get(name)) for name in ("OldImage", "NewImage"))
+        except (KeyError, ValueError, TypeError) as error:
+            logger.error("bad record %s: %s", change["SequenceNumber"], type(error).__name__)
+            return readable, [change["SequenceNumber"]]
+        profile, at = change["Keys"]["profile"]["S"], int(change["ApproximateCreationDateTime"])
+        readable.append(Written(change["SequenceNumber"], profile, before, after, at))
+    return readable, []
+
+
+def _standing(item: Mapping[str, Any] | None) -> Standing | None:
+    if item is None:
+        return None
+    return Standing(
+        members=frozenset(one["S"] for one in item["members"]["L"]),
+        flips=tuple((moment, joined, left) for moment, joined, left in json.loads(item["flips"]["S"])),
+        computed=int(item["computed"]["N"]),
+        rules=item["rules"]["S"],
+        revision=int(item["revision"]["N"]),
+    )
 
 
 def failures(identifiers: Iterable[str]) -> dict[str, Sequence[dict[str, str]]]:

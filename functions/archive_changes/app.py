@@ -1,0 +1,25 @@
+"""DynamoDB stream of the profiles: who joined and left real-time segments, into the lake."""
+
+import os
+from functools import cache
+from typing import Any
+
+from segmentation.runtime.composition.archive_changes import compose
+from segmentation.runtime.observability import measure, observed
+from segmentation.runtime.streams import failures, writes
+from segmentation.usecases.archive_changes import ArchiveChanges
+
+
+@cache
+def application() -> ArchiveChanges:
+    """The use case, composed at cold start."""
+    return compose(os.environ)
+
+
+@observed
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Archive one batch, up to the first record that cannot be read."""
+    readable, bad = writes(event)
+    result = application()(readable)
+    measure(ChangesArchived=result.changes, ObjectsWritten=result.objects, RecordsFailed=len(bad))
+    return failures(bad)

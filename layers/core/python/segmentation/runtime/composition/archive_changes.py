@@ -1,0 +1,16 @@
+"""Puts archive_changes together."""
+
+from collections.abc import Mapping
+
+from segmentation.adapters.parquet import ParquetTables
+from segmentation.adapters.s3 import S3Lake
+from segmentation.runtime.settings import ArchiveSettings, load
+from segmentation.usecases.archive_changes import ArchiveChanges
+
+from .clients import client
+
+
+def compose(environ: Mapping[str, str]) -> ArchiveChanges:
+    """The use case on AWS."""
+    lake = S3Lake(client("s3"), load(ArchiveSettings, environ).lake_bucket)
+    return ArchiveChanges(tables=ParquetTables(lake))
