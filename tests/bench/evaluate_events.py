@@ -43,6 +43,11 @@ def us(seconds: float) -> str:
     return f"{seconds * 1e6:,.0f} us" if seconds < 1e-3 else f"{seconds * 1e3:,.1f} ms"
 
 
+def ratio(times: float) -> str:
+    """A ratio with as many digits as say something."""
+    return f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
+
+
 def ours(*arguments: str) -> dict[str, Any]:
     """A measurement of the index, in another process."""
     command = [sys.executable, "-m", "tests.bench.ours", *arguments]
@@ -141,15 +146,19 @@ def report(
             cells.append(us(found["seconds"]) + subset)
         times.append([name, *cells])
     ratios = []
-    for title, key in (("an event", "update"), ("a whole profile", "start"), ("figures prepared", "seconds")):
+    for title, key in (
+        ("an event (peers: all rules anew)", "update"),
+        ("a whole profile from its events", "start"),
+        ("like for like, figures prepared", "seconds"),
+    ):
         cells = []
         for size in sizes:
             whole = {name: found["seconds"] for name, (count, found) in theirs[size].items() if count == size}
             fastest = min(whole, key=lambda name: whole[name]) if whole else None
-            cells.append(f"{whole[fastest] / own[size][key]:,.0f} x {fastest}" if fastest else "-")
+            cells.append(f"{ratio(whole[fastest] / own[size][key])} x {fastest}" if fastest else "-")
         ratios.append([f"fastest peer / index: {title}", *cells])
     growth = [
-        f"from {a:,} to {b:,} segments an event costs {own[b]['update'] / own[a]['update']:.1f} times as much"
+        f"From {a:,} to {b:,} segments an event costs {own[b]['update'] / own[a]['update']:.1f} times as much."
         for a, b in pairwise(sizes)
     ]
 
@@ -182,7 +191,7 @@ def report(
             "for it. zen-engine and datalogic-py get the whole rule set in one native call.",
             table(headings, times),
             table(headings, ratios),
-            ". ".join(growth).capitalize() + "." if growth else "",
+            " ".join(growth),
             "## The rule set",
             table(headings, figures),
         ]

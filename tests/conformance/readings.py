@@ -225,7 +225,7 @@ class Tables:
         ]
         self.profiles = athena.table(columns, rows)
         times = [row.time for p in profiles for b in schema.behaviors for row in typed_rows(schema, p, b)]
-        self.partitions = Partitions(borders("day", min(times, default=0), max(times, default=0)))
+        self.partitions = Partitions(borders("day", max(times, default=0)))
         self.behaviors = {b: self._behavior(schema, profiles, b) for b in schema.behaviors}
         members = [{"profile_key": p.key, "segment": name} for p in profiles for name in p.lists]
         self.lists = athena.table({"profile_key": pa.string(), "segment": pa.string()}, members)

@@ -154,14 +154,16 @@ class MemoryLake:
 class FakeWarehouse:
     """Remembers statements. Queries named in `answers` answer that; others run in SQLite, for simple SQL.
 
-    Statements whose name, or whose SQL, holds a key of `failing` fail with its reason. Queries that were started end
-    at once if `instant`, else when `finish` is called; a statement whose name holds a key of `passing` first fails so
-    many times for a reason that may pass; so many starts as `throttled` are not taken.
+    Statements whose name, or whose SQL, holds a key of `failing` fail with its reason, and so do queries for the members
+    of the segments in `failing_segments`. Queries that were started end at once if `instant`, else when `finish` is called; a
+    statement whose name holds a key of `passing` first fails so many times for a reason that may pass; so many starts as
+    `throttled` are not taken.
     """
 
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
     answers: dict[str, list[tuple[str | None, ...]]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
+    failing_segments: dict[str, str] = field(default_factory=dict)
     statements: list[tuple[str, str]] = field(default_factory=list)
     instant: bool = True
     passing: dict[str, int] = field(default_factory=dict)
@@ -225,6 +227,10 @@ class FakeWarehouse:
                 return
         for part, reason in self.failing.items():
             if part in name or part in sql:
+                self.queries[query] = QueryStatus(Outcome.FAILED, 5, 1, reason)
+                return
+        for segment, reason in self.failing_segments.items():
+            if name.startswith("members") and f"'{segment}'" in sql:
                 self.queries[query] = QueryStatus(Outcome.FAILED, 5, 1, reason)
                 return
         if made := re.match(r"CREATE TABLE (\w+) ", sql):

@@ -45,6 +45,14 @@ SOURCES: dict[str, set[Grant]] = {
         ("s3:ListBucket", "FailuresBucket"),
         ("s3:PutObject", "FailuresBucket"),
     },
+    "DynamoDB": {
+        ("dynamodb:DescribeStream", "ProfilesTable"),
+        ("dynamodb:GetRecords", "ProfilesTable"),
+        ("dynamodb:GetShardIterator", "ProfilesTable"),
+        ("dynamodb:ListStreams", "ProfilesTable"),
+        ("s3:ListBucket", "FailuresBucket"),
+        ("s3:PutObject", "FailuresBucket"),
+    },
     "SQS": {
         ("sqs:ReceiveMessage", "{queue}"),
         ("sqs:DeleteMessage", "{queue}"),
@@ -94,7 +102,7 @@ def granted(function: str) -> set[Grant]:
 def _named(where: Any) -> Iterator[str]:
     """The resource of the template that an ARN is of. The catalog's own ARN goes with the database."""
     if text := where.get("Fn::Sub"):
-        names = [name for name in re.findall(r"\$\{(\w+)(?:\.Arn)?\}", text) if not name.startswith("AWS")]
+        names = [name for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", text) if not name.startswith("AWS")]
         if not names:
             assert text.endswith(":catalog"), f"{text} names no resource of the template"
             return

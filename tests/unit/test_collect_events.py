@@ -178,7 +178,7 @@ def test_all_bad_records_are_named_and_none_is_kept(collect: CollectEvents, log:
     [
         (b"x", "br", "unknown Content-Encoding"),
         (b"neither one nor the other", "gzip", "not gzip"),
-        (gzip.compress(b"{}" * 100)[:20], "gzip", "cut off"),
+        (gzip.compress(b"{}" * 100, mtime=0)[:20], "gzip", "cut off"),
     ],
 )
 def test_odd_encodings_are_refused(collect: CollectEvents, body: bytes, encoding: str, message: str) -> None:
@@ -196,7 +196,7 @@ def test_limits(collect: CollectEvents, log: MemoryEventLog) -> None:
         collect(submission({"events": [RECORD, {**big, "y": "y" * 1_000}]}))
     with pytest.raises(TooLarge, match="5000000 bytes"):
         collect(submission({"events": [big] * 6}))
-    bomb = gzip.compress(b'{"x": "' + b" " * 50_000_000 + b'"}')
+    bomb = gzip.compress(b'{"x": "' + b" " * 50_000_000 + b'"}', mtime=0)
     assert len(bomb) < 100_000
     with pytest.raises(TooLarge, match="unpacks to more"):
         collect(submission(bomb, encoding="gzip"))

@@ -30,6 +30,7 @@ class Table:
     serde: str = ""
     serde_parameters: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    buckets: tuple[str, ...] = ()
 
     @property
     def all_columns(self) -> dict[str, str]:
@@ -77,6 +78,7 @@ class Catalog:
             serde=serde.get("SerializationLibrary", ""),
             serde_parameters=serde.get("Parameters", {}),
             parameters=raw.get("Parameters", {}),
+            buckets=tuple(storage.get("BucketColumns") or ()),
         )
 
     def table(self, name: TableName) -> Table:
@@ -147,11 +149,13 @@ class Catalog:
             empty = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in types.items())
             return f"SELECT {empty} WHERE false"
         reader = _reader(table, files, types)
-        present = {
-            row[0].lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()
-        }
+        described = connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()
+        present = {row[0].lower(): str(row[1]) for row in described}
+        checked = table.columns if table.serde.endswith("ParquetHiveSerDe") else {}
         outputs = ", ".join(
-            f"CAST({quoted(name) if name in present else 'NULL'} AS {kind}) AS {quoted(name)}"
+            _bad_data(name, present[name], kind, checked[name], table)
+            if name in present and name in checked and not _readable(present[name], kind)
+            else f"CAST({quoted(name) if name in present else 'NULL'} AS {kind}) AS {quoted(name)}"
             for name, kind in types.items()
         )
         return f"SELECT {outputs} FROM {reader}"
@@ -212,6 +216,41 @@ def _bound(text: str) -> dt.date:
         raise NotProven(f"the projection bound {text}") from None
 
 
+_FAMILIES: Mapping[str, frozenset[str]] = {
+    family: frozenset(members.split())
+    for family, members in {
+        "integer": "TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER",
+        "real": "FLOAT DOUBLE",
+        "text": "VARCHAR BLOB",
+        "timestamp": "TIMESTAMP TIMESTAMP_MS TIMESTAMP_NS TIMESTAMP_S TIMESTAMPTZ",
+    }.items()
+}
+_CANONICAL = {"INT": "INTEGER", "TEXT": "VARCHAR", "REAL": "FLOAT", "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
+
+
+def _readable(in_file: str, declared: str) -> bool:
+    """Whether Athena reads a Parquet column of this type as the declared one (both as DuckDB names them)."""
+    if in_file.endswith("[]") or declared.endswith("[]"):
+        both = in_file.endswith("[]") and declared.endswith("[]")
+        return both and _readable(in_file.removesuffix("[]"), declared.removesuffix("[]"))
+
+    def family(name: str) -> str:
+        name = name.split("(")[0]
+        name = _CANONICAL.get(name, name)
+        return next((one for one, members in _FAMILIES.items() if name in members), name)
+
+    # A column of nothing but NULLs has no type of its own.
+    return family(in_file) == family(declared) or in_file.strip('"') == "NULL"
+
+
+def _bad_data(name: str, in_file: str, kind: str, declared: str, table: Table) -> str:
+    """A column that fails as soon as a row of it is read, as Athena's does."""
+    said = f"Field {name}'s type {in_file} in parquet file {table.location} is incompatible with type {declared} defined in table schema"
+    message = literal(f"«HIVE_BAD_DATA: {said}»")
+    raised = f"CAST(CASE WHEN {quoted(name)} IS NULL THEN {message} ELSE {message} END AS INTEGER)"
+    return f"CASE WHEN {raised} IS NULL THEN CAST(NULL AS {kind}) END AS {quoted(name)}"
+
+
 def _reader(table: Table, files: Sequence[str], types: Mapping[str, str]) -> str:
     paths = "[" + ", ".join(literal(path) for path in files) + "]"
     options = "union_by_name = true"
@@ -235,7 +274,8 @@ def _reader(table: Table, files: Sequence[str], types: Mapping[str, str]) -> str
         )
         quote = given.get("quoteChar", '"') if serde == "OpenCSVSerde" else ""
         header = "true" if table.parameters.get("skip.header.line.count", "0") == "1" else "false"
-        missing = "''" if serde == "OpenCSVSerde" else "'\\N'"
+        # OpenCSVSerde knows no NULL: an empty field is an empty text, and no number at all.
+        missing = "'\x01\x01'" if serde == "OpenCSVSerde" else "'\\N'"
         return (
             f"read_csv({paths}, delim = {literal(delimiter)}, quote = {literal(quote)}, header = {header}, "
             f"nullstr = {missing}, columns = {columns}, {options})"

@@ -42,6 +42,8 @@ _EXTENSIONS = [
     next(Path(module.__path__[0]).glob("extensions/*/*.duckdb_extension"))
     for module in (duckdb_extension_httpfs, duckdb_extension_icu)
 ]
+WRITERS = 100
+"""Combinations of partition and bucket that one statement writes."""
 _COMPRESSIONS = {"GZIP", "SNAPPY", "ZSTD", "NONE"}
 _SERDES = {
     "PARQUET": (
@@ -257,11 +259,18 @@ class Engine:
         files: list[str] = []
         partitions: set[tuple[str, ...]] = set()
         found = sorted(path for path in target.rglob("*") if path.is_file()) if target.is_dir() else [target]
+        if len({path.parent for path in found}) > WRITERS:
+            raise QueryFailed(
+                "HIVE_TOO_MANY_OPEN_PARTITIONS",
+                f"Exceeded limit of {WRITERS} open writers for partitions/buckets",
+            )
         for index, path in enumerate(found if count else []):
             folders = [
                 part for part in path.relative_to(target).parts[:-1] if not part.startswith("__bucket=")
             ]
-            name = f"{stamp}_{index:05d}_{job.id[:5]}_{uuid.uuid4()}{layout.suffix}"
+            bucket_of = [part for part in path.parts if part.startswith("__bucket=")]
+            end = f"_bucket-{int(bucket_of[0].split('=')[1]):05d}" if bucket_of else ""
+            name = f"{stamp}_{index:05d}_{job.id[:5]}_{uuid.uuid4()}{end}{layout.suffix}"
             key = "/".join([prefix.rstrip("/"), *folders, name]).lstrip("/")
             self.catalog.s3.upload_file(str(path), bucket, key)
             files.append(f"s3://{bucket}/{key}")
@@ -337,6 +346,10 @@ class Engine:
         table = self.catalog.table(name)
         if not table.serde.endswith("ParquetHiveSerDe"):
             raise NotProven("INSERT INTO a table that is not Parquet")
+        if table.buckets:
+            raise QueryFailed(
+                "NOT_SUPPORTED", f"Cannot insert into bucketed table '{name.database}.{name.table}'"
+            )
         targets = statement.columns or tuple(table.all_columns)
         for column in targets:
             if column not in table.all_columns:

@@ -50,6 +50,9 @@ _UNKNOWN_COLUMN = re.compile(
 )
 
 
+_NOT_PARQUET = re.compile(r"magic bytes|[Pp]arquet|TProtocolException|[Tt]hrift|decompress|[Ss]nappy|[Zz]std")
+
+
 def from_duckdb(error: duckdb.Error, locate: Callable[[str], str]) -> QueryFailed:
     """The query failure that Athena would report for what DuckDB raised; `locate` finds a name in the query."""
     text = str(error).split("\n\nLINE ")[0].strip()
@@ -69,6 +72,10 @@ def from_duckdb(error: duckdb.Error, locate: Callable[[str], str]) -> QueryFaile
             if "GROUP BY" in text:
                 return QueryFailed("EXPRESSION_NOT_AGGREGATE", detail)
             return QueryFailed("TYPE_MISMATCH", detail)
+        case duckdb.InvalidInputException() if _NOT_PARQUET.search(text):
+            return QueryFailed("HIVE_BAD_DATA", f"Not valid Parquet file: {detail}")
+        case duckdb.InvalidInputException() if "Malformed JSON" in text:
+            return QueryFailed("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object - {detail}")
         case duckdb.InvalidInputException() if "More than one row returned by a subquery" in text:
             return QueryFailed("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
         case duckdb.ConversionException():
@@ -81,6 +88,8 @@ def from_duckdb(error: duckdb.Error, locate: Callable[[str], str]) -> QueryFaile
                 f"Query exhausted resources at this scale factor: {detail}",
                 error_type=1,
             )
+        case duckdb.Error() if _NOT_PARQUET.search(text) and not isinstance(error, duckdb.HTTPException):
+            return QueryFailed("HIVE_BAD_DATA", f"Not valid Parquet file: {detail}")
         case duckdb.HTTPException() | duckdb.IOException():
             return QueryFailed("HIVE_CANNOT_OPEN_SPLIT", detail)
         case _:

@@ -42,36 +42,34 @@ def test_sql_says_the_same(starts: tuple[int, ...], times: list[int]) -> None:
     assert [row[0] for row in rows.fetchall()] == [partitions.of(time) for time in times]
 
 
-@given(
-    st.sampled_from(["day", "month", "year"]),
-    TIMES,
-    TIMES | st.sampled_from([2**40, -(2**40), 1_514_782_800]),
-)
-def test_borders_fit_into_one_statement_and_begin_periods(grain: str, first: int, last: int) -> None:
-    found = borders(grain, first, last)
-    assert 0 < len(found) < MOST
+@given(st.sampled_from(["day", "month", "year"]), TIMES | st.sampled_from([2**40, -(2**40), 1_514_782_800]))
+def test_borders_fit_into_one_statement_and_begin_periods(grain: str, now: int) -> None:
+    found = borders(grain, now)
+    assert len(found) < MOST
     assert list(found) == sorted(set(found))
     assert Partitions.from_document(Partitions(found).to_document()) == Partitions(found)
     for border in found[:-40]:
         assert day_of(border).endswith("-01-01" if grain == "year" else "-01")
 
 
-def test_borders_cover_what_there_is() -> None:
-    first, last = second("2017-01-01T05:30"), second("2018-01-01T04:01")
-    months = borders("month", first, last)
-    assert [day_of(one) for one in months] == [*(f"2017-{n:02d}-01" for n in range(1, 13)), "2018-01-01"]
-    days = [day_of(one) for one in borders("day", first, last)]
+def test_what_is_recent_is_divided_finely() -> None:
+    now = second("2018-01-01T05:00")
+    months = [day_of(one) for one in borders("month", now)]
+    assert months[-3:] == ["2017-11-01", "2017-12-01", "2018-01-01"]
+    assert months[-62:-58] == ["2012-01-01", "2013-01-01", "2013-02-01", "2013-03-01"]
+    assert months[0] == "1975-01-01"
+    days = [day_of(one) for one in borders("day", now)]
     assert days[-2:] == ["2017-12-31", "2018-01-01"]
-    assert days[:2] == ["2017-01-01", "2017-02-01"]
-    assert days[10:13] == ["2017-11-01", "2017-11-23", "2017-11-24"]
-    assert [day_of(one) for one in borders("year", first, last)] == ["2017-01-01", "2018-01-01"]
-    assert borders("day", last, last) == (second("2018-01-01"),)
-    assert Partitions(months).of(first - 10**9) == BEFORE_ALL
+    assert days[-42:-39] == ["2017-10-01", "2017-11-01", "2017-11-23"]
+    assert [day_of(one) for one in borders("year", now)][-2:] == ["2017-01-01", "2018-01-01"]
+    assert borders("none", now) == ()
+    assert Partitions(borders("month", now)).of(now + 10**9) == "2018-01-01"
+    assert Partitions(borders("month", now)).of(-(10**10)) == BEFORE_ALL
 
 
 SCHEMA = Schema({}, {"visits": {"page": Type.STRING}, "buys": {"amount": Type.NUMBER}}, "UTC")
 NOW = second("2018-01-01T05:00")
-PARTITIONS = {"visits": Partitions(borders("month", NOW - 400 * DAY, NOW))}
+PARTITIONS = {"visits": Partitions(borders("month", NOW))}
 TABLES = {"visits": "v", "buys": "b"}
 
 

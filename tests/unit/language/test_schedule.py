@@ -115,7 +115,7 @@ def _steady(moments: list[int], zone: str) -> list[int]:
     ],
 )
 def test_what_is_no_schedule_is_refused(expression: str) -> None:
-    with pytest.raises(BadSchedule, match="write|is|has|there"):
+    with pytest.raises(BadSchedule, match=r"write|is|has|there"):
         check(expression)
 
 

@@ -1,133 +1,228 @@
 """The SQL that builds an audience's tables of its raw tables.
 
-Raw data comes in whatever types its files have; built tables have a few plain ones (timestamps are Unix
-seconds). Text is parsed strictly, once, here: what is no value of the declared type becomes missing.
-Kept to constructs that mean the same on every engine (`CASE`, `TRY_CAST` behind a pattern, window functions).
+Raw data comes in whatever types its files have; built tables have a few plain ones (timestamps are Unix seconds).
+Every choice among several rows is total, so that a build that is repeated has the same rows.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from zoneinfo import ZoneInfo
-
+from segmentation.language.partitions import Partitions
 from segmentation.language.problems import Problem, RuleError, did_you_mean, step
+from segmentation.language.sql import IDENTITIES, profile_condition
 from segmentation.language.types import Type
 
-from .audience import Audience, Behavior, Column, Source, Visibility
+from .audience import AttributeTable, Audience, Behavior, Column, Source, Visibility
 from .event_lake import events_table
+from .identity import Identity
+from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, stage
 
-Catalog = Mapping[str, Mapping[str, str] | None]
-"""Raw tables, each with its columns and their types; `None` for a table that does not exist."""
-
-_TEXT = ("string", "varchar", "char")
-_INTEGER = ("tinyint", "smallint", "int", "integer", "bigint")
-_NUMBER = ("float", "double", "real", "decimal")
-_GREATEST = "1.7976931348623157E308"
-_NUMBER_TEXT = "^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
-_DATE_TEXT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_SECONDS_TEXT = "^-?[0-9]{1,12}$"
-_CLOCK = "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
-_INSTANT_TEXT = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}({_CLOCK}([zZ]|[+-][0-9]{{2}}:?[0-9]{{2}})?)?$"
-
-
-def kind_of(catalog_type: str) -> str:
-    """A catalog's type as one of the few kinds told apart here; the type itself where it is none."""
-    lowered = catalog_type.strip().lower()
-    base = lowered.partition("(")[0].strip()
-    if base == "array" or lowered.startswith("array<"):
-        element = kind_of(lowered.partition("<" if "<" in lowered else "(")[2].rstrip(">)"))
-        return {"text": "texts", "integer": "numbers", "number": "numbers"}.get(element, lowered)
-    if base in _TEXT:
-        return "text"
-    if base in _INTEGER:
-        return "integer"
-    if base in _NUMBER:
-        return "number"
-    return base if base in ("boolean", "date", "timestamp") else lowered
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """A source expression brought to its declared type. `local`: when its seconds are of the source's wall
-    clock (SQL of a condition), and still to be brought to UTC."""
-
-    sql: str
-    local: str | None = None
+CONTESTED = "contested"
+"""The column of identity keys that a profile has in the raw tables, and another profile won."""
+_NO_KEYS = "CAST(ARRAY[] AS array(varchar))"
 
 
 def profiles_query(audience: Audience, catalog: Catalog) -> str:
-    """One row a profile: `profile_key`, then the attributes in declared order."""
-    key = _key(catalog, audience.master_table, audience.master_key, "m")
-    master = f"SELECT DISTINCT {key} AS profile_key FROM {_q(audience.master_table)} m"
-    parts = [f"master AS (SELECT profile_key FROM ({master}) x WHERE profile_key <> '')"]
-    joins, outputs = [], ["master.profile_key AS profile_key"]
+    """One row a profile: `profile_key`, then the attributes in declared order; identity keys, if tables know any."""
+    parts = kept_profiles(audience, catalog)
+    columns = [f"kept.{quoted(name)} AS {quoted(name)}" for name in ("profile_key", *audience.columns())]
+    identities = audience.known_identities()
+    if not identities:
+        return f"WITH {', '.join(parts)} SELECT {', '.join(columns)} FROM kept"
+    claims = []
+    for index, identity in enumerate(identities):
+        parts.append(f"i{index} AS ({_claims(identity, catalog)})")
+        named = f"concat('{identity.name}:', value)"
+        claims.append(f"SELECT {named} AS identity, profile_key, rn FROM i{index}")
+    won, lost = (f"array_sort(array_agg(identity) FILTER (WHERE rn {sign}))" for sign in ("= 1", "> 1"))
+    parts.append(
+        f"owned AS (SELECT profile_key, {won} AS {IDENTITIES}, {lost} AS {CONTESTED} "
+        f"FROM ({' UNION ALL '.join(claims)}) c GROUP BY profile_key)"
+    )
+    columns += [f"coalesce(owned.{name}, {_NO_KEYS}) AS {name}" for name in (IDENTITIES, CONTESTED)]
+    joined = "kept LEFT JOIN owned ON owned.profile_key = kept.profile_key"
+    return f"WITH {', '.join(parts)} SELECT {', '.join(columns)} FROM {joined}"
+
+
+def kept_profiles(audience: Audience, catalog: Catalog) -> list[str]:
+    """WITH parts; the last one, `kept`, is the profiles that the filter leaves, with their built attributes."""
+    read = (
+        {node.value for node in audience.filter.walk() if node.op == "attribute"}
+        if audience.filter
+        else set()
+    )
+    links = list(dict.fromkeys(one.on for one in audience.attributes if one.on is not None))
+    parts, joins = [f"master AS ({_master(audience, catalog, links)})"], []
+    columns = {"profile_key": "master.profile_key"}
     for index, table in enumerate(audience.attributes):
-        columns = [one for one in table.columns if one.visibility is not Visibility.BLOCKED]
-        if not columns:
+        wanted = [
+            one for one in table.columns if one.visibility is not Visibility.BLOCKED or one.name in read
+        ]
+        if not wanted:
             continue
         name = f"a{index}"
-        order = [f"t.{_q(table.latest)} DESC NULLS LAST"] if table.latest else []
-        order += [f"t.{_q(one.source)} DESC NULLS LAST" for one in columns if not one.type.is_array]
-        key = _key(catalog, table.table, table.key, "t")
-        number = f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(dict.fromkeys(order)) or key})"
-        selected = [f"{key} AS profile_key", f"{number} AS rn"]
-        parsed = {
-            one: _parse(one.type, f"t.{_q(one.source)}", catalog, table.table, one.source) for one in columns
-        }
-        selected += _stage(parsed)
-        parts.append(f"{name}_raw AS (SELECT {', '.join(selected)} FROM {_q(table.table)} t)")
-        finished = [_finish(one, parsed[one], audience.time_zone) for one in columns]
-        parts.append(f"{name} AS (SELECT profile_key, {', '.join(finished)} FROM {name}_raw WHERE rn = 1)")
-        joins.append(f"LEFT JOIN {name} ON {name}.profile_key = master.profile_key")
-        outputs += [f"{name}.{_q(one.name)} AS {_q(one.name)}" for one in columns]
-    return f"WITH {', '.join(parts)} SELECT {', '.join(outputs)} FROM master {' '.join(joins)}".strip()
+        parts += [
+            f"{name}_raw AS ({winning_rows(table, wanted, catalog)})",
+            f"{name} AS (SELECT row_key{_finished(wanted, table, catalog, audience.time_zone)} FROM {name}_raw WHERE rn = 1)",
+        ]
+        own = "master.profile_key" if table.on is None else f"master.{quoted('on_' + table.on)}"
+        joins.append(f" LEFT JOIN {name} ON {name}.row_key = {own}")
+        columns |= {one.name: f"{name}.{quoted(one.name)}" for one in wanted}
+    outputs = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+    if audience.filter is None:
+        return [*parts, f"kept AS (SELECT {outputs} FROM master{''.join(joins)})"]
+    parts.append(f"joined AS (SELECT {outputs} FROM master{''.join(joins)})")
+    built = ", ".join(f"p.{quoted(name)} AS {quoted(name)}" for name in ("profile_key", *audience.columns()))
+    condition = profile_condition(audience.filter, audience.time_zone, lambda name: f"p.{quoted(name)}")
+    return [*parts, f"kept AS (SELECT {built} FROM joined p WHERE {condition})"]
 
 
-def behavior_query(behavior: Behavior, catalog: Catalog) -> str:
+def _master(audience: Audience, catalog: Catalog, links: list[str]) -> str:
+    """One row a key; where other columns of it are needed, of the row that wins."""
+    table = audience.master_table
+    key = key_text(catalog, table, audience.master_key, "m")
+    if not links:
+        return f"SELECT DISTINCT {key} AS profile_key FROM {quoted(table)} m WHERE {key} <> ''"
+    order = [
+        f"m.{quoted(one)} DESC NULLS LAST"
+        for one in (*([audience.latest] if audience.latest else []), *links)
+    ]
+    others = [f"{key_text(catalog, table, link, 'm')} AS {quoted('on_' + link)}" for link in links]
+    number = f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(order)}) AS rn"
+    inner = (
+        f"SELECT {key} AS profile_key, {', '.join(others)}, {number} FROM {quoted(table)} m WHERE {key} <> ''"
+    )
+    names = ", ".join(("profile_key", *(quoted("on_" + link) for link in links)))
+    return f"SELECT {names} FROM ({inner}) x WHERE rn = 1"
+
+
+def winning_rows(table: AttributeTable, columns: list[Column], catalog: Catalog) -> str:
+    """The rows of an attribute table with `row_key`, their columns staged, and `rn`: 1 for the one of its key that wins."""
+    key = key_text(catalog, table.table, table.key, "t")
+    order = [f"t.{quoted(table.latest)} DESC NULLS LAST"] if table.latest else []
+    order += [f"t.{quoted(table.earliest)} ASC NULLS LAST"] if table.earliest else []
+    order += [f"t.{quoted(one.source)} DESC NULLS LAST" for one in columns if not one.type.is_array]
+    number = f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(dict.fromkeys(order)) or key}) AS rn"
+    staged = ", ".join([f"{key} AS row_key", number, *stage(attribute_values(table, columns, catalog))])
+    return f"SELECT {staged} FROM {quoted(table.table)} t WHERE {key} <> ''"
+
+
+def attribute_values(table: AttributeTable, columns: list[Column], catalog: Catalog) -> dict[Column, Parsed]:
+    """The columns of an attribute table's row `t`, as their declared types."""
+    return {
+        one: _value(one, "t", table.table, catalog, empty_is_missing=table.empty_is_missing)
+        for one in columns
+    }
+
+
+def _value(column: Column, alias: str, table: str, catalog: Catalog, *, empty_is_missing: bool) -> Parsed:
+    sql = f"{alias}.{quoted(column.source)}"
+    if empty_is_missing and kind_in(catalog, table, column.source) == "text":
+        sql = f"nullif({sql}, '')"
+    return parse(column.type, sql, catalog, table, column.source)
+
+
+def _finished(columns: list[Column], table: AttributeTable, catalog: Catalog, time_zone: str) -> str:
+    values = attribute_values(table, columns, catalog)
+    return "".join(f", {finish(one, value, time_zone)}" for one, value in values.items())
+
+
+def _claims(identity: Identity, catalog: Catalog) -> str:
+    """`value`, `profile_key` and `rn` of an identity: 1 for the profile that has it, among those of `kept`."""
+    rows = claimed(identity, catalog)
+    order = "ORDER BY c.latest DESC NULLS LAST, c.profile_key ASC"
+    number = f"row_number() OVER (PARTITION BY c.value {order}) AS rn"
+    return (
+        f"SELECT c.value AS value, c.profile_key AS profile_key, {number} FROM ({rows}) c "
+        "JOIN kept ON kept.profile_key = c.profile_key"
+    )
+
+
+def claimed(identity: Identity, catalog: Catalog) -> str:
+    """The distinct `(value, profile_key)` of an identity's table, with the greatest `latest`."""
+    table = identity.table or ""
+    value = identity.sql(key_text(catalog, table, identity.column, "t"))
+    key = key_text(catalog, table, identity.key, "t")
+    latest = f"t.{quoted(identity.latest)}" if identity.latest else "0"
+    rows = f"SELECT {value} AS value, {key} AS profile_key, {latest} AS latest FROM {quoted(table)} t"
+    return (
+        f"SELECT value, profile_key, max(latest) AS latest FROM ({rows}) r "
+        "WHERE value <> '' AND profile_key <> '' GROUP BY value, profile_key"
+    )
+
+
+def behavior_query(audience: Audience, behavior: Behavior, catalog: Catalog) -> str:
     """One row an event: `profile_key`, `event_id` (NULL in tables without one), `time`, then the declared columns.
 
     Events without a readable time or a profile are not there; of several with one id the first stands.
     """
-    time = Column("time", Type.TIMESTAMP, behavior.time, behavior.time_from)
-    parts, joins = [], []
-    aliases: dict[str | None, tuple[str, str]] = {None: ("t", behavior.table)}
-    for index, lookup in enumerate(behavior.lookups):
-        name, key = f"l{index}", _key(catalog, lookup.table, lookup.key, "x")
-        wanted = sorted({one.source for one in (time, *behavior.columns) if one.lookup == lookup.table})
-        order = ", ".join(f"x.{_q(source)} DESC NULLS LAST" for source in wanted) or key
-        columns = "".join(f", x.{_q(source)} AS {_q(source)}" for source in wanted)
-        number = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
-        inner = f"SELECT {key} AS lookup_key, {number} AS rn{columns} FROM {_q(lookup.table)} x"
-        parts.append(f"{name} AS (SELECT * FROM ({inner}) y WHERE rn = 1)")
-        own = _key(catalog, behavior.table, lookup.on, "t")
-        joins.append(f" LEFT JOIN {name} ON {name}.lookup_key = {own}")
-        aliases[lookup.table] = (name, lookup.table)
-    parsed: dict[Column, _Parsed] = {}
-    for column in (time, *behavior.columns):
-        alias, table = aliases[column.lookup]
-        parsed[column] = _parse(column.type, f"{alias}.{_q(column.source)}", catalog, table, column.source)
-    selected = [f"{_key(catalog, behavior.table, behavior.key, 't')} AS profile_key"]
+    parts, joins, parsed = _sources(behavior, catalog)
+    key = key_text(catalog, behavior.table, behavior.key, "t")
+    if behavior.identity is not None:
+        identity = audience.keys[behavior.identity]
+        parts += kept_profiles(audience, catalog)
+        parts.append(f"claims AS ({_claims(identity, catalog)})")
+        parts.append("owners AS (SELECT value, profile_key FROM claims WHERE rn = 1)")
+        joins += f" JOIN owners ON owners.value = {identity.sql(key)}"
+        key = "owners.profile_key"
     event_id = _event_id(behavior, catalog) if behavior.id else "CAST(NULL AS varchar)"
-    selected.append(f"{event_id} AS event_id")
-    selected += _stage(parsed)
-    parts.append(f"raw AS (SELECT {', '.join(selected)} FROM {_q(behavior.table)} t{''.join(joins)})")
+    selected = ", ".join([f"{key} AS profile_key", f"{event_id} AS event_id", *stage(parsed)])
+    parts.append(f"raw AS (SELECT {selected} FROM {quoted(behavior.table)} t{joins})")
     names = ["profile_key", "event_id"]
-    finished = [*names, *(_finish(column, one, behavior.time_zone) for column, one in parsed.items())]
+    finished = [*names, *(finish(column, one, behavior.time_zone) for column, one in parsed.items())]
     parts.append(f"typed AS (SELECT {', '.join(finished)} FROM raw)")
-    columns = ", ".join([*names, *(_q(column.name) for column in parsed)])
+    columns = ", ".join([*names, *(quoted(column.name) for column in parsed)])
     where = "profile_key <> '' AND \"time\" IS NOT NULL"
     if not behavior.id:
         return f"WITH {', '.join(parts)} SELECT {columns} FROM typed WHERE {where}"
-    ordered = ['"time"', "profile_key", *(_q(one.name) for one in behavior.columns if not one.type.is_array)]
+    ordered = [
+        '"time"',
+        "profile_key",
+        *(quoted(one.name) for one in behavior.columns if not one.type.is_array),
+    ]
     number = f"row_number() OVER (PARTITION BY event_id ORDER BY {', '.join(ordered)})"
     parts.append(f"numbered AS (SELECT {columns}, {number} AS rn FROM typed WHERE {where})")
     return f"WITH {', '.join(parts)} SELECT {columns} FROM numbered WHERE rn = 1 OR event_id IS NULL"
 
 
+def _sources(behavior: Behavior, catalog: Catalog) -> tuple[list[str], str, dict[Column, Parsed]]:
+    """WITH parts for the lookups, their joins to the table `t`, and `time` and the columns as their types."""
+    time = Column("time", Type.TIMESTAMP, behavior.time, behavior.time_from)
+    parts, joins = [], ""
+    aliases: dict[str | None, tuple[str, str]] = {None: ("t", behavior.table)}
+    for index, lookup in enumerate(behavior.lookups):
+        name, key = f"l{index}", key_text(catalog, lookup.table, lookup.key, "x")
+        wanted = sorted({one.source for one in (time, *behavior.columns) if one.lookup == lookup.table})
+        order = ", ".join(f"x.{quoted(source)} DESC NULLS LAST" for source in wanted) or key
+        columns = "".join(f", x.{quoted(source)} AS {quoted(source)}" for source in wanted)
+        number = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
+        inner = f"SELECT {key} AS lookup_key, {number} AS rn{columns} FROM {quoted(lookup.table)} x"
+        parts.append(f"{name} AS (SELECT * FROM ({inner}) y WHERE rn = 1)")
+        own = key_text(catalog, behavior.table, lookup.on, "t")
+        joins += f" LEFT JOIN {name} ON {name}.lookup_key = {own}"
+        aliases[lookup.table] = (name, lookup.table)
+    parsed: dict[Column, Parsed] = {}
+    for column in (time, *behavior.columns):
+        alias, table = aliases[column.lookup]
+        parsed[column] = _value(column, alias, table, catalog, empty_is_missing=behavior.empty_is_missing)
+    return parts, joins, parsed
+
+
+def _event_id(behavior: Behavior, catalog: Catalog) -> str:
+    parts = [key_text(catalog, behavior.table, column, "t") for column in behavior.id]
+    if len(parts) == 1:
+        return parts[0]
+    missing = " OR ".join(f"{part} IS NULL" for part in parts)
+    joined = ", '-', ".join(parts)
+    return f"CASE WHEN {missing} THEN NULL ELSE concat({joined}) END"
+
+
+def with_period(query: str, partitions: Partitions) -> str:
+    """A behavior's rows with their partition as the last column."""
+    return f"SELECT b.*, {partitions.sql('b.time')} AS {partitions.column} FROM ({query}) b"
+
+
 def raw_tables(audience: Audience) -> list[str]:
     """Every table that the audience is built of: raw ones, and those over the archived events."""
     names = [audience.master_table, *(one.table for one in audience.attributes)]
+    names += [one.table for one in audience.known_identities() if one.table is not None]
     for name, behavior in audience.behaviors.items():
         if behavior.source is not Source.EVENTS:
             names += [behavior.table, *(lookup.table for lookup in behavior.lookups)]
@@ -156,19 +251,34 @@ def check_sources(audience: Audience, catalog: Catalog) -> None:
             return
         try:
             if type_ is None:
-                _key(catalog, name, source, "t")
+                key_text(catalog, name, source, "t")
             else:
-                _parse(type_, "x", catalog, name, source)
-        except _Incompatible as error:
+                parse(type_, "x", catalog, name, source)
+        except Incompatible as error:
             problems.append(Problem(pointer, "source-type", str(error)))
+
+    def exists(pointer: str, name: str, source: str | None) -> None:
+        if source is not None and source.lower() not in (catalog.get(name) or {source.lower(): ""}):
+            column(pointer, name, source, None)
 
     if table("/master/table", audience.master_table):
         column("/master/key", audience.master_table, audience.master_key, None)
+        exists("/master/latest", audience.master_table, audience.latest)
+    for index, identity in enumerate(audience.keys.values()):
+        pointer = f"/identities/{index}"
+        if identity.table is not None and table(f"{pointer}/table", identity.table):
+            column(f"{pointer}/key", identity.table, identity.key, None)
+            column(f"{pointer}/column", identity.table, identity.column, None)
+            exists(f"{pointer}/latest", identity.table, identity.latest)
     for index, one in enumerate(audience.attributes):
         pointer = f"/attributes/{index}"
         if not table(f"{pointer}/table", one.table):
             continue
         column(f"{pointer}/key", one.table, one.key, None)
+        if one.on is not None:
+            column(f"{pointer}/on", audience.master_table, one.on, None)
+        exists(f"{pointer}/latest", one.table, one.latest)
+        exists(f"{pointer}/earliest", one.table, one.earliest)
         for declared in one.columns:
             column(step(f"{pointer}/columns", declared.name), one.table, declared.source, declared.type)
     for name, behavior in audience.behaviors.items():
@@ -191,187 +301,3 @@ def check_sources(audience: Audience, catalog: Catalog) -> None:
             column(step(f"{pointer}/columns", declared.name), source_table, declared.source, declared.type)
     if problems:
         raise RuleError(problems)
-
-
-class _Incompatible(Exception):
-    """A source column whose type cannot become the declared one without guessing."""
-
-
-def _q(name: str) -> str:
-    return f'"{name}"'
-
-
-def _kind(catalog: Catalog, table: str, column: str) -> str:
-    columns = catalog[table]
-    if columns is None:
-        raise KeyError(table)
-    return kind_of(columns[column.lower()])
-
-
-def _key(catalog: Catalog, table: str, column: str, alias: str) -> str:
-    """An identifier as text."""
-    kind = _kind(catalog, table, column)
-    if kind == "text":
-        return f"{alias}.{_q(column)}"
-    if kind == "integer":
-        return f"CAST({alias}.{_q(column)} AS varchar)"
-    raise _Incompatible(f"an identifier must be text or an integer, and {table}.{column} is {kind}")
-
-
-def _event_id(behavior: Behavior, catalog: Catalog) -> str:
-    parts = [_key(catalog, behavior.table, column, "t") for column in behavior.id]
-    if len(parts) == 1:
-        return parts[0]
-    missing = " OR ".join(f"{part} IS NULL" for part in parts)
-    joined = ", '-', ".join(parts)
-    return f"CASE WHEN {missing} THEN NULL ELSE concat({joined}) END"
-
-
-def _stage(parsed: Mapping[Column, _Parsed]) -> list[str]:
-    """The columns of the first stage: values, and for wall-clock seconds whether they are such."""
-    staged = []
-    for column, one in parsed.items():
-        staged.append(f"{one.sql} AS {_q(column.name)}")
-        if one.local is not None:
-            staged.append(f"{one.local} AS {_q(column.name + '__local')}")
-    return staged
-
-
-def _finish(column: Column, parsed: _Parsed, time_zone: str) -> str:
-    """A column of the second stage: wall-clock seconds become Unix seconds."""
-    name = _q(column.name)
-    if parsed.local is None or time_zone == "UTC":
-        return f"{name} AS {name}"
-    moved = _from_wall_clock(name, time_zone)
-    return f"CASE WHEN {_q(column.name + '__local')} THEN {moved} ELSE {name} END AS {name}"
-
-
-def _parse(type_: Type, sql: str, catalog: Catalog, table: str, column: str) -> _Parsed:
-    kind = _kind(catalog, table, column)
-    match type_, kind:
-        case (Type.STRING, "text") | (Type.BOOLEAN, "boolean") | (Type.DATE, "date"):
-            return _Parsed(sql)
-        case Type.STRING, "integer" | "date":
-            return _Parsed(f"CAST({sql} AS varchar)")
-        case Type.STRING, "boolean":
-            return _Parsed(f"CASE WHEN {sql} THEN 'true' WHEN NOT {sql} THEN 'false' END")
-        case Type.NUMBER, "integer":
-            return _Parsed(f"CAST({sql} AS double)")
-        case Type.NUMBER, "number":
-            return _Parsed(_finite(f"CAST({sql} AS double)"))
-        case Type.NUMBER, "text":
-            value = _finite(f"TRY_CAST({sql} AS double)")
-            return _Parsed(f"CASE WHEN regexp_like({sql}, '{_NUMBER_TEXT}') THEN {value} END")
-        case Type.BOOLEAN, "text":
-            return _Parsed(
-                f"CASE WHEN lower({sql}) = 'true' THEN true WHEN lower({sql}) = 'false' THEN false END"
-            )
-        case Type.DATE, "text":
-            return _Parsed(f"CASE WHEN regexp_like({sql}, '{_DATE_TEXT}') THEN TRY_CAST({sql} AS date) END")
-        case Type.TIMESTAMP, "timestamp":
-            seconds = f"to_unixtime(date_trunc('second', {sql}))"
-            return _Parsed(f"CAST({seconds} AS bigint)", "true")
-        case Type.TIMESTAMP, "date":
-            return _Parsed(f"CAST(to_unixtime(CAST({sql} AS timestamp)) AS bigint)", "true")
-        case Type.TIMESTAMP, "integer":
-            return _Parsed(_seconds(f"CAST({sql} AS bigint)"))
-        case Type.TIMESTAMP, "number":
-            double = f"CAST({sql} AS double)"
-            inside = f"{double} BETWEEN -62135596800 AND 253402300799"
-            return _Parsed(f"CASE WHEN {inside} THEN CAST(floor({double}) AS bigint) END")
-        case Type.TIMESTAMP, "text":
-            return _instant(sql)
-        case Type.STRINGS, "texts":
-            return _Parsed(sql)
-        case Type.NUMBERS, "numbers":
-            return _Parsed(f"transform({sql}, x -> {_finite('CAST(x AS double)')})")
-    message = f"column {table}.{column} is {kind}, which cannot become a {type_.noun} without guessing"
-    raise _Incompatible(f"{message}; declare its own type, or convert it in the raw table")
-
-
-def parse_text(type_: Type, sql: str) -> str:
-    """Text as a value of a type, by the same rules as a raw table's text; a moment must carry its offset."""
-    parsed = _parse(type_, sql, {"t": {"c": "varchar"}}, "t", "c")
-    if parsed.local is None:
-        return parsed.sql
-    return (
-        f"CASE WHEN NOT ({parsed.local}) AND NOT regexp_like({sql}, '{_SECONDS_TEXT}') THEN {parsed.sql} END"
-    )
-
-
-def _finite(sql: str) -> str:
-    """NaN and infinities are in no range."""
-    return f"CASE WHEN {sql} BETWEEN -{_GREATEST} AND {_GREATEST} THEN {sql} END"
-
-
-def _seconds(sql: str) -> str:
-    return f"CASE WHEN {sql} BETWEEN -62135596800 AND 253402300799 THEN {sql} END"
-
-
-def _instant(sql: str) -> _Parsed:
-    """ISO 8601 text (without an offset: of the wall clock), or a whole number of Unix seconds."""
-
-    def digits(start: str) -> str:
-        return f"coalesce(TRY_CAST(substr({sql}, {start}, 2) AS bigint), 0)"
-
-    size = f"length({sql})"
-    day = f"CAST(to_unixtime(CAST(TRY_CAST(substr({sql}, 1, 10) AS date) AS timestamp)) AS bigint)"
-    second = f"CASE WHEN substr({sql}, 17, 1) = ':' THEN {digits('18')} ELSE 0 END"
-    clock = f"{digits('12')} * 3600 + {digits('15')} * 60 + {second}"
-    with_colon, without = "[+-][0-9]{2}:[0-9]{2}$", ":[0-9]{2}([.,][0-9]{1,9})?[+-][0-9]{4}$"
-    offset = (
-        f"CASE WHEN regexp_like({sql}, '{with_colon}') THEN "
-        f"({digits(f'{size} - 4')} * 3600 + {digits(f'{size} - 1')} * 60)"
-        f" * CASE WHEN substr({sql}, {size} - 5, 1) = '-' THEN -1 ELSE 1 END "
-        f"WHEN regexp_like({sql}, '{without}') THEN "
-        f"({digits(f'{size} - 3')} * 3600 + {digits(f'{size} - 1')} * 60)"
-        f" * CASE WHEN substr({sql}, {size} - 4, 1) = '-' THEN -1 ELSE 1 END ELSE 0 END"
-    )
-    sane = f"{digits('12')} < 24 AND {digits('15')} < 60 AND {second} < 60"
-    seconds = _seconds(f"TRY_CAST({sql} AS bigint)")
-    value = (
-        f"CASE WHEN regexp_like({sql}, '{_SECONDS_TEXT}') THEN {seconds} "
-        f"WHEN regexp_like({sql}, '{_INSTANT_TEXT}') AND {sane} THEN {day} + {clock} - {offset} END"
-    )
-    zoned = f"regexp_like({sql}, '([zZ]|{with_colon[:-1]}|{without[:-1]})$')"
-    return _Parsed(value, f"NOT {zoned} AND NOT regexp_like({sql}, '{_SECONDS_TEXT}')")
-
-
-@lru_cache(maxsize=16)
-def zone_borders(time_zone: str) -> tuple[tuple[int, int], ...]:
-    """`(border, offset)`: from this second of the wall clock on, UTC is that many seconds behind it.
-
-    A wall-clock time that occurs twice is the first; one that is skipped is read with the offset before.
-    Computed here because each engine carries its own zone tables.
-    """
-    zone, step_seconds = ZoneInfo(time_zone), 86_400
-    begin, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1970, 2101))
-
-    def offset(moment: int) -> int:
-        delta = datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset()
-        assert delta is not None  # noqa: S101 - an aware time has an offset
-        return int(delta.total_seconds())
-
-    borders = [(-(2**40), offset(begin))]
-    for moment in range(begin, end, step_seconds):
-        before, after = offset(moment), offset(moment + step_seconds)
-        if before == after:
-            continue
-        low, high = moment, moment + step_seconds
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if offset(middle) == before else (low, middle)
-        borders.append((high + max(before, after), after))
-    return tuple(borders)
-
-
-def _from_wall_clock(sql: str, time_zone: str) -> str:
-    """Unix seconds of wall-clock seconds: a balanced tree of comparisons with the zone's borders."""
-
-    def tree(borders: tuple[tuple[int, int], ...]) -> str:
-        if len(borders) == 1:
-            return f"{sql} - ({borders[0][1]})"
-        middle = len(borders) // 2
-        return f"CASE WHEN {sql} < {borders[middle][0]} THEN {tree(borders[:middle])} ELSE {tree(borders[middle:])} END"
-
-    return tree(zone_borders(time_zone))

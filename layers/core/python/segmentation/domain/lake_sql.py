@@ -12,8 +12,9 @@ from segmentation.language.tree import Aggregate, Follow, Node, Selection
 from segmentation.language.types import Schema, Type
 
 from .audience import Audience, Behavior, Column, Source
-from .build_sql import Catalog, behavior_query, parse_text
+from .build_sql import behavior_query
 from .event_lake import EXTRA, column_in_file, events_table
+from .source_sql import Catalog, parse_text
 
 STREAMED = "streamed"
 """The column of a behavior with rows of both kinds that says which of them the stream saw."""
@@ -25,12 +26,12 @@ def behavior_rows(audience: Audience, behavior: Behavior, catalog: Catalog) -> s
     An event that is in the raw table and was accepted too is one event; its columns are the table's.
     """
     if behavior.source is Source.TABLE:
-        return behavior_query(behavior, catalog)
+        return behavior_query(audience, behavior, catalog)
     names = ["profile_key", "event_id", '"time"', *(_q(column.name) for column in behavior.columns)]
     columns = ", ".join(names)
     rows = f"SELECT {columns}, sequence, 1 AS seen FROM ({_events(audience, behavior, catalog)}) e"
     if behavior.source is Source.BOTH:
-        table = behavior_query(behavior, catalog)
+        table = behavior_query(audience, behavior, catalog)
         # An empty sequence comes before all others: the table's row stands.
         rows = f"SELECT {columns}, '' AS sequence, 0 AS seen FROM ({table}) t UNION ALL {rows}"
     same = "PARTITION BY profile_key, event_id"

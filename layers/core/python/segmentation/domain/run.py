@@ -107,6 +107,8 @@ class RunRecord:
     changes: str = "changes"
     bytes_scanned: int = 0
     dollars: float = 0.0
+    identities: bool = False
+    """Its members have identity keys beside the profile key."""
 
     def members_table(self) -> str:
         """The table of its members."""

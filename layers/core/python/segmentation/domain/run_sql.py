@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+from segmentation.language.sql import IDENTITIES
+
+GONE = "identities_left"
+"""The column of identity keys that a profile had in the run before, and has no more."""
 _NOBODY = "CAST(ARRAY[] AS array(varchar))"
 
 
@@ -49,11 +53,18 @@ def merge_query(
 
 
 def changes_query(
-    members: str, previous: str | None, attributes: Sequence[str], old_attributes: Sequence[str]
+    members: str,
+    previous: str | None,
+    attributes: Sequence[str],
+    old_attributes: Sequence[str],
+    *,
+    identities: bool = False,
+    old_identities: bool = False,
 ) -> str:
-    """The profiles whose segments or attributes are not those of the previous run."""
+    """The profiles whose segments, attributes or identity keys are not those of the previous run."""
     if previous is None:
         columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
+        columns += f", n.{IDENTITIES} AS {IDENTITIES}, {_NOBODY} AS {GONE}" if identities else ""
         return (
             f"SELECT n.profile_key AS profile_key, n.segments AS segments, n.segments AS joined, "
             f'{_NOBODY} AS "left"{columns} FROM {members} n'
@@ -64,6 +75,11 @@ def changes_query(
     for name in attributes:
         known = name in old_attributes
         differences.append(f'n."{name}" IS DISTINCT FROM p."{name}"' if known else f'n."{name}" IS NOT NULL')
+    if identities or old_identities:
+        keys = f"coalesce(n.{IDENTITIES}, {_NOBODY})" if identities else _NOBODY
+        before = f"coalesce(p.{IDENTITIES}, {_NOBODY})" if old_identities else _NOBODY
+        columns += f", {keys} AS {IDENTITIES}, array_sort(array_except({before}, {keys})) AS {GONE}"
+        differences.append(f"{keys} IS DISTINCT FROM {before}")
     return (
         f"SELECT coalesce(n.profile_key, p.profile_key) AS profile_key, {now} AS segments, "
         f'array_sort(array_except({now}, {old})) AS joined, array_sort(array_except({old}, {now})) AS "left"{columns} '

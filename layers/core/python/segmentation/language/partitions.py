@@ -8,7 +8,7 @@ partitions too, and no event can be lost, however the borders were chosen.
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ BEFORE_ALL = "0001-01-01"
 MOST = 100
 """Partitions that one statement of Athena writes."""
 RECENT_DAYS = 40
-"""With days as partitions: how many of the last ones; before them months stand."""
+RECENT_MONTHS: Mapping[str, int] = {"day": 25, "month": 60, "year": 0}
+"""How many of the last days and months are partitions of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +57,32 @@ class Partitions:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Partitions":
         """From JSON that `to_document` made."""
-        return cls(tuple(_midnight(day) for day in document["borders"]), document["column"])
+        return cls(
+            tuple(_midnight(dt.date.fromisoformat(day)) for day in document["borders"]), document["column"]
+        )
 
 
-def borders(grain: str, first: int, last: int) -> tuple[int, ...]:
-    """Where partitions begin for events from `first` to `last`, by `day`, `month` or `year`.
+def borders(grain: str, now: int) -> tuple[int, ...]:
+    """Where partitions begin by `day`, `month` or `year`, seen from a moment; `none` has no borders.
 
-    The newest ones, as many as a statement writes; days only for the last ones, with months before them.
+    What is long ago lies in coarser partitions: before the last days (for `day`) months, before the last months
+    years. So they are never more than one statement writes, whatever times the events have, and need not be known.
     """
+    if grain == "none":
+        return ()
+    day = dt.date.fromisoformat(day_of(min(max(now, _EARLIEST), _LATEST)))
     found: list[int] = []
-    for start in _starts(grain, min(max(last, _EARLIEST), _LATEST)):
-        found.append(start)
-        if start <= first or len(found) == MOST - 1:
-            break
-    return tuple(reversed(found))
-
-
-def _starts(grain: str, last: int) -> Iterator[int]:
-    """Beginnings of partitions from that of `last` back."""
-    day = dt.date.fromisoformat(day_of(last))
     if grain == "day":
         for _ in range(RECENT_DAYS):
-            yield _midnight(day.isoformat())
+            found.append(_midnight(day))
             day -= dt.timedelta(days=1)
-    while day.year > 1:
-        day = day.replace(month=1, day=1) if grain == "year" else day.replace(day=1)
-        yield _midnight(day.isoformat())
-        day -= dt.timedelta(days=1)
+    for _ in range(RECENT_MONTHS[grain]):
+        found.append(_midnight(day.replace(day=1)))
+        day = day.replace(day=1) - dt.timedelta(days=1)
+    while len(found) < MOST - 1 and day.year >= 1970:
+        found.append(_midnight(day.replace(month=1, day=1)))
+        day = day.replace(month=1, day=1) - dt.timedelta(days=1)
+    return tuple(reversed(found))
 
 
 def day_of(time: int) -> str:
@@ -90,9 +90,9 @@ def day_of(time: int) -> str:
     return (dt.date(1970, 1, 1) + dt.timedelta(days=time // DAY)).isoformat()
 
 
-def _midnight(day: str) -> int:
-    return (dt.date.fromisoformat(day) - dt.date(1970, 1, 1)).days * DAY
+def _midnight(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days * DAY
 
 
-_EARLIEST = _midnight("0010-01-01")
-_LATEST = _midnight("9999-12-31")
+_EARLIEST = _midnight(dt.date(100, 1, 1))
+_LATEST = _midnight(dt.date(9999, 12, 31))

@@ -9,7 +9,7 @@ Behaviors that are tied by a sequence (`followed_by`) share one pass over the un
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -413,6 +413,29 @@ class Plan:
             columns.append("lists.lists")
             joins.append("LEFT JOIN lists ON lists.profile_key = p.profile_key")
         return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {identifier(profiles_table)} AS p", *joins])
+
+
+class ProfileWriter(Writer):
+    """Writes a rule over attributes alone, of a profile `p`, for one place in another query."""
+
+    def __init__(self, time_zone: str, column: Callable[[str], str]) -> None:
+        self.now = 0
+        self.zone = zone(time_zone)
+        self.element = "x"
+        self._column = column
+
+    def attribute(self, name: str) -> str:
+        """A column of the profile."""
+        return self._column(name)
+
+    def once(self, expression: str) -> str:
+        """The expression itself."""
+        return expression
+
+
+def profile_condition(rule: Node, time_zone: str, column: Callable[[str], str]) -> str:
+    """A rule that reads attributes alone as a condition on a profile `p`; `column` names an attribute's column."""
+    return ProfileWriter(time_zone, column).expression(rule)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class BuildSettings:
     runs_table: str
     glue_database: str
     athena_workgroup: str
+    logical_now: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from segmentation.domain.build_plan import BEHAVIOR
 from segmentation.domain.due import due_build, due_segments
 from segmentation.domain.errors import SegmentationError
 from segmentation.domain.pipeline import BY_SCHEDULE, Job, Run, State
@@ -21,7 +22,7 @@ from segmentation.domain.run import (
 )
 from segmentation.ports import Clock, Lake, RuleSets, Runs, Warehouse
 
-from .build_audience import BEHAVIOR, BuildSteps
+from .build_audience import BuildSteps
 from .materialize_segments import KINDS, MaterializeSteps
 from .run_engine import RunEngine, Steps, Wanted
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain import pipeline
-from segmentation.domain.build_sql import check_sources, profiles_query, raw_tables
+from segmentation.domain.build_plan import BEHAVIOR, build_tables, layout_document
+from segmentation.domain.build_sql import check_sources, raw_tables
 from segmentation.domain.errors import BadRecord, NotFound, Superseded
-from segmentation.domain.lake_sql import behavior_rows
 from segmentation.domain.pipeline import Job, Run, Statement
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant, pointer_path, table_name, version_path
@@ -18,9 +18,6 @@ from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse
 
 from .register_lake import register_lake
 from .run_engine import RunEngine, Wanted
-
-BEHAVIOR = "behavior_"
-"""How the folder of a behavior begins."""
 
 logger = logging.getLogger("segmentation.build_audience")
 
@@ -48,12 +45,13 @@ class BuildAudience:
 
 @dataclass(frozen=True, slots=True)
 class BuildSteps:
-    """What is done at the steps of a build."""
+    """What is done at the steps of a build. `logical_now` stands for the clock on old data."""
 
     warehouse: Warehouse
     lake: Lake
     rule_sets: RuleSets
     lake_catalog: LakeCatalog
+    logical_now: int | None = None
 
     def plan(self, run: Run, now: int) -> Run:
         """Check the raw tables, and write down what each table is made of."""
@@ -61,25 +59,25 @@ class BuildSteps:
         stored = self.lake.get(path)
         if stored is None:
             (published,) = chosen(self.rule_sets, run.audience)
-            plan = self._planned(published)
+            plan = self._planned(published, run.started if self.logical_now is None else self.logical_now)
             # Of two who plan at once, the first one's plan holds.
             self.lake.put(path, json.dumps(plan, indent=1).encode(), expected="")
         return pipeline.planned_build(run, self._plan(run)["tables"], now)
 
-    def _planned(self, published: Published) -> dict[str, Any]:
+    def _planned(self, published: Published, now: int) -> dict[str, Any]:
         audience = published.audience
         before = self.lake.get(pointer_path(audience.id))
         register_lake(self.lake, self.lake_catalog, audience)
         catalog = {table: self.warehouse.columns(table) for table in raw_tables(audience)}
         check_sources(audience, catalog)
-        tables = {"profiles": profiles_query(audience, catalog)}
-        for name, behavior in audience.behaviors.items():
-            tables[BEHAVIOR + name] = behavior_rows(audience, behavior, catalog)
+        previous_rows = json.loads(before.data)["rows"] if before else {}
+        tables = build_tables(audience, catalog, now, previous_rows)
         return {
             "rules_version": published.version,
             "expected": before.tag if before else "",
-            "previous_rows": json.loads(before.data)["rows"] if before else {},
-            "tables": tables,
+            "previous_rows": previous_rows,
+            "layout": layout_document(audience, tables),
+            "tables": {name: table.to_document() for name, table in tables.items()},
         }
 
     def _plan(self, run: Run) -> dict[str, Any]:
@@ -95,8 +93,8 @@ class BuildSteps:
             tables = _tables(run)
             return rows_query([(one.name, tables[one.name]) for one in run.of_step("tables")])
         location = self.lake.uri(version_path(run.audience, run.id, statement.table + "/"))
-        query: str = self._plan(run)["tables"][statement.name]
-        return create_table(_table(run, statement), location, query)
+        table = self._plan(run)["tables"][statement.name]
+        return create_table(_table(run, statement), location, table["query"], **table["properties"])
 
     def commit(self, run: Run, now: int) -> int:
         """Point to the new version. A version without profiles is no successor of one with some."""
@@ -116,6 +114,7 @@ class BuildSteps:
                 "profiles": tables.pop("profiles"),
                 "behaviors": {name.removeprefix(BEHAVIOR): table for name, table in tables.items()},
             },
+            "layout": plan["layout"],
             "rows": rows,
             "queries": queries(run),
             "bytes_scanned": bill.bytes_scanned,

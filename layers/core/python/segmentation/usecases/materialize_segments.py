@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segmentation.domain import pipeline
+from segmentation.domain.build_plan import has_identities, partitions_of
 from segmentation.domain.errors import BadRecord, NotBuilt, Superseded
 from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
@@ -22,7 +23,7 @@ from segmentation.domain.run import (
 )
 from segmentation.domain.run_sql import BY_KEY, changes_query, create_table, merge_query, sizes_query
 from segmentation.language.document import Segment
-from segmentation.language.sql import QueryTooLong, members_queries
+from segmentation.language.sql import IDENTITIES, QueryTooLong, members_queries
 from segmentation.ports import Lake, Queue, RuleSets, Runs, Warehouse
 
 from .build_audience import chosen, failure, queries
@@ -105,8 +106,13 @@ class _Plan:
         """The segments to compute; statements are about slices of it."""
         return list(self.document["segments"])
 
+    @property
+    def identities(self) -> bool:
+        """Whether the profiles have identity keys beside the profile key."""
+        return has_identities(self.document)
+
     def parts(
-        self, only: Collection[str], attributes: Sequence[str] = ()
+        self, only: Collection[str], attributes: Sequence[str] = (), *, inline: bool = True
     ) -> list[tuple[str, tuple[str, ...]]]:
         """Members queries, each with its segments."""
         tables = self.document["tables"]
@@ -120,6 +126,8 @@ class _Plan:
                 attributes,
                 self.document.get("lists"),
                 only=only,
+                partitions=partitions_of(self.document),
+                identities=inline and self.identities,
             )
         ]
 
@@ -178,6 +186,7 @@ class MaterializeSteps:
             "backfill": backfill,
             "audience_version": pointer["version"],
             "tables": pointer["tables"],
+            "layout": pointer.get("layout", {}),
             "rules": published.document,
             "expected": before.tag if before else "",
             "previous": previous.to_document() if previous else None,
@@ -241,8 +250,9 @@ class MaterializeSteps:
             case "members":
                 # What a query says must not depend on what became of the others: it is known by its token.
                 alone = len(plan.document["groups"]) == 1 and not plan.document["kept"]
-                inline = plan.attributes if alone and statement.name == "members" else ()
-                query = plan.parts(plan.order[statement.first : statement.last], inline)[0][0]
+                inline = alone and statement.name == "members"
+                wanted = plan.order[statement.first : statement.last]
+                query = plan.parts(wanted, plan.attributes if inline else (), inline=inline)[0][0]
             case "merge":
                 query = self._merge(run, plan)
             case "changes":
@@ -252,6 +262,8 @@ class MaterializeSteps:
                     before.members_table() if before else None,
                     plan.attributes,
                     before.attributes if before else (),
+                    identities=plan.identities,
+                    old_identities=before is not None and before.identities,
                 )
             case _:
                 return sizes_query(_table(run, _members(run)), _table(run, run.statement("changes")))
@@ -267,7 +279,7 @@ class MaterializeSteps:
             [_table(run, one) for one in parts],
             before.members_table() if before else None,
             sorted(one for one in kept if before and before.segment(one)),
-            plan.attributes,
+            (*plan.attributes, IDENTITIES) if plan.identities else plan.attributes,
         )
 
     def commit(self, run: Run, now: int) -> int:
@@ -314,6 +326,7 @@ class MaterializeSteps:
             changes=run.statement("changes").table,
             bytes_scanned=bill.bytes_scanned,
             dollars=bill.dollars,
+            identities=plan.identities,
         )
 
     def _segment(self, run: Run, plan: _Plan, segment: Segment, failed: str | None) -> dict[str, Any] | None:

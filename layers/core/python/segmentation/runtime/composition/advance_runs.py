@@ -37,6 +37,7 @@ def compose(environ: Mapping[str, str]) -> AdvanceRuns:
             lake=lake,
             rule_sets=rule_sets,
             lake_catalog=GlueLakeCatalog(client("glue"), settings.glue_database, settings.lake_bucket),
+            logical_now=logical_now(settings.logical_now),
         ),
         materialize=MaterializeSteps(
             warehouse=warehouse,

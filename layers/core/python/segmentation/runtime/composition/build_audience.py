@@ -8,7 +8,7 @@ from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
-from segmentation.runtime.settings import BuildSettings, load
+from segmentation.runtime.settings import BuildSettings, load, logical_now
 from segmentation.usecases.build_audience import BuildAudience, BuildSteps
 from segmentation.usecases.run_engine import RunEngine
 
@@ -35,6 +35,7 @@ def compose(environ: Mapping[str, str]) -> BuildAudience:
             lake=lake,
             rule_sets=rule_sets,
             lake_catalog=GlueLakeCatalog(client("glue"), settings.glue_database, settings.lake_bucket),
+            logical_now=logical_now(settings.logical_now),
         ),
         rule_sets=rule_sets,
     )

@@ -1,25 +1,19 @@
-"""Runs and their publication where things go wrong; that they go right is in tests/contract/test_batch_path.py."""
+"""Publication of runs where things go wrong; that it goes right is in tests/contract/test_batch_path.py."""
 
-import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from segmentation.domain.errors import BadRecord, NotBuilt, NotFound, QueryFailed, Superseded, Unavailable
-from segmentation.domain.run import RunRecord, SegmentCount, run_id, table_name
+from segmentation.domain.errors import BadRecord, NotFound, Unavailable
+from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
-from segmentation.usecases.build_audience import BuildAudience
 from segmentation.usecases.list_changes import ListChanges
 from segmentation.usecases.list_members import ListMembers
-from segmentation.usecases.materialize_segments import MaterializeSegments
 from segmentation.usecases.publish_memberships import Publication, PublishMemberships
 
 from tests.fakes import (
-    FakeWarehouse,
-    FixedClock,
     MemoryLake,
-    MemoryLakeCatalog,
     MemoryProfiles,
     MemoryQueue,
     MemoryTables,
@@ -28,157 +22,6 @@ from tests.fakes import (
 from tests.fakes.documents import published
 
 NOW = 1_704_067_200
-RAW = {
-    "people": {"person_id": "bigint"},
-    "facts": {
-        "person_id": "bigint",
-        "country": "string",
-        "age": "double",
-        "income": "string",
-        "born": "date",
-        "tags": "array<string>",
-        "iban": "string",
-    },
-    "sales": {
-        "person_id": "bigint",
-        "sold_at": "timestamp",
-        "basket": "bigint",
-        "item": "bigint",
-        "amount": "double",
-    },
-    "items": {"item": "bigint", "department": "string"},
-    "mail": {"person_id": "bigint", "sent_on": "date", "name": "string"},
-}
-COUNTS: list[tuple[str | None, ...]] = [
-    ("size", "adults", "2"),
-    ("joined", "adults", "1"),
-    ("left", "adults", "1"),
-    ("profiles", "", "3"),
-]
-
-
-@dataclass
-class Batch:
-    lake: MemoryLake = field(default_factory=MemoryLake)
-    warehouse: FakeWarehouse = field(
-        default_factory=lambda: FakeWarehouse(
-            tables=dict(RAW),
-            answers={"count the built rows": [("profiles", "3")], "count members and changes": COUNTS},
-        )
-    )
-    queue: MemoryQueue = field(default_factory=MemoryQueue)
-    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
-
-    def __post_init__(self) -> None:
-        numbers = itertools.count(1)
-        sets = StaticRuleSets({"shop": published()})
-
-        def suffix() -> str:
-            return f"{next(numbers):04x}"
-
-        self.build = BuildAudience(self.warehouse, self.lake, sets, self.clock, suffix, MemoryLakeCatalog())
-        self.materialize = MaterializeSegments(
-            self.warehouse, self.lake, sets, self.queue, self.clock, suffix
-        )
-
-
-@pytest.fixture
-def batch() -> Batch:
-    return Batch()
-
-
-def test_ids_sort_by_time_and_are_legal_in_tables() -> None:
-    assert run_id(NOW, "ab12") == "20240101t000000z_ab12"
-    assert run_id(NOW, "ffff") < run_id(NOW + 1, "0000")
-    assert table_name("the-shop", run_id(NOW, "ab12"), "members") == "the_shop_20240101t000000z_ab12_members"
-
-
-def test_a_build_removes_what_an_interrupted_one_left(batch: Batch) -> None:
-    batch.lake.objects["audiences/shop/20240101t000000_0001/profiles/half.parquet"] = b"half"
-    batch.build()
-    assert "audiences/shop/20240101t000000_0001/profiles/half.parquet" not in batch.lake.objects
-    names = [name for name, _ in batch.warehouse.statements]
-    assert names[:2] == [
-        "drop shop_20240101t000000_0001_profiles",
-        "create shop_20240101t000000_0001_profiles",
-    ]
-
-
-def test_a_failed_build_leaves_the_last_version(batch: Batch) -> None:
-    batch.build()
-    before = batch.lake.json("audiences/shop/current.json")
-    batch.warehouse.failing["purchases"] = "HIVE_BAD_DATA: broken file"
-    batch.clock.time += 60
-    with pytest.raises(QueryFailed, match=r"purchases.*HIVE_BAD_DATA"):
-        batch.build("shop")
-    assert batch.lake.json("audiences/shop/current.json") == before
-
-
-def test_an_unknown_audience_is_named(batch: Batch) -> None:
-    with pytest.raises(NotFound, match="'nobody'"):
-        batch.build("nobody")
-    with pytest.raises(NotFound, match="'nobody'"):
-        batch.materialize("nobody")
-
-
-def test_segments_need_a_built_audience(batch: Batch) -> None:
-    with pytest.raises(NotBuilt, match="run build_audience first"):
-        batch.materialize()
-    assert not batch.queue.messages
-
-
-def test_a_run_is_recorded_committed_and_handed_on(batch: Batch) -> None:
-    batch.build()
-    (record,) = batch.materialize(now=NOW - 5)
-    assert batch.lake.json("memberships/shop/current.json") == batch.lake.json(
-        f"memberships/shop/{record.run}/run.json"
-    )
-    assert RunRecord.from_document(batch.lake.json("memberships/shop/current.json")) == record
-    assert (record.now, record.started, record.profiles, record.attributes) == (
-        NOW - 5,
-        NOW,
-        3,
-        ("age", "country"),
-    )
-    sizes = [(one.id, one.size, one.joined, one.left) for one in record.segments]
-    assert sizes == [("adults", 2, 1, 1), ("buyers", 0, 0, 0)]
-    assert batch.queue.messages == [{"audience": "shop", "run": record.run}]
-
-
-@pytest.mark.parametrize("failing", ["members", "changes", "count members"])
-def test_a_failed_query_fails_the_run_and_nothing_else(batch: Batch, failing: str) -> None:
-    batch.build()
-    (good,) = batch.materialize()
-    batch.queue.messages.clear()
-    batch.warehouse.failing[failing] = "Query exhausted resources"
-    batch.clock.time += 60
-    with pytest.raises(QueryFailed, match="exhausted"):
-        batch.materialize()
-    assert batch.lake.json("memberships/shop/current.json")["run"] == good.run
-    (failed,) = [path for path in batch.lake.objects if path.endswith("failed.json")]
-    assert "exhausted" in batch.lake.json(failed)["reason"]
-    assert not batch.queue.messages
-    batch.warehouse.failing.clear()
-    assert batch.materialize()[0].previous == good.run
-
-
-def test_of_two_runs_at_once_one_is_committed(batch: Batch) -> None:
-    batch.build()
-    (first,) = batch.materialize()
-    inside: list[Any] = []
-
-    def other_run(path: str) -> None:
-        if path.endswith("run.json") and not inside:
-            inside.append(True)
-            inside.extend(batch.materialize())
-
-    batch.lake.before_put = other_run
-    batch.clock.time += 60
-    with pytest.raises(Superseded):
-        batch.materialize()
-    committed = batch.lake.json("memberships/shop/current.json")
-    assert committed["run"] == inside[1].run
-    assert committed["previous"] == first.run
 
 
 @dataclass

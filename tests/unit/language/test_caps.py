@@ -1,0 +1,125 @@
+"""Caps: a rule is untrusted input, so its size is checked before anything else, without recursion."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from segmentation.language import RuleError, Schema, Type, load_rule_set, parse_document
+from segmentation.language.check import MAX_BYTES, MAX_LIST
+from segmentation.language.evaluate import Compiler, Evaluation, History
+from segmentation.language.sql import members_query
+from segmentation.language.times import zone
+
+SCHEMA = Schema({"age": Type.NUMBER, "name": Type.STRING}, {"views": {"page": Type.STRING}})
+ADULT = {">": [{"var": "attributes.age"}, 18]}
+
+
+def document(rule: Any, identity: str = "s", kind: str = "batch") -> dict[str, Any]:
+    return {"id": identity, "name": "S", "audience": "a", "kind": kind, "rule": rule}
+
+
+def codes(rule: Any, kind: str = "batch") -> list[tuple[str, str]]:
+    try:
+        load_rule_set([document(rule, kind=kind)], SCHEMA, "a")
+    except RuleError as error:
+        return [(problem.pointer, problem.code) for problem in error.problems]
+    return []
+
+
+def nested(times: int, rule: Any = ADULT) -> Any:
+    for _ in range(times):
+        rule = {"!": [rule]}
+    return rule
+
+
+def test_thirty_two_operators_deep_is_deep_enough() -> None:
+    # The comparison and its var are two of them.
+    assert codes(nested(30)) == []
+
+
+@pytest.mark.parametrize("times", [33, 100, 5_000, 200_000])
+def test_deeper_is_refused_without_recursion(times: int) -> None:
+    # Larger ones are refused for their bytes, if json can write them at all.
+    found = codes(nested(times))
+    assert len(found) == 1
+    assert found[0][1] in ("too-deep", "too-large")
+
+
+def test_depth_in_lists_and_unary_forms() -> None:
+    rule: Any = 1
+    for _ in range(2_000):
+        rule = [rule]
+    assert [code for _, code in codes({"==": [{"var": "attributes.age"}, rule]})] == ["too-deep"]
+    rule = ADULT
+    for _ in range(500):
+        rule = {"!": rule}
+    assert [code for _, code in codes(rule)] == ["too-deep"]
+
+
+def test_ten_thousand_items_are_enough() -> None:
+    rule = {"in": [{"var": "attributes.age"}, list(range(MAX_LIST))]}
+    assert codes(rule) == []
+    rule = {"in": [{"var": "attributes.age"}, list(range(MAX_LIST + 1))]}
+    assert codes(rule) == [("/0/rule/in/1", "too-long")]
+
+
+def test_a_quarter_of_a_mebibyte_is_enough() -> None:
+    rule = {"==": [{"var": "attributes.name"}, "x" * (MAX_BYTES - 100)]}
+    assert codes(rule) == []
+    rule = {"==": [{"var": "attributes.name"}, "ä" * (MAX_BYTES // 2)]}
+    assert codes(rule) == [("/0/rule", "too-large")]
+
+
+def test_a_wide_rule_is_checked_evaluated_and_written() -> None:
+    """Ten thousand conditions side by side must not need ten thousand frames."""
+    parts = [{"==": [{"var": "attributes.age"}, i]} for i in range(4_000)]
+    rules = load_rule_set([document({"or": parts})], SCHEMA, "a")
+    (segment,) = rules.segments
+    assert segment.rule is not None
+    evaluation = Evaluation(History({"age": 3_999.0}, {}), "k", 0, zone("UTC"))
+    assert Compiler().compile(segment.rule)(evaluation, None) is True
+    assert len(members_query(rules, "p", {"views": "v"}, 0)) > 4_000
+
+
+def test_a_long_sum_is_checked_and_evaluated() -> None:
+    """`+` takes many operands; as a tree of twos they are as deep as they are many."""
+    total = {"+": [{"var": "attributes.age"}] * 3_000}
+    found = codes({">": [total, 1]})
+    assert found == [] or found[0][1] in ("too-deep", "too-long", "operand-count")
+    if not found:
+        rules = load_rule_set([document({">": [total, 1]})], SCHEMA, "a")
+        assert rules.segments[0].rule is not None
+        evaluation = Evaluation(History({"age": 1.0}, {}), "k", 0, zone("UTC"))
+        assert Compiler().compile(rules.segments[0].rule)(evaluation, None) is True
+
+
+def test_a_long_chain_of_segments() -> None:
+    documents = [document(ADULT, "s0")]
+    for i in range(1, 1_500):
+        documents.append(document({"!": [{"in": [f"s{i - 1}", {"var": "segments"}]}]}, f"s{i}"))
+    rules = load_rule_set(documents[::-1], SCHEMA, "a")
+    assert [segment.id for segment in rules][:3] == ["s0", "s1", "s2"]
+    assert len(rules.segments) == 1_500
+
+
+def test_a_long_circle_of_segments_is_one_problem() -> None:
+    documents = [
+        document({"in": [f"s{(i + 1) % 1_000}", {"var": "segments"}]}, f"s{i}") for i in range(1_000)
+    ]
+    with pytest.raises(RuleError) as refused:
+        load_rule_set(documents, SCHEMA, "a")
+    assert [problem.code for problem in refused.value.problems] == ["cyclic-segments"]
+
+
+def test_text_that_nests_too_deep_is_refused() -> None:
+    with pytest.raises(RuleError) as refused:
+        parse_document("[" * 200_000)
+    assert refused.value.problems[0].code in ("too-deep", "bad-json")
+
+
+def test_documents_are_read_strictly() -> None:
+    assert parse_document(json.dumps(document(ADULT)))["rule"] == ADULT
+    with pytest.raises(RuleError, match="stands twice"):
+        parse_document('{"rule": {"and": [], "and": []}}')
+    assert sys.getrecursionlimit() >= 1_000

@@ -1,0 +1,110 @@
+"""Patterns: parsed, searched as automata, and written out for Trino, all alike; linear in the text."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segmentation.language.patterns import MAX_LENGTH, PatternError, java, parse, searcher
+
+TEXTS = (
+    "",
+    "a",
+    "b",
+    "ab",
+    "aab",
+    "abc",
+    "a\nb",
+    "a.b",
+    "10115",
+    "Köln",
+    "a😀b",
+    " a\t",
+    "-",
+    "^$",
+    "aaaaaaaaab",
+)
+PATTERNS = (
+    "", "a", "^a", "b$", "^$", "^ab$", "a|b", "^(a|b)+$", "a?b", "^a*b$", "a+b", "a{2}b", "^a{1,2}b", "^.{2,}$", ".",
+    "[a-c]", "[^a]", "[^a-c]$", "\\d+", "\\w", "\\s", "[\\d-]", "a\\.b", "\\^\\$", "(ab)?c", "(a|bc)c", "^(-|\\^)", "(^a|b$)",
+    "a$|^b", "()a", "(|a)b", "x*", "[.]", "[\\]]", "[+*?]", "ö", "😀", "a\nb",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_searching_equals_python(pattern: str) -> None:
+    search = searcher(pattern)
+    for text in TEXTS:
+        expected = re.search(pattern.replace("$", r"\Z").replace(r"\\Z", r"\$"), text, re.ASCII) is not None
+        assert search(text) is expected, (pattern, text)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_what_is_written_for_trino_means_the_same(pattern: str) -> None:
+    written = java(parse(pattern)).replace(r"\z", r"\Z")
+    for text in TEXTS:
+        assert (re.search(written, text) is not None) is searcher(pattern)(text), (pattern, written, text)
+
+
+atoms = st.sampled_from(("a", "b", ".", "[ab]", "[^a]", "\\d", "^", "$", "1"))
+pieces = st.builds(
+    lambda a, q: a if a in "^$" else a + q, atoms, st.sampled_from(("", "", "?", "*", "+", "{1,2}"))
+)
+branches = st.lists(pieces, max_size=4).map("".join)
+patterns = st.lists(branches | branches.map("({})".format), min_size=1, max_size=3).map("|".join)
+
+
+@given(patterns, st.text("ab1\n", max_size=8))
+def test_random_patterns_search_like_python(pattern: str, text: str) -> None:
+    expected = re.search(pattern.replace("$", r"\Z"), text) is not None
+    assert searcher(pattern)(text) is expected
+    assert (re.search(java(parse(pattern)).replace(r"\z", r"\Z"), text) is not None) is expected
+
+
+@given(st.text("ab()[]{}|*+?^$\\.-,0123dws", max_size=14))
+def test_any_text_is_a_pattern_or_is_refused(pattern: str) -> None:
+    try:
+        written = java(parse(pattern))
+    except PatternError:
+        return
+    re.compile(written.replace(r"\z", r"\Z"))
+    searcher(pattern)("ab01")
+
+
+@pytest.mark.parametrize("pattern", ["a*a*a*a*a*b", "(a|b|c)*d", "^a?a?a?a?a?a?aaaaaa$", "\\w+\\w+\\w+@", ".*.*.*x", "a{0,500}a{0,500}b"])  # fmt: skip
+def test_searching_is_linear(pattern: str) -> None:
+    search = searcher(pattern)
+    search("a" * 100)
+    started = time.perf_counter()
+    assert search("a" * 20_000) is False
+    assert time.perf_counter() - started < 5
+
+
+def test_the_longest_pattern() -> None:
+    assert searcher("a" * MAX_LENGTH)("a" * MAX_LENGTH)
+    with pytest.raises(PatternError, match="1000 characters"):
+        parse("a" * (MAX_LENGTH + 1))
+
+
+@pytest.mark.parametrize("pattern", ["(a{1000}){1000}", "(a{100}b){1000}", "((((a|b){10}c){10}d){10}e){10}"])
+def test_repetitions_do_not_explode(pattern: str) -> None:
+    with pytest.raises(PatternError):
+        parse(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("(a+)+", "without nesting"),
+        ("(a|ab)*", "begin alike"),
+        ("a**", "quantifier after a quantifier"),
+        ("(?=a)", "plain group"),
+        ("\\b", "not in the subset"),
+        ("[a", "without its ']'"),
+        ("*", "write \\*"),
+    ],
+)
+def test_a_refusal_says_how_to_mend_it(pattern: str, says: str) -> None:
+    with pytest.raises(PatternError, match=re.escape(says)):
+        parse(pattern)
