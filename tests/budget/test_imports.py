@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("pyarrow", "pandas", "numpy", "sqlglot", "duckdb", "pydantic", "moto", "requests", "hypothesis")
-PARQUET = {"archive_events", "publish_memberships"}
+PARQUET = {"archive_changes", "archive_events", "compact_events", "publish_memberships"}
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 MOST_OF_OUR_OWN_MS = 150
 """Of segmentation's own modules, without boto3, Powertools and the standard library, on a slow machine."""

@@ -15,6 +15,8 @@ from segmentation.runtime import settings
 from tests.template.templates import ROOT, Template
 
 Call = tuple[str, str]
+Action = tuple[str, frozenset[str]]
+"""What IAM calls it, and the environment variables that its adapter is given: one of them names the resource."""
 
 PACKAGE = ROOT / "layers/core/python/segmentation"
 
@@ -23,6 +25,15 @@ IAM_NAMES = {
     "list_objects_v2": "ListBucket",
     "delete_objects": "DeleteObject",
     "send_message_batch": "SendMessage",
+}
+# IAM asks for what a transaction is made of, and knows no action for the whole.
+NO_ACTIONS = {"get_paginator", "transact_write_items", "transact_get_items", "meta", "exceptions"}
+TRANSACTIONS = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "Get": "GetItem",
+    "ConditionCheck": "ConditionCheckItem",
 }
 
 
@@ -66,6 +77,8 @@ class Adapter:
     tree: ast.ClassDef
     services: Mapping[str, str]
     names: set[str]
+    variables: frozenset[str]
+    """The environment variables that it is given: the names of its table, bucket or queue."""
     reached: list[ast.FunctionDef] = field(default_factory=list)
 
 
@@ -92,8 +105,13 @@ class Code:
         }
         return {one.name.upper() for one in fields(getattr(settings, loaded))}
 
+    @property
+    def actions(self) -> set[str]:
+        """The actions alone."""
+        return {action for action, _ in self.calls}
+
     @cached_property
-    def calls(self) -> set[str]:
+    def calls(self) -> set[Action]:
         """The AWS actions that it can come to: from the use cases through the adapters that it is composed of."""
         used = called(parse(ROOT / "functions" / self.folder / "app.py"))
         for module in imported(self.composition).values():
@@ -102,7 +120,7 @@ class Code:
                     used |= called(parse(source))
         adapters = list(self._adapters())
         reached: dict[int, ast.FunctionDef] = {}
-        actions: set[str] = set()
+        actions: set[Action] = set()
         while True:
             more = [
                 (adapter, method)
@@ -120,7 +138,7 @@ class Code:
                 reached[id(method)] = method
                 adapter.reached.append(method)
                 used |= {(owner, name) for owner, name in called(method) if owner != "self"}
-                actions |= set(_client_calls(method, adapter.services))
+                actions |= {(action, adapter.variables) for action in _client_calls(method, adapter.services)}
 
     def _adapters(self) -> Iterator[Adapter]:
         """The adapters that the composition makes, each with the services behind its clients."""
@@ -142,7 +160,14 @@ class Code:
                 and isinstance(argument.args[0], ast.Constant)
             ]
             attributes = ["_client"] if len(services) == 1 else [f"_{service}" for service in services]
-            yield Adapter(found, dict(zip(attributes, services, strict=True)), self._names(node, name))
+            variables = frozenset(
+                argument.attr.upper()
+                for argument in node.args
+                if isinstance(argument, ast.Attribute) and argument.attr.upper() in self.variables
+            )
+            yield Adapter(
+                found, dict(zip(attributes, services, strict=True)), self._names(node, name), variables
+            )
 
     def _names(self, made: ast.Call, name: str) -> set[str]:
         """What the made adapter is called: its variable, its keyword, else its class's last word."""
@@ -168,15 +193,19 @@ def _methods(tree: ast.ClassDef) -> Iterator[ast.FunctionDef]:
 
 
 def _client_calls(method: ast.FunctionDef, services: Mapping[str, str]) -> Iterator[str]:
+    """Methods of clients that are called or passed on, and what a transaction is made of."""
     for node in ast.walk(method):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        owner = node.func.value
-        if isinstance(owner, ast.Attribute) and owner.attr in services:
-            name = node.func.attr
-            if name == "get_paginator" and isinstance(node.args[0], ast.Constant):
-                name = cast(str, node.args[0].value)
-            yield f"{services[owner.attr]}:{iam_name(name)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "get_paginator" and isinstance(node.args[0], ast.Constant):
+                owner = node.func.value
+                assert isinstance(owner, ast.Attribute)
+                yield f"{services[owner.attr]}:{iam_name(cast(str, node.args[0].value))}"
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            if node.value.attr in services and node.attr not in NO_ACTIONS:
+                yield f"{services[node.value.attr]}:{iam_name(node.attr)}"
+        elif isinstance(node, ast.Dict) and "dynamodb" in services.values():
+            words = (key.value for key in node.keys if isinstance(key, ast.Constant))
+            yield from (f"dynamodb:{TRANSACTIONS[word]}" for word in words if word in TRANSACTIONS)
 
 
 def every_function(template: Template) -> dict[str, Code]:

@@ -20,13 +20,14 @@ Grant = tuple[str, str]
 TEMPLATE = load(ROOT / "template.yaml")
 CODE = every_function(TEMPLATE)
 
-STORES = {
-    "s3": "LakeBucket",
-    "dynamodb": "ProfilesTable",
-    "kinesis": "EventStream",
-    "secretsmanager": "WebhookSecret",
-    "athena": "AthenaWorkGroup",
-    "glue": "GlueDatabase",
+SERVICES = {
+    "AWS::S3::Bucket": "s3",
+    "AWS::DynamoDB::Table": "dynamodb",
+    "AWS::Kinesis::Stream": "kinesis",
+    "AWS::SQS::Queue": "sqs",
+    "AWS::SecretsManager::Secret": "secretsmanager",
+    "AWS::Athena::WorkGroup": "athena",
+    "AWS::Glue::Database": "glue",
 }
 # Without ListBucket, S3 answers for a missing object that it is forbidden.
 EVERY_FUNCTION = {
@@ -38,27 +39,28 @@ EVERY_FUNCTION = {
 # What Lambda does with the function's role to feed it, and to put aside what failed every time.
 SOURCES: dict[str, set[Grant]] = {
     "Kinesis": {
-        ("kinesis:DescribeStreamSummary", "EventStream"),
-        ("kinesis:GetRecords", "EventStream"),
-        ("kinesis:GetShardIterator", "EventStream"),
-        ("kinesis:ListShards", "EventStream"),
+        ("kinesis:DescribeStreamSummary", "{source}"),
+        ("kinesis:GetRecords", "{source}"),
+        ("kinesis:GetShardIterator", "{source}"),
+        ("kinesis:ListShards", "{source}"),
         ("s3:ListBucket", "FailuresBucket"),
         ("s3:PutObject", "FailuresBucket"),
     },
     "DynamoDB": {
-        ("dynamodb:DescribeStream", "ProfilesTable"),
-        ("dynamodb:GetRecords", "ProfilesTable"),
-        ("dynamodb:GetShardIterator", "ProfilesTable"),
-        ("dynamodb:ListStreams", "ProfilesTable"),
+        ("dynamodb:DescribeStream", "{source}"),
+        ("dynamodb:GetRecords", "{source}"),
+        ("dynamodb:GetShardIterator", "{source}"),
+        ("dynamodb:ListStreams", "{source}"),
         ("s3:ListBucket", "FailuresBucket"),
         ("s3:PutObject", "FailuresBucket"),
     },
     "SQS": {
-        ("sqs:ReceiveMessage", "{queue}"),
-        ("sqs:DeleteMessage", "{queue}"),
-        ("sqs:GetQueueAttributes", "{queue}"),
+        ("sqs:ReceiveMessage", "{source}"),
+        ("sqs:DeleteMessage", "{source}"),
+        ("sqs:GetQueueAttributes", "{source}"),
     },
     "ScheduleV2": {("sqs:SendMessage", "ScheduleDeadLetters")},
+    "EventBridgeRule": {("sqs:SendMessage", "ScheduleDeadLetters")},
     "HttpApi": set(),
 }
 # What Athena does in the caller's name when it runs CTAS, SELECT and DROP TABLE.
@@ -116,22 +118,25 @@ def _named(where: Any) -> Iterator[str]:
 def needed(function: str) -> set[Grant]:
     """What the code calls, and what its event sources and Athena do in its name."""
     own = properties(TEMPLATE["Resources"][function])
-    queues = [
-        value["Ref"]
-        for name, value in own.get("Environment", {}).get("Variables", {}).items()
-        if name.endswith("_QUEUE_URL")
-    ]
+    told = {**TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]}
+    told |= own.get("Environment", {}).get("Variables", {})
     grants = set(EVERY_FUNCTION)
-    for action in CODE[function].calls:
+    for action, variables in CODE[function].calls:
         service = action.split(":")[0]
-        (store,) = queues if service == "sqs" else [STORES[service]]
+        (store,) = {
+            found[0]
+            for variable in variables
+            if (found := target(TEMPLATE, told[variable])) and SERVICES.get(found[1]["Type"]) == service
+        }
         grants.add((action, store))
         if service == "athena":
             grants |= ATHENA
     for event in own["Events"].values():
-        queue = event["Properties"].get("Queue")
-        name = target(TEMPLATE, queue)[0] if queue else ""  # type: ignore[index]
-        grants |= {(action, where.format(queue=name)) for action, where in SOURCES[event["Type"]]}
+        named = event["Properties"].get("Queue") or event["Properties"].get("Stream")
+        source = target(TEMPLATE, named)
+        grants |= {
+            (action, where.format(source=source and source[0])) for action, where in SOURCES[event["Type"]]
+        }
     return grants
 
 
@@ -144,7 +149,8 @@ def test_a_role_grants_what_is_needed_and_nothing_else(function: str) -> None:
 
 def test_the_code_is_really_read() -> None:
     """A reading that finds nothing would agree with a role that grants nothing."""
-    assert CODE["CollectEvents"].calls >= {"kinesis:PutRecords", "s3:ListBucket", "s3:GetObject"}
-    assert CODE["EvaluateEvents"].calls >= {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
-    assert CODE["BuildAudience"].calls >= {"athena:StartQueryExecution", "glue:GetTable", "s3:DeleteObject"}
-    assert "dynamodb:PutItem" not in CODE["ServeApi"].calls
+    assert CODE["CollectEvents"].actions >= {"kinesis:PutRecords", "s3:ListBucket", "s3:GetObject"}
+    assert CODE["EvaluateEvents"].actions >= {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
+    assert CODE["BuildAudience"].actions >= {"athena:StartQueryExecution", "glue:GetTable"}
+    assert CODE["AdvanceRuns"].actions >= {"s3:DeleteObject", "glue:DeleteTable"}
+    assert "dynamodb:PutItem" not in CODE["ServeApi"].actions

@@ -12,7 +12,7 @@ from infra.lint._sam import FUNCTION, events, properties, resources
 from infra.local.template import load as transform
 from tests.template.templates import ROOT, Template
 
-ARROW = {"ArchiveEvents", "PublishMemberships"}
+ARROW = {"ArchiveChanges", "ArchiveEvents", "CompactEvents", "PublishMemberships"}
 LAYERS = {"CoreLayer": "layers/core", "ArrowLayer": "layers/arrow"}
 
 
@@ -42,7 +42,11 @@ def test_sam_makes_no_role_for_a_function(template: Template) -> None:
     made = {name for name, resource in plain.items() if resource.type == "AWS::IAM::Role"} - set(
         template["Resources"]
     )
-    assert made == {"BuildAudienceScheduleRole", "MaterializeSegmentsScheduleRole"}
+    assert made == {
+        f"{name}{event}Role"
+        for name, function in functions(template)
+        for event, _ in events(function, "ScheduleV2")
+    }
 
 
 def test_each_function_is_a_folder_of_its_own_name(template: Template) -> None:
@@ -97,7 +101,7 @@ def test_every_function_and_every_dead_letter_place_has_its_alarms(
         if (alarm := properties(resource))
     }
     every = {name for name, _ in functions(template)}
-    readers = {name for name, function in functions(template) if any(events(function, "Kinesis"))}
+    readers = {name for name, function in functions(template) if any(events(function, "Kinesis", "DynamoDB"))}
     dead = {name for name, _ in resources(template, "AWS::SQS::Queue") if name.endswith("DeadLetters")}
     assert alarms == (
         {("Errors", name) for name in every}
@@ -130,10 +134,12 @@ def test_outputs_say_what_a_client_needs(template: Template) -> None:
         "ApiUrl",
         "LakeBucketName",
         "ProfilesTableName",
+        "RunsTableName",
         "EventStreamName",
         "GlueDatabaseName",
         "AthenaWorkGroupName",
         "BuildAudienceFunction",
         "MaterializeSegmentsFunction",
+        "CompactEventsFunction",
         "WebhookSecretArn",
     }
