@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segmentation.language import document, limits
-from segmentation.language.check import MAX_LIST
+from segmentation.language.caps import MAX_LIST
 from segmentation.language.operators import FORMS
 from segmentation.language.operators.base import Form
 from segmentation.language.patterns import MAX_LENGTH

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import hints
+from .caps import within_caps
 from .operators import READERS
 from .operators.behaviors import read_events
 from .operators.sources import resolve_profile
@@ -15,13 +16,7 @@ from .tree import CONDITION, Aggregate, Node, Selection
 from .types import Schema, Type
 from .values import parse_date, parse_instant
 
-MAX_DEPTH = 32
-MAX_LIST = 10_000
-MAX_BYTES = 256 * 1024
-"""Caps on a rule: nesting, items of one list, bytes as JSON."""
-
 _NO_VALUE = "; write text, a number, true, false or an expression (a list stands only behind in)"
-_TOO_DEEP = "; make a part of it a segment and refer to that"
 
 _EVENT_OPERATORS = (
     "filter",
@@ -290,24 +285,3 @@ class Checker:
         narrowed = Selection(events.behavior, (*events.where, condition), events.windows, events.follows)
         count = Node("aggregate", Type.NUMBER, value=Aggregate("count", narrowed, None, None))
         return Node("le", CONDITION, (Node("constant", Type.NUMBER, value=1.0), count))
-
-
-def within_caps(rule: Any, pointer: str, problems: list[Problem]) -> bool:
-    """Whether a rule keeps the caps on depth and lists; checked without recursion, for it is untrusted."""
-    stack = [(rule, pointer, 1)]
-    while stack:
-        item, place, depth = stack.pop()
-        if depth > 2 * MAX_DEPTH:  # an operator and its operand list are two levels of JSON
-            problems.append(
-                Problem(place, "too-deep", f"rules nest at most {MAX_DEPTH} operators deep{_TOO_DEEP}")
-            )
-            return False
-        if isinstance(item, dict):
-            stack.extend((value, step(place, key), depth + 1) for key, value in item.items())
-        elif isinstance(item, list):
-            if len(item) > MAX_LIST:
-                message = f"a list holds at most {MAX_LIST} items, this one {len(item)}; use a list segment"
-                problems.append(Problem(place, "too-long", message))
-                return False
-            stack.extend((value, step(place, i), depth + 1) for i, value in enumerate(item))
-    return True

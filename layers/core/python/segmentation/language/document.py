@@ -1,11 +1,12 @@
 """Segment documents and the rule set of an audience: checked together, in dependency order."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .check import MAX_BYTES, Checker
+from .check import Checker
 from .limits import Limit, read_limit
 from .normal import canonical, digest, normalize
 from .problems import Problem, RuleError, did_you_mean, step
@@ -116,7 +117,7 @@ def parse_document(text: str) -> dict[str, Any]:
     """A JSON object with no key twice. Raises `RuleError`."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = sorted({key for key, _ in items if [k for k, _ in items].count(key) > 1})
+        twice = sorted(key for key, count in Counter(key for key, _ in items).items() if count > 1)
         if twice:
             raise RuleError(
                 [Problem("", "duplicate-key", f"the key {twice[0]!r} stands twice in one object; keep one")]
@@ -128,6 +129,8 @@ def parse_document(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise RuleError([Problem("", "bad-json", f"not JSON: {error.msg} at {place}")]) from error
+    except ValueError as error:  # Python reads no numbers of thousands of digits
+        raise RuleError([Problem("", "bad-json", f"not JSON that can be read: {error}")]) from error
     except RecursionError:
         raise RuleError([Problem("", "too-deep", "the JSON nests too deep")]) from None
     if not isinstance(document, dict):
@@ -160,12 +163,6 @@ def _segment(
             )
     elif "rule" not in document:
         problems.append(Problem("", "missing-field", "a batch or realtime segment needs a 'rule'"))
-    elif len(json.dumps(document["rule"], ensure_ascii=False).encode(errors="replace")) > MAX_BYTES:
-        problems.append(
-            Problem(
-                "/rule", "too-large", f"a rule has at most {MAX_BYTES // 1024} KiB of JSON; use list segments"
-            )
-        )
     else:
         rule = checker.rule(document["rule"])
         if rule is not None and kind == "realtime":

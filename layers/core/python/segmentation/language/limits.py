@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .caps import within_caps
 from .check import PROFILE, Checker
 from .problems import did_you_mean, step
 from .tree import Node
@@ -65,10 +66,13 @@ def read_limit(checker: Checker, item: Any, pointer: str = "/limit") -> Limit | 
         return checker.report(
             pointer, "missing-field", "a limit needs 'by', the value that orders the members"
         )
-    by = checker.value(item["by"], step(pointer, "by"), PROFILE) if isinstance(item["by"], dict) else None
     if not isinstance(item["by"], dict):
-        checker.report(step(pointer, "by"), "bad-limit", "'by' is an expression over the profile, no literal")
-    elif by is not None and (not isinstance(by.type, Type) or not by.type.is_ordered):
+        message = "'by' is an expression over the profile, no literal"
+        return checker.report(step(pointer, "by"), "bad-limit", message)
+    if not within_caps(item["by"], step(pointer, "by"), checker.problems):
+        return None
+    by = checker.value(item["by"], step(pointer, "by"), PROFILE)
+    if by is not None and (not isinstance(by.type, Type) or not by.type.is_ordered):
         checker.report(step(pointer, "by"), "not-ordered", f"a {checker.noun(by)} has no order")
     return None if checker.problems or by is None else Limit(count, share, by, order == "descending")
 

@@ -1,17 +1,16 @@
 """The regular expressions of `matches`: a subset that every engine reads alike.
 
-A pattern is parsed to a small tree. Python runs that tree as an automaton, in time linear in the text
-whatever the pattern; Trino gets it written out with nothing left to that engine's habits: `.` becomes
-`[^\\n]`, `\\d` `[0-9]`, groups do not capture, `$` is the very end.
+A pattern is parsed to a small tree. Python runs that tree as an automaton (`automaton`); Trino gets it
+written out with nothing left to that engine's habits: `.` becomes `[^\\n]`, `\\d` `[0-9]`, groups do not
+capture, `$` is the very end.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 MAX_LENGTH = 1_000
 MAX_REPEAT = 1_000
-MAX_STATES = 10_000
+MAX_STATES = 5_000
 MAX_GROUPS = 20
 """Caps on a pattern: characters, {m,n}, automaton states, nesting of groups."""
 
@@ -34,6 +33,10 @@ class Chars:
 
     ranges: Ranges
     negated: bool = False
+
+    def holds(self, code: int) -> bool:
+        """Whether a code point is one of them."""
+        return any(low <= code <= high for low, high in self.ranges) is not self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,6 @@ def java(tree: Tree) -> str:
             return (
                 f"{body}{{{least}}}" if least == most else f"{body}{{{least},{'' if most is None else most}}}"
             )
-
-
-def searcher(pattern: str) -> Callable[[str], bool]:
-    """Whether the pattern occurs in a text, in time linear in the text. Raises `PatternError`."""
-    return _Automaton(parse(pattern)).search
 
 
 class _Parser:
@@ -319,98 +317,3 @@ def _states(tree: Tree) -> int:
             return 1 + _states(part) * max(least + 1, most or 0)
         case _:
             return 1
-
-
-class _Automaton:
-    """A nondeterministic automaton, run with all its states at once; sets met before are remembered."""
-
-    REMEMBERED = 2_000
-
-    def __init__(self, tree: Tree) -> None:
-        self._chars: list[Chars | None] = []
-        self._next: list[list[int]] = []
-        self._edges: list[Edge | None] = []
-        self._accept = self._state()
-        start = self._build(tree, self._accept)
-        self._at_start = self._closure({start}, begins=True)
-        self._inside = self._closure({start}, begins=False)
-        self._steps: dict[tuple[frozenset[int], str], frozenset[int]] = {}
-        self._ends: dict[frozenset[int], bool] = {}
-
-    def search(self, text: str) -> bool:
-        """Whether a match is anywhere in the text."""
-        current = self._at_start
-        accept, steps = self._accept, self._steps
-        for char in text:
-            if accept in current:
-                return True
-            key = (current, char)
-            following = steps.get(key)
-            if following is None:
-                if len(steps) >= self.REMEMBERED:
-                    steps.clear()
-                following = steps[key] = self._step(current, char)
-            current = following
-        return accept in current or self._accepts_at_end(current)
-
-    def _step(self, current: frozenset[int], char: str) -> frozenset[int]:
-        code = ord(char)
-        reached = set()
-        for state in current:
-            chars = self._chars[state]
-            if chars is not None and any(low <= code <= high for low, high in chars.ranges) != chars.negated:
-                reached.update(self._next[state])
-        return self._closure(reached, begins=False) | self._inside
-
-    def _accepts_at_end(self, current: frozenset[int]) -> bool:
-        if current not in self._ends:
-            if len(self._ends) >= self.REMEMBERED:
-                self._ends.clear()
-            self._ends[current] = self._accept in self._closure(set(current), begins=False, ends=True)
-        return self._ends[current]
-
-    def _closure(self, states: set[int], begins: bool, ends: bool = False) -> frozenset[int]:
-        """All states reachable without a character. Those waiting for an edge stay in, to be asked later."""
-        found: set[int] = set()
-        stack = list(states)
-        while stack:
-            state = stack.pop()
-            if state in found:
-                continue
-            found.add(state)
-            edge = self._edges[state]
-            if self._chars[state] is None and (edge is None or (ends if edge.at_end else begins)):
-                stack.extend(self._next[state])
-        # The empty text begins and ends at once: an end edge passed at the start is asked at the end again.
-        return frozenset(found)
-
-    def _state(self, chars: Chars | None = None, edge: Edge | None = None, *following: int) -> int:
-        self._chars.append(chars)
-        self._edges.append(edge)
-        self._next.append(list(following))
-        return len(self._chars) - 1
-
-    def _build(self, tree: Tree, then: int) -> int:
-        """The state at which the tree begins, going on to `then`."""
-        match tree:
-            case Chars():
-                return self._state(tree, None, then)
-            case Edge():
-                return self._state(None, tree, then)
-            case Sequence(parts):
-                for part in reversed(parts):
-                    then = self._build(part, then)
-                return then
-            case Choice(branches):
-                return self._state(None, None, *(self._build(branch, then) for branch in branches))
-            case Repeat(part, least, most):
-                if most is None:
-                    loop = self._state()
-                    self._next[loop] = [self._build(part, loop), then]
-                    then = loop
-                else:
-                    for _ in range(most - least):
-                        then = self._state(None, None, self._build(part, then), then)
-                for _ in range(least):
-                    then = self._build(part, then)
-                return then

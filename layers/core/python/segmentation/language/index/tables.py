@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..patterns import searcher
+from ..automaton import searcher
 from ..values import Value
 from .literals import TextTest
 from .regions import Region

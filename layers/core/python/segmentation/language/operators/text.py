@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..patterns import PatternError, java, parse, searcher
+from ..automaton import searcher
+from ..patterns import PatternError, java, parse
 from ..problems import step
 from ..sqltext import text
 from ..tree import CONDITION, Node
