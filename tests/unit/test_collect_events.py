@@ -1,15 +1,24 @@
 import gzip
+import hashlib
 import itertools
 import json
 from typing import Any
 
 import pytest
-from segmentation.domain.errors import BadRequest, Forbidden, NotFound, TooLarge, Unauthorized, Unavailable
+from segmentation.domain.errors import (
+    BadRecord,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
 from segmentation.domain.event import Event
 from segmentation.usecases.collect_events import CollectEvents, Submission
 
 from tests.fakes import FixedClock, MemoryEventLog, StaticRuleSets
-from tests.fakes.documents import published
+from tests.fakes.documents import documents, published
 
 NOW = 1_700_000_000
 
@@ -96,6 +105,25 @@ def test_identities_are_taken_in_their_order_and_as_text(collect: CollectEvents,
         "td_client_id:c",
         "person_id:x y",
     ]
+
+
+def test_an_event_carries_all_its_keys_and_pii_as_its_hash(log: MemoryEventLog) -> None:
+    document = documents()
+    document["audience"]["identities"] = [
+        {"name": "email", "normalize": "email", "visibility": "pii"},
+        "td_client_id",
+        "person_id",
+    ]
+    collect = CollectEvents(log, StaticRuleSets({"shop": published(**document)}), FixedClock(NOW))
+    collect(submission({**RECORD, "email": " Ann@Example.com", "td_client_id": "abc"}))
+    collect(submission({"td_client_id": "abc", "item": "x", "basket": 1}))
+    known, anonymous = (Event.from_json(one.to_json()) for one in log.events)
+    hashed = hashlib.sha256(b"ann@example.com").hexdigest()
+    assert (known.profile, known.also) == ("person_id:5", (f"email:{hashed}", "td_client_id:abc"))
+    assert (anonymous.profile, anonymous.also) == ("td_client_id:abc", ())
+    assert b"xample.com" not in log.events[0].to_json()
+    with pytest.raises(BadRecord):
+        Event.from_json(log.events[0].to_json().replace(b'"also":["email:', b'"also":[1,"email:'))
 
 
 def test_gzip_is_undone(collect: CollectEvents, log: MemoryEventLog) -> None:

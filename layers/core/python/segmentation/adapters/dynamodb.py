@@ -163,6 +163,10 @@ def _reason(error: Exception) -> str:
     return code_of(error) if isinstance(error, ClientError) else type(error).__name__
 
 
+def _texts(item: Item, name: str) -> tuple[str, ...]:
+    return tuple(one["S"] for one in item[name]["L"]) if name in item else ()
+
+
 def _strings(values: Iterable[str]) -> Item:
     return {"L": [{"S": value} for value in values]}
 
@@ -182,6 +186,12 @@ def _realtime_item(identifier: str, part: RealtimePart) -> Item:
     }
     if part.recheck is not None:
         item["recheck"] = {"N": str(part.recheck)}
+    if part.alias is not None:
+        item["alias"] = {"S": part.alias}
+    if part.aliases:
+        item["aliases"] = _strings(part.aliases)
+    if part.erased:
+        item["erased"] = {"N": str(part.erased)}
     if part.outbox:
         item["outbox"] = {"S": json.dumps(part.outbox, separators=(",", ":"))}
     return item
@@ -201,11 +211,14 @@ def _realtime(item: Item) -> RealtimePart:
         recheck=int(item["recheck"]["N"]) if "recheck" in item else None,
         outbox=tuple(json.loads(item["outbox"]["S"])) if "outbox" in item else (),
         expires=int(item["expires"]["N"]),
+        alias=item["alias"]["S"] if "alias" in item else None,
+        aliases=_texts(item, "aliases"),
+        erased=int(item["erased"]["N"]) if "erased" in item else 0,
     )
 
 
 def _batch_item(identifier: str, part: BatchPart) -> Item:
-    return {
+    item: Item = {
         "profile": {"S": identifier},
         "part": {"S": "batch"},
         "run": {"S": part.run},
@@ -213,6 +226,11 @@ def _batch_item(identifier: str, part: BatchPart) -> Item:
         "segments": _strings(part.segments),
         "attributes": {"M": {name: _encode(value) for name, value in part.attributes.items()}},
     }
+    if part.identities:
+        item["identities"] = _strings(part.identities)
+    if part.owner is not None:
+        item["owner"] = {"S": part.owner}
+    return item
 
 
 def _batch(item: Item) -> BatchPart:
@@ -221,6 +239,8 @@ def _batch(item: Item) -> BatchPart:
         now=int(item["now"]["N"]),
         segments=tuple(one["S"] for one in item["segments"]["L"]),
         attributes={name: _decode(value) for name, value in item["attributes"]["M"].items()},
+        identities=_texts(item, "identities"),
+        owner=item["owner"]["S"] if "owner" in item else None,
     )
 
 

@@ -141,6 +141,10 @@ class Audience:
     filter: Rule | None = None
     """What must hold of a profile's attributes, `blocked` ones too, for it to be in the audience."""
 
+    def by_strength(self) -> tuple[str, ...]:
+        """Identity columns, the one that says most of who it is first: the master key, then as declared."""
+        return (self.master_key, *(one for one in self.identities if one != self.master_key))
+
     def key_name(self, column: str, value: str) -> str:
         """How a profile is named by the value of an identity column: `<column>:<value as it is written>`."""
         identity = self.keys.get(column)

@@ -12,7 +12,11 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One accepted event of one profile. `columns` is the record as it was sent, types unchecked."""
+    """One accepted event of one profile. `columns` is the record as it was sent, types unchecked.
+
+    `profile` is the strongest key that it carries (`<column>:<value>`), `also` are the others: whoever sends two keys
+    in one event says that they are one person's.
+    """
 
     id: str
     audience: str
@@ -21,10 +25,11 @@ class Event:
     time: int
     received: int
     columns: Mapping[str, Any]
+    also: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The record on the stream."""
-        document = {
+        document: dict[str, Any] = {
             "v": VERSION,
             "id": self.id,
             "audience": self.audience,
@@ -34,6 +39,8 @@ class Event:
             "received": self.received,
             "columns": dict(self.columns),
         }
+        if self.also:
+            document["also"] = list(self.also)
         try:
             return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         except UnicodeEncodeError:  # a lone surrogate: JSON can carry it, escaped
@@ -53,7 +60,10 @@ class Event:
         for name, kind in _FIELDS.items():
             if not isinstance(document.get(name), kind) or isinstance(document[name], bool):
                 raise BadRecord(f"its {name!r} is missing or of the wrong type")
-        return cls(**{name: document[name] for name in _FIELDS})
+        also = document.get("also", [])
+        if not isinstance(also, list) or not all(isinstance(one, str) for one in also):
+            raise BadRecord("its 'also' is no list of names")
+        return cls(**{name: document[name] for name in _FIELDS}, also=tuple(also))
 
 
 _FIELDS: Mapping[str, type] = {

@@ -26,6 +26,10 @@ class RealtimePart:
 
     `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that
     `members` and `flips` were computed with; from `recheck` on flips are no longer known; `outbox` holds changes that are not yet known to be sent.
+
+    `alias`: the key was joined to this profile (a name), where all its events are counted; `aliases`: the keys that were
+    joined to this one. `erased`: the moment at which the visitor was erased; events of before it are not taken.
+    An alias, and what is left of a visitor that was erased, have no state (`b""`).
     """
 
     revision: int
@@ -38,6 +42,9 @@ class RealtimePart:
     recheck: int | None = None
     outbox: tuple[Mapping[str, Any], ...] = ()
     expires: int = 0
+    alias: str | None = None
+    aliases: tuple[str, ...] = ()
+    erased: int = 0
 
     def members_at(self, now: int, rules: str, batch: str) -> set[str] | None:
         """Membership at the moment of reading; `None` where it must be computed anew of the state."""
@@ -49,12 +56,17 @@ class RealtimePart:
 
 @dataclass(frozen=True, slots=True)
 class BatchPart:
-    """Membership and attributes as of a batch run."""
+    """Membership and attributes as of a batch run.
+
+    `identities`: the profile's other keys, as names. `owner`: the part stands under such a key, and says only whose it is.
+    """
 
     run: str
     now: int
     segments: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    identities: tuple[str, ...] = ()
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +78,5 @@ class Profile:
 
     @property
     def exists(self) -> bool:
-        """Whether anything at all is known."""
-        return self.realtime is not None or self.batch is not None
+        """Whether anything at all is known; that somebody was erased is nothing."""
+        return (self.realtime is not None and bool(self.realtime.state)) or self.batch is not None

@@ -20,7 +20,7 @@ class Programs:
     ) -> Outcome:
         """A visitor's membership and state at `now`, with these events counted. `name` is `<column>:<value>`."""
         part, batch = profile.realtime, profile.batch
-        visitor = Visitor.decode(part.state) if part else Visitor.new()
+        visitor = Visitor.decode(part.state) if part and part.state else Visitor.new()
         view = BatchView(frozenset(batch.segments), batch.attributes) if batch else None
         return evaluate(self._program(published), name.partition(":")[2], visitor, view, events, now)
 

@@ -12,7 +12,6 @@ from segmentation.domain.access import WriteKey, holder, origin_allowed
 from segmentation.domain.audience import DATABASE, Audience, Behavior
 from segmentation.domain.errors import BadRequest, Forbidden, NotFound, TooLarge, Unauthorized
 from segmentation.domain.event import Event
-from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
 from segmentation.language.values import parse_time
 from segmentation.ports import Clock, EventLog, RuleSets
@@ -155,15 +154,19 @@ def make_event(
     record: Mapping[str, Any], audience: Audience, behavior: Behavior, now: int, new_id: Callable[[], str]
 ) -> Event:
     """A record as an event; `BadRequest` says what it lacks. Column types are not judged here."""
-    columns = {name: value for name, value in record.items() if name != "time"}
+    names = _names(record, audience)
+    # A key that is kept as its hash only must not go on in the clear beside it.
+    hidden = {"time", *(one.name for one in audience.keys.values() if one.hashed)}
+    columns = {name: value for name, value in record.items() if name not in hidden}
     return Event(
         id=_event_id(record, behavior.id) or new_id(),
         audience=audience.id,
         behavior=behavior.name,
-        profile=_profile(record, audience.identities),
+        profile=names[0],
         time=_time(record.get("time"), now),
         received=now,
         columns=columns,
+        also=tuple(names[1:]),
     )
 
 
@@ -180,15 +183,19 @@ def _time(raw: object, now: int) -> int:
     return time
 
 
-def _profile(record: Mapping[str, Any], identities: Sequence[str]) -> str:
-    for column in identities:
+def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
+    """The keys that a record carries, the strongest first."""
+    names = []
+    for column in audience.by_strength():
         value = _text(record.get(column))
         if value:
             if len(value) > LONGEST_IDENTITY or not _encodable(value):
                 raise BadRequest(f"{column!r} must be at most {LONGEST_IDENTITY} characters of Unicode text")
-            return profile_name(column, value)
-    names = " or ".join(repr(name) for name in identities)
-    raise BadRequest(f"nobody's event: {names} must be non-empty text or an integer")
+            names.append(audience.key_name(column, value))
+    if names:
+        return names
+    listed = " or ".join(repr(name) for name in audience.identities)
+    raise BadRequest(f"nobody's event: {listed} must be non-empty text or an integer")
 
 
 def _event_id(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:

@@ -53,7 +53,7 @@ class Personalize:
             value = keys.get(token.key_column)
             if not value:
                 raise BadRequest(f"token {position + 1} needs key.{token.key_column}=<value> in the query")
-            name = profile_name(token.key_column, value)
+            name = published.audience.key_name(token.key_column, value)
             return published, token, value, profile_id(published.audience.id, name)
         raise Unauthorized(f"token {position + 1} is unknown")
 
