@@ -37,6 +37,14 @@ class MethodNotAllowed(SegmentationError):
     """A path that exists, asked by another method."""
 
 
+class TooMany(SegmentationError):
+    """More requests than a key or token may make; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
 class Unavailable(SegmentationError):
     """A store did not take or give the data in time; the same request may be sent again."""
 
