@@ -4,6 +4,11 @@ Kinds are classes; what an HTTP caller sees of each is decided in one table (`ru
 A built-in exception that reaches a handler is a bug of ours.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from segmentation.language.problems import Problem
+
 
 class SegmentationError(Exception):
     """Any of the errors below."""
@@ -27,6 +32,46 @@ class Forbidden(SegmentationError):
 
 class NotFound(SegmentationError):
     """What the request names does not exist."""
+
+
+class Conflict(SegmentationError):
+    """What is asked for does not go with what there is; the message says which, and how to go on."""
+
+
+class Outdated(SegmentationError):
+    """Documents were changed since the caller read them: `documents` names them, as (kind, id)."""
+
+    def __init__(self, documents: Sequence[tuple[str, str]]) -> None:
+        self.documents = tuple(documents)
+        names = ", ".join(f"{kind}/{identifier}" for kind, identifier in documents)
+        super().__init__(
+            f"changed by somebody else since it was read: {names}; read it again and redo the change"
+        )
+
+
+class PreconditionRequired(SegmentationError):
+    """A change of something that exists, without saying of which version of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedProblem:
+    """A problem and the document that has it; `about_document`: the pointer is into that document."""
+
+    kind: str
+    id: str
+    problem: Problem
+    about_document: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}: {self.problem}"
+
+
+class Refused(SegmentationError):
+    """Documents that are not in order. `problems` holds all that is wrong with all of them."""
+
+    def __init__(self, problems: Iterable[RefusedProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class Gone(SegmentationError):

@@ -14,6 +14,9 @@ from .audience import Audience, Visibility, parse_audience
 from .checking import Findings, Node
 
 T = TypeVar("T")
+_PARTS = ("audience", "segments", "access", "destinations", "version", "published")
+_RECORDS = ("archived", "records", "requests")
+"""What a rule set carries for those who edit it (`rulebook`); nothing runs by it."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ def parse_published(document: object) -> Published:
     if root is None:
         found.raise_if_any()
         raise AssertionError
-    root.only("audience", "segments", "access", "destinations", "version", "published")
-    value = root.value
+    root.only(*_PARTS, *_RECORDS)
+    value = {name: part for name, part in root.value.items() if name in _PARTS}
     audience = _part(found, "/audience", lambda: parse_audience(value.get("audience")))
     if audience is None:
         found.raise_if_any()

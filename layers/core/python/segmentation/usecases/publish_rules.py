@@ -1,26 +1,25 @@
-"""Check everything that the service runs by, and publish it as one."""
+"""Make the published rules of an audience say exactly what a set of documents says."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.published import Published, document_of, parse_published
-from segmentation.domain.run import instant
+from segmentation.domain.rulebook import ACCESS, Document, Edit, Rulebook
 from segmentation.ports import Clock, Lake
 
+from .edit_rules import Author, EditRules, rule_set_path
 
-def rule_set_path(audience: str) -> str:
-    """Where an audience's rule set stands."""
-    return f"rules/{audience}/ruleset.json"
+__all__ = ["PublishRules", "replacing", "rule_set_path"]
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRules:
-    """Publish a rule set: one put, so a reader sees the old one or the new one."""
+    """Publish a rule set whatever stood there: one put, so a reader sees the old one or the new one."""
 
     lake: Lake
     clock: Clock
+    by: str = "publish"
 
     def __call__(
         self,
@@ -29,8 +28,27 @@ class PublishRules:
         access: Mapping[str, Any],
         destinations: Sequence[Mapping[str, Any]],
     ) -> Published:
-        """The published set; `RuleError` lists all problems of all documents and nothing is put."""
-        document = document_of(audience, segments, access, destinations, instant(self.clock.now()))
-        published = parse_published(document)
-        self.lake.put(rule_set_path(published.audience.id), json.dumps(document, indent=1).encode())
-        return published
+        """The published set; `RuleError` or `Refused` lists all problems of all documents and nothing is put."""
+        parse_published(document_of(audience, segments, access, destinations, ""))
+        wanted: dict[str, Sequence[Document]] = {"audience": [audience], "segments": segments}
+        wanted |= {kind: access.get(kind, []) for kind in ACCESS} | {"destinations": destinations}
+        edit = EditRules(self.lake, self.clock)
+        return edit(str(audience["id"]), lambda book: replacing(book, wanted), Author(self.by)).published
+
+
+def replacing(book: Rulebook, wanted: Mapping[str, Sequence[Document]]) -> list[Edit]:
+    """The edits after which a rulebook holds these documents of each kind and no others; archived ones stay."""
+    edits = []
+    for kind, documents in wanted.items():
+        names = {str(one["id"]) for one in documents}
+        for one in documents:
+            stands = book.get(kind, str(one["id"]))
+            restored = False if stands is not None and stands.record.archived else None
+            what = "edited" if stands else "created"
+            edits.append(Edit(kind, str(one["id"]), what, one, archived=restored))
+        edits += [
+            Edit(kind, entry.id, "deleted", delete=True)
+            for entry in book.of(kind)
+            if entry.id not in names and not entry.record.archived
+        ]
+    return edits
