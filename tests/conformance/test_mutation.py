@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from segmentation.language.operators import OPERATORS, behaviors, compare, logic, text
-from segmentation.language.sql import Plan
+from segmentation.language.sql_events import EventSql
 from segmentation.language.times import Window
 
 from .readings import Athena, Tables, by_closures, by_visitor, shuffled
@@ -79,7 +79,9 @@ def sum_in_doubles(patch: pytest.MonkeyPatch) -> None:
 
 
 def sum_in_doubles_in_sql(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Plan, "_exact", lambda self, selected, column: f"CASE WHEN {selected} THEN {column} END")
+    patch.setattr(
+        EventSql, "_exact", lambda self, selected, column: f"CASE WHEN {selected} THEN {column} END"
+    )
 
 
 def last_is_any(patch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlglot
 from segmentation.language import RuleSet, load_rule_set
-from segmentation.language.sql import Plan, Writer, members_query
+from segmentation.language.sql import ListsQuery, Plan, Writer, members_query
 from sqlglot import exp
 
 from tests.conformance.readings import Athena, Tables
@@ -119,7 +119,7 @@ def velox(python: str, folder: Path) -> Score:
         ]
         if not scalars:
             continue
-        plan = Plan(one.rules, {}, one.now, [], tables.lists)
+        plan = Plan(one.rules, {}, one.now, [], None)
         expressions = [_presto(Writer(plan).expression(rule)) for _, rule in scalars]
         jobs.append({"columns": str(_renamed(folder, tables.profiles, index)), "expressions": expressions})
         rows.append((one, [case for case, _ in scalars]))
@@ -134,6 +134,10 @@ def velox(python: str, folder: Path) -> Score:
     return score
 
 
+def _members_of(table: str) -> ListsQuery:
+    return lambda _: f"SELECT profile_key, segment FROM {table}"
+
+
 def spark(python: str, folder: Path) -> Score:
     """Whole members queries."""
     score, jobs, batches = Score("spark"), [], list(asked())
@@ -141,7 +145,13 @@ def spark(python: str, folder: Path) -> Score:
         place = folder / f"spark{index}"
         place.mkdir()
         tables = Tables(Athena(place), one.suite.schema, one.suite.profiles)
-        query = members_query(one.rules, tables.profiles, tables.behaviors, one.now, lists_table=tables.lists)
+        query = members_query(
+            one.rules,
+            tables.profiles,
+            tables.behaviors,
+            one.now,
+            lists=_members_of(tables.lists),
+        )
         names = [tables.profiles, tables.lists, *tables.behaviors.values()]
         jobs.append(
             {"tables": {name: str(place / f"{name}.parquet") for name in names}, "queries": [to_spark(query)]}

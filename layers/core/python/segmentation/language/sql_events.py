@@ -1,0 +1,181 @@
+"""The passes over events: one GROUP BY a behavior, or over the union of behaviors that sequences tie together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .evaluate import base_of
+from .sql_parts import listed, nested
+from .sqltext import identifier, sql_type
+from .tree import Aggregate, Follow, Selection
+from .values import SUM_LIMIT
+
+if TYPE_CHECKING:
+    from .sql_plan import Plan
+
+
+class EventPass:
+    """One pass over the events of one behavior, or of several that sequences tie together."""
+
+    def __init__(self, name: str, behaviors: Sequence[str]) -> None:
+        self.name = name
+        self.behaviors = list(behaviors)
+        self.aggregates: dict[Aggregate, str] = {}
+
+    def selections(self) -> Iterable[Selection]:
+        """All selections of the pass, those inside sequences included."""
+        for aggregate in self.aggregates:
+            yield from aggregate.events.selections()
+
+
+class EventSql:
+    """Writes the passes of a plan."""
+
+    def __init__(self, plan: "Plan") -> None:
+        self._plan = plan
+
+    def query(self, event_pass: EventPass) -> str:
+        """One row a profile with every aggregate of the pass."""
+        follows = self._follow_layers(event_pass)
+        lines = self._union(event_pass)
+        source = nested(lines)
+        flags: dict[Follow, str] = {}
+        for layer in follows:
+            columns = []
+            for follow in layer:
+                column = f"f{len(flags)}"
+                columns.append(f"{self._follow_sql(event_pass, follow, flags)} AS {column}")
+                flags[follow] = column
+            source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
+        edges = {
+            a: f"edge{i}"
+            for i, a in enumerate(a for a in event_pass.aggregates if a.function in ("first", "last"))
+        }
+        if edges:
+            columns = [
+                f"{'min' if a.function == 'first' else 'max'}(CASE WHEN {self._selected(event_pass, a.events, flags)}"
+                f" THEN t END) OVER (PARTITION BY profile_key) AS {column}"
+                for a, column in edges.items()
+            ]
+            source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
+        figures = [
+            f"{self._figure(aggregate, self._selected(event_pass, aggregate.events, flags), edges)} AS {column}"
+            for aggregate, column in event_pass.aggregates.items()
+        ]
+        return f"SELECT profile_key,{listed(figures)}\nFROM {source}\nGROUP BY profile_key"
+
+    def _union(self, event_pass: EventPass) -> str:
+        """The events of the pass with the columns that are read, those of other behaviors as NULL."""
+        columns = {behavior: self._columns_read(event_pass, behavior) for behavior in event_pass.behaviors}
+        parts = []
+        for number, behavior in enumerate(event_pass.behaviors):
+            listed = ["profile_key", '"time" AS t', "coalesce(event_id, '') AS i"]
+            if len(event_pass.behaviors) > 1:
+                listed.append(f"{number} AS b")
+            for owner, names in columns.items():
+                types = self._plan.schema.columns(owner)
+                for name in names:
+                    value = (
+                        identifier(name) if owner == behavior else f"CAST(NULL AS {sql_type(types[name])})"
+                    )
+                    listed.append(f"{value} AS {self._plan.event_column(owner, name)}")
+            low = self._earliest(event_pass, behavior)
+            conditions = [f'"time" <= {self._plan.now}'] + ([] if low is None else [f'"time" > {low}'])
+            partitions = self._plan.partitions.get(behavior)
+            pruned = partitions.reaching(low) if partitions else None
+            conditions += [pruned] if pruned else []
+            table = identifier(self._plan.tables[behavior])
+            parts.append(f"SELECT {', '.join(listed)}\nFROM {table}\nWHERE {' AND '.join(conditions)}")
+        return "\nUNION ALL\n".join(parts)
+
+    def _columns_read(self, event_pass: EventPass, behavior: str) -> list[str]:
+        names = {a.column for a in event_pass.aggregates if a.column and a.events.behavior == behavior}
+        for selection in event_pass.selections():
+            if selection.behavior == behavior:
+                names |= {n.value for c in selection.where for n in c.walk() if n.op == "column"}
+        return sorted(names - {"time"})
+
+    def _earliest(self, event_pass: EventPass, behavior: str) -> int | None:
+        """Before this moment no event of the behavior counts for anything; `None`: all do."""
+        lows: list[int | None] = []
+
+        def visit(selection: Selection, after: int | None) -> None:
+            bounds = [window.bounds(self._plan.now, self._plan.zone)[0] for window in selection.windows]
+            low = max((one for one in (*bounds, after) if one is not None), default=None)
+            if selection.behavior == behavior:
+                lows.append(low)
+            for follow in selection.follows:  # it comes after the event that it follows
+                visit(follow.events, low)
+
+        for aggregate in event_pass.aggregates:
+            visit(aggregate.events, None)
+        known = [low for low in lows if low is not None]
+        return min(known) if known and len(known) == len(lows) else None
+
+    def _follow_layers(self, event_pass: EventPass) -> list[list[Follow]]:
+        """The sequences of the pass, inner ones first."""
+        layers: dict[int, dict[Follow, None]] = {}
+
+        def depth(selection: Selection) -> int:
+            below = [depth(follow.events) for follow in selection.follows]
+            for follow, level in zip(selection.follows, below, strict=True):
+                layers.setdefault(level, {})[follow] = None
+            return 1 + max(below, default=-1)
+
+        for aggregate in event_pass.aggregates:
+            depth(aggregate.events)
+        return [list(layers[level]) for level in sorted(layers)]
+
+    def _follow_sql(self, event_pass: EventPass, follow: Follow, flags: Mapping[Follow, str]) -> str:
+        selected = self._selected(event_pass, follow.events, flags)
+        frame = f"ORDER BY t RANGE BETWEEN 1 FOLLOWING AND {follow.seconds} FOLLOWING"
+        found = f"count(CASE WHEN {selected} THEN 1 END) OVER (PARTITION BY profile_key {frame})"
+        if follow.negated:
+            return f"({found} = 0 AND t <= {self._plan.now - follow.seconds})"
+        return f"({found} > 0)"
+
+    def _selected(self, event_pass: EventPass, selection: Selection, flags: Mapping[Follow, str]) -> str:
+        writer = self._plan.writer(event_pass, selection.behavior)
+        base, moving = base_of(selection)
+        conditions = (
+            [f"b = {event_pass.behaviors.index(selection.behavior)}"] if len(event_pass.behaviors) > 1 else []
+        )
+        for window in selection.windows:
+            low, high = window.bounds(self._plan.now, self._plan.zone)
+            if low is not None:
+                conditions.append(f"t > {low}")
+            if high < self._plan.now:
+                conditions.append(f"t <= {high}")
+        conditions += [writer.expression(node) for node in (*base.where, *moving)]
+        conditions += [flags[follow] for follow in selection.follows]
+        return " AND ".join(conditions) or "true"
+
+    def _figure(self, aggregate: Aggregate, selected: str, edges: Mapping[Aggregate, str]) -> str:
+        if aggregate.column is None:
+            return f"CAST(count_if({selected}) AS double)"
+        column = self._plan.event_column(aggregate.events.behavior, aggregate.column)
+        kept = f"CASE WHEN {selected} THEN {column} END"
+        match aggregate.function:
+            case "count_distinct":
+                return f"CAST(count(DISTINCT {kept}) AS double)"
+            case "sum":
+                return f"CAST(sum({self._exact(selected, column)}) AS double)"
+            case "avg":
+                exact = self._exact(selected, column)
+                return f"CAST(sum({exact}) AS double) / nullif(CAST(count({exact}) AS double), 0e0)"
+            case "min" | "max":
+                return f"{aggregate.function}({kept})"
+        # first and last: by time, then by event id; rows without an id come before those with one.
+        at_edge = f"{selected} AND t = {edges[aggregate]}"
+        pick = "min" if aggregate.function == "first" else "max"
+        by_id = f"element_at({pick}_by(ARRAY[{column}], i) FILTER (WHERE {at_edge} AND i <> ''), 1)"
+        by_value = f"{pick}({column}) FILTER (WHERE {at_edge} AND i = '')"
+        without_ids = f"count_if({at_edge} AND i = '') > 0"
+        if aggregate.function == "first":
+            return f"CASE WHEN {without_ids} THEN {by_value} ELSE {by_id} END"
+        return f"CASE WHEN count_if({at_edge} AND i <> '') > 0 THEN {by_id} ELSE {by_value} END"
+
+    def _exact(self, selected: str, column: str) -> str:
+        """A number as an exact decimal: shortest text, six places, half away from zero (decision 3)."""
+        limit = f"{SUM_LIMIT:.0e}".replace("e+", "e")
+        decimal = f"CAST(CAST({column} AS varchar) AS decimal(38, 6))"
+        return f"CASE WHEN {selected} AND abs({column}) < {limit} THEN {decimal} END"

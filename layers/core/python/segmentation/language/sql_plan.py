@@ -1,0 +1,272 @@
+"""Collects what segments need of an audience's tables, and writes one query that reads each of them once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from .document import RuleSet, Segment
+from .limits import WHOLE
+from .operators import OPERATORS
+from .partitions import Partitions
+from .sql_events import EventPass, EventSql
+from .sql_parts import listed, nested
+from .sqltext import identifier, text
+from .times import zone
+from .tree import ZERO_OF_NOTHING, Aggregate, Node
+
+IDENTITIES = "identities"
+"""The column of a profile's other identity keys."""
+ListsQuery = Callable[[Sequence[str]], str | None]
+"""A query for rows `(profile_key, segment)` of the members of some list segments, or nothing: they have none."""
+
+
+class Writer:
+    """Writes expressions for one place in the query: profile level, or a row of an event pass."""
+
+    def __init__(self, plan: "Plan", events: "EventPass | None" = None, behavior: str = "") -> None:
+        self.now = plan.now
+        self.zone = plan.zone
+        self.element = "x"
+        self._plan = plan
+        self._events = events
+        self._behavior = behavior
+
+    def expression(self, node: Node) -> str:
+        """A node as SQL."""
+        return OPERATORS[node.op].render(node, self)
+
+    def attribute(self, name: str) -> str:
+        """A column of the profile."""
+        return self._plan.attribute(name)
+
+    def column(self, name: str) -> str:
+        """A column of the event row."""
+        return self._plan.event_column(self._behavior, name)
+
+    def segment(self, segment: str) -> str:
+        """Whether the profile is in a segment that an earlier layer computed."""
+        return self._plan.segment_column(segment)
+
+    def once(self, expression: str) -> str:
+        """The column that holds an expression over `p.profile_key`, computed once for all segments."""
+        return self._plan.once(expression)
+
+    def aggregate(self, aggregate: Aggregate) -> str:
+        """The column that holds an aggregate."""
+        return self._plan.aggregate_column(aggregate)
+
+
+class Plan:
+    """Collects what the segments need, then writes the query."""
+
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        tables: Mapping[str, str],
+        now: int,
+        wanted: Sequence[Segment],
+        lists: ListsQuery | None,
+        partitions: Mapping[str, Partitions] | None = None,
+    ) -> None:
+        self.now = now
+        self.zone: ZoneInfo = zone(rule_set.schema.time_zone)
+        self.schema = rule_set.schema
+        self.tables = tables
+        self.partitions = partitions or {}
+        self._by_id = {segment.id: segment for segment in rule_set}
+        self.segments = self._needed(wanted)
+        named = [segment.id for segment in self.segments if segment.kind == "list"]
+        if named and lists is None:
+            raise ValueError(f"list segments need the query of their members: {', '.join(named)}")
+        self._lists = lists(named) if named and lists is not None else None
+        self._number = {segment.id: i for i, segment in enumerate(self.segments)}
+        self._attributes: dict[str, None] = {}
+        self._once: dict[str, str] = {}
+        self._has_identities = False
+        self.passes = self._plan_passes()
+        self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
+
+    def writer(self, events: EventPass | None = None, behavior: str = "") -> Writer:
+        """For expressions over the profile, or over the rows of a pass."""
+        return Writer(self, events, behavior)
+
+    def _needed(self, wanted: Sequence[Segment]) -> tuple[Segment, ...]:
+        """The wanted segments and all that they refer to, in dependency order."""
+        needed: set[str] = set()
+        stack = [segment.id for segment in wanted]
+        while stack:
+            name = stack.pop()
+            if name not in needed:
+                needed.add(name)
+                stack.extend(self._by_id[name].references)
+        return tuple(segment for segment in self._by_id.values() if segment.id in needed)
+
+    def _aggregates(self) -> list[Aggregate]:
+        found: dict[Aggregate, None] = {}
+        for segment in self.segments:
+            for node in segment.nodes():
+                if isinstance(node.value, Aggregate):
+                    found[node.value] = None
+        return list(found)
+
+    def _plan_passes(self) -> list[EventPass]:
+        aggregates = self._aggregates()
+        group: dict[str, str] = {}
+
+        def root(name: str) -> str:
+            while group.setdefault(name, name) != name:
+                name = group[name]
+            return name
+
+        for aggregate in aggregates:
+            first, *others = [selection.behavior for selection in aggregate.events.selections()]
+            for other in [first, *others]:
+                group[root(other)] = root(first)
+        passes: dict[str, EventPass] = {}
+        for aggregate in aggregates:
+            key = root(aggregate.events.behavior)
+            if key not in passes:
+                members = sorted(name for name in group if root(name) == key)
+                passes[key] = EventPass(f"e{len(passes)}", members)
+            event_pass = passes[key]
+            event_pass.aggregates[aggregate] = f"{event_pass.name}_a{len(event_pass.aggregates)}"
+        return list(passes.values())
+
+    # Columns
+
+    def attribute(self, name: str) -> str:
+        """A column of the profile, noted as read."""
+        self._attributes[name] = None
+        return f"p_{name}"
+
+    def once(self, expression: str) -> str:
+        """A column of an expression over the profile key, noted as read."""
+        return self._once.setdefault(expression, f"k{len(self._once)}")
+
+    def event_column(self, behavior: str, name: str) -> str:
+        """A column of an event pass."""
+        return "t" if name == "time" else identifier(f"{behavior}.{name}")
+
+    def segment_column(self, segment: str) -> str:
+        """The column of a segment's truth."""
+        return f"s{self._number[segment]}"
+
+    def aggregate_column(self, aggregate: Aggregate) -> str:
+        """The column of an aggregate; counts and sums of nothing are 0."""
+        column = self._pass_of[aggregate].aggregates[aggregate]
+        return f"coalesce({column}, 0e0)" if aggregate.function in ZERO_OF_NOTHING else column
+
+    # Profiles
+
+    def query(
+        self,
+        profiles_table: str,
+        wanted: Sequence[Segment],
+        attributes: Sequence[str],
+        identities: bool = False,
+    ) -> str:
+        """The whole query."""
+        parts, last = self.parts(profiles_table, attributes, identities)
+        names = sorted(segment.id for segment in wanted)
+        marks = [f"CASE WHEN {self.segment_column(name)} THEN {text(name)} END" for name in names]
+        members = (
+            f"filter(ARRAY[{listed(marks)}\n], x -> x IS NOT NULL)"
+            if marks
+            else "CAST(ARRAY[] AS array(varchar))"
+        )
+        exposed = "".join(f",\n  {self.attribute(name)} AS {identifier(name)}" for name in attributes)
+        exposed += f",\n  {IDENTITIES}" if identities else ""
+        return f"{parts}\nSELECT profile_key,\n  {members} AS segments{exposed}\nFROM {last}"
+
+    def parts(
+        self, profiles_table: str, attributes: Sequence[str] = (), identities: bool = False
+    ) -> tuple[str, str]:
+        """The WITH clause, and the name of its last part: a row a profile, with a column a segment."""
+        writer = self.writer()
+        layers: list[list[str]] = []
+        for layer in self._layers():
+            truths = [f"{self._truth(writer, s)} AS {self._column_before_limit(s)}" for s in layer]
+            limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
+            layers += [truths, limited] if limited else [truths]
+        self._has_identities = identities
+        for name in attributes:
+            self.attribute(name)
+        events = EventSql(self)
+        parts = [f"{event_pass.name} AS {nested(events.query(event_pass))}" for event_pass in self.passes]
+        if self._lists is not None:
+            members = f"SELECT profile_key, array_agg(segment) AS lists\nFROM {nested(self._lists)} AS l\nGROUP BY profile_key"
+            parts.append(f"lists AS {nested(members)}")
+        parts.append(f"c0 AS {nested(self._joined(profiles_table))}")
+        for number, columns in enumerate(layers, start=1):
+            select = f"SELECT *,{listed(columns)}\nFROM c{number - 1}"
+            parts.append(f"c{number} AS {nested(select)}")
+        return "WITH\n" + ",\n".join(parts), f"c{len(layers)}"
+
+    def _truth(self, writer: Writer, segment: Segment) -> str:
+        if segment.rule is None:
+            if self._lists is None:  # an empty list has nobody in it
+                return "false"
+            return f"coalesce(contains(lists, {text(segment.id)}), false)"
+        return writer.expression(segment.rule)
+
+    def _column_before_limit(self, segment: Segment) -> str:
+        column = self.segment_column(segment.id)
+        return f"{column}_all" if segment.limit else column
+
+    def _limited(self, writer: Writer, segment: Segment) -> str:
+        """Whether a member is among the first ones that the segment's limit leaves in."""
+        limit = segment.limit
+        if limit is None:
+            raise ValueError(f"segment {segment.id} has no limit")
+        member = self._column_before_limit(segment)
+        order = f"{writer.expression(limit.by)} {'DESC' if limit.descending else 'ASC'} NULLS LAST, profile_key ASC"
+        rank = f"row_number() OVER (PARTITION BY {member} ORDER BY {order})"
+        if limit.count is not None:
+            return f"({member} AND {rank} <= {limit.count})"
+        # Whole numbers throughout, so the percentage is rounded down exactly.
+        return f"({member} AND {rank} <= count_if({member}) OVER () * {limit.share} / {WHOLE})"
+
+    def _layers(self) -> list[list[Segment]]:
+        """Segments by the length of their longest chain of references."""
+        level: dict[str, int] = {}
+        layers: dict[int, list[Segment]] = {}
+        for segment in self.segments:
+            level[segment.id] = 1 + max((level[name] for name in segment.references), default=-1)
+            layers.setdefault(level[segment.id], []).append(segment)
+        return [layers[number] for number in sorted(layers)]
+
+    def _joined(self, profiles_table: str) -> str:
+        columns = ["p.profile_key"]
+        columns += [f"p.{identifier(name)} AS p_{name}" for name in self._attributes]
+        columns += [f"p.{IDENTITIES}"] if self._has_identities else []
+        columns += [f"{expression} AS {column}" for expression, column in self._once.items()]
+        joins = []
+        for event_pass in self.passes:
+            columns += [f"{event_pass.name}.{column}" for column in event_pass.aggregates.values()]
+            joins.append(f"LEFT JOIN {event_pass.name} ON {event_pass.name}.profile_key = p.profile_key")
+        if self._lists is not None:
+            columns.append("lists.lists")
+            joins.append("LEFT JOIN lists ON lists.profile_key = p.profile_key")
+        return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {identifier(profiles_table)} AS p", *joins])
+
+
+class ProfileWriter(Writer):
+    """Writes a rule over attributes alone, of a profile `p`, for one place in another query."""
+
+    def __init__(self, time_zone: str, column: Callable[[str], str]) -> None:
+        self.now = 0
+        self.zone = zone(time_zone)
+        self.element = "x"
+        self._column = column
+
+    def attribute(self, name: str) -> str:
+        """A column of the profile."""
+        return self._column(name)
+
+    def once(self, expression: str) -> str:
+        """The expression itself."""
+        return expression
+
+
+def profile_condition(rule: Node, time_zone: str, column: Callable[[str], str]) -> str:
+    """A rule that reads attributes alone as a condition on a profile `p`; `column` names an attribute's column."""
+    return ProfileWriter(time_zone, column).expression(rule)
