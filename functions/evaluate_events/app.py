@@ -28,6 +28,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         MembershipChanges=result.changes,
         LostRaces=result.races,
         PoisonRecords=result.poison,
+        KeysJoined=result.joined,
+        IdentityConflicts=result.conflicts,
         RecordsFailed=len(result.failed),
     )
     return failures(record.sequence for record in records if record.sequence in result.failed)

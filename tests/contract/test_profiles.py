@@ -92,17 +92,19 @@ def test_a_realtime_part_comes_back_whole(profiles: Profiles) -> None:
 
 def test_an_alias_and_the_keys_of_a_profile_come_back(profiles: Profiles) -> None:
     alias = replace(PART, state=b"", members=(), flips=(), alias="person_id:2", erased=77)
-    joined = replace(PART, aliases=("td_client_id:a", "email:b"))
+    joined = replace(PART, aliases={"td_client_id:a": 5, "email:b": 7})
     keys = {KEY: alias, "shop#person_id:2": joined}
     assert not profiles.save(keys).lost
     link = BatchPart("run1", 7, (), owner="person_id:2")
-    profiles.publish([(KEY, link), ("shop#person_id:2", replace(BATCH, identities=("email:b",)))])
+    profiles.publish(
+        [(KEY, link), ("shop#person_id:2", replace(BATCH, identities=("email:b",), unjoined=("email:b",)))]
+    )
     found = profiles.read(keys)
     assert {key: one.realtime for key, one in found.items()} == keys
     assert found[KEY].batch == link
     back = found["shop#person_id:2"].batch
     assert back is not None
-    assert back.identities == ("email:b",)
+    assert (back.identities, back.unjoined) == (("email:b",), ("email:b",))
 
 
 def test_what_is_left_of_an_erased_visitor_is_nothing_known() -> None:

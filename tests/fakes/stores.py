@@ -75,6 +75,19 @@ class MemoryProfiles:
                 self.realtime[one] = part
         return SaveResult(frozenset(lost), failed)
 
+    def join(self, key: str, part: RealtimePart, others: Mapping[str, RealtimePart]) -> bool:
+        if self.before_save:
+            self.before_save.pop(0)(self)
+        written = {key: part, **others}
+        if self.broken & written.keys():
+            raise Unavailable("a joined profile was not written: broken")
+        for one, new in written.items():
+            stored = self.realtime.get(one)
+            if (stored.revision if stored else 0) != new.revision - 1:
+                return False
+        self.realtime.update(written)
+        return True
+
     def clear_outbox(self, revisions: Mapping[str, int]) -> None:
         for one, revision in revisions.items():
             part = self.realtime.get(one)

@@ -47,6 +47,10 @@ class Profiles(Protocol):
         """Write real-time parts, each only if the stored revision is one below (none for revision 1)."""
         ...
 
+    def join(self, key: str, part: RealtimePart, others: Mapping[str, RealtimePart]) -> bool:
+        """Write a profile and its aliases, all or none, each as `save` does; whether it was. `Unavailable`: it may not be."""
+        ...
+
     def clear_outbox(self, revisions: Mapping[str, int]) -> None:
         """Empty outboxes, each only if the revision is still that one."""
         ...

@@ -17,6 +17,8 @@ KEYS_A_READ = 100
 ATTEMPTS = 7
 THREADS = 16
 LOST = "ConditionalCheckFailedException"
+CANCELLED = frozenset({"TransactionCanceledException", "TransactionConflictException"})
+LOST_IN_TRANSACTION = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -73,14 +75,8 @@ class DynamoProfiles:
 
         def put(entry: tuple[str, RealtimePart]) -> None:
             identifier, part = entry
-            request: dict[str, Any] = {"TableName": self._table, "Item": _realtime_item(identifier, part)}
-            if part.revision == 1:
-                request["ConditionExpression"] = "attribute_not_exists(profile)"
-            else:
-                request["ConditionExpression"] = "revision = :before"
-                request["ExpressionAttributeValues"] = {":before": {"N": str(part.revision - 1)}}
             try:
-                self._client.put_item(**request)
+                self._client.put_item(**self._guarded(identifier, part))
             except ClientError as error:
                 if code_of(error) == LOST:
                     lost.add(identifier)
@@ -92,6 +88,21 @@ class DynamoProfiles:
         for _ in _side_by_side(put, writes.items()):
             pass
         return SaveResult(frozenset(lost), failed)
+
+    def join(self, key: str, part: RealtimePart, others: Mapping[str, RealtimePart]) -> bool:
+        """Write a profile and the aliases that lead to it in one transaction, each guarded by its revision."""
+        written = {key: part, **others}
+        puts = [{"Put": self._guarded(identifier, one)} for identifier, one in written.items()]
+        try:
+            self._client.transact_write_items(TransactItems=puts)
+        except ClientError as error:
+            # Also where another transaction is at one of the items: who reads again sees what it did.
+            if {code_of(error)} & CANCELLED and _lost(error):
+                return False
+            raise Unavailable(f"a joined profile was not written: {_reason(error)}") from error
+        except BotoCoreError as error:
+            raise Unavailable(f"a joined profile was not written: {_reason(error)}") from error
+        return True
 
     def clear_outbox(self, revisions: Mapping[str, int]) -> None:
         """Empty outboxes; where somebody wrote meanwhile, that one sends and empties it."""
@@ -113,6 +124,13 @@ class DynamoProfiles:
 
         for _ in _side_by_side(clear, revisions.items()):
             pass
+
+    def _guarded(self, identifier: str, part: RealtimePart) -> dict[str, Any]:
+        request: dict[str, Any] = {"TableName": self._table, "Item": _realtime_item(identifier, part)}
+        if part.revision == 1:
+            return {**request, "ConditionExpression": "attribute_not_exists(profile)"}
+        before = {":before": {"N": str(part.revision - 1)}}
+        return {**request, "ConditionExpression": "revision = :before", "ExpressionAttributeValues": before}
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
         """Write batch parts side by side; a later run's part is never overwritten by an earlier run's."""
@@ -158,6 +176,13 @@ def _side_by_side(work: Callable[[Any], T], entries: Iterable[Any]) -> Iterator[
             yield future.result()
 
 
+def _lost(error: ClientError) -> bool:
+    """Whether a transaction was cancelled because of somebody else's write."""
+    reasons = error.response.get("CancellationReasons")
+    codes = {one.get("Code", "None") for one in reasons} - {"None"} if reasons else set()
+    return codes <= LOST_IN_TRANSACTION
+
+
 def _reason(error: Exception) -> str:
     """Why, without the keys and values that a message of AWS may quote."""
     return code_of(error) if isinstance(error, ClientError) else type(error).__name__
@@ -189,7 +214,7 @@ def _realtime_item(identifier: str, part: RealtimePart) -> Item:
     if part.alias is not None:
         item["alias"] = {"S": part.alias}
     if part.aliases:
-        item["aliases"] = _strings(part.aliases)
+        item["aliases"] = {"M": {name: {"N": str(at)} for name, at in part.aliases.items()}}
     if part.erased:
         item["erased"] = {"N": str(part.erased)}
     if part.outbox:
@@ -212,7 +237,9 @@ def _realtime(item: Item) -> RealtimePart:
         outbox=tuple(json.loads(item["outbox"]["S"])) if "outbox" in item else (),
         expires=int(item["expires"]["N"]),
         alias=item["alias"]["S"] if "alias" in item else None,
-        aliases=_texts(item, "aliases"),
+        aliases={name: int(at["N"]) for name, at in item["aliases"]["M"].items()}
+        if "aliases" in item
+        else {},
         erased=int(item["erased"]["N"]) if "erased" in item else 0,
     )
 
@@ -228,6 +255,8 @@ def _batch_item(identifier: str, part: BatchPart) -> Item:
     }
     if part.identities:
         item["identities"] = _strings(part.identities)
+    if part.unjoined:
+        item["unjoined"] = _strings(part.unjoined)
     if part.owner is not None:
         item["owner"] = {"S": part.owner}
     return item
@@ -240,6 +269,7 @@ def _batch(item: Item) -> BatchPart:
         segments=tuple(one["S"] for one in item["segments"]["L"]),
         attributes={name: _decode(value) for name, value in item["attributes"]["M"].items()},
         identities=_texts(item, "identities"),
+        unjoined=_texts(item, "unjoined"),
         owner=item["owner"]["S"] if "owner" in item else None,
     )
 

@@ -28,7 +28,7 @@ class RealtimePart:
     `members` and `flips` were computed with; from `recheck` on flips are no longer known; `outbox` holds changes that are not yet known to be sent.
 
     `alias`: the key was joined to this profile (a name), where all its events are counted; `aliases`: the keys that were
-    joined to this one. `erased`: the moment at which the visitor was erased; events of before it are not taken.
+    joined to this one, each with the moment at which its alias was last written. `erased`: the moment at which the visitor was erased; events of before it are not taken.
     An alias, and what is left of a visitor that was erased, have no state (`b""`).
     """
 
@@ -43,7 +43,7 @@ class RealtimePart:
     outbox: tuple[Mapping[str, Any], ...] = ()
     expires: int = 0
     alias: str | None = None
-    aliases: tuple[str, ...] = ()
+    aliases: Mapping[str, int] = field(default_factory=dict)
     erased: int = 0
 
     def members_at(self, now: int, rules: str, batch: str) -> set[str] | None:
@@ -58,7 +58,8 @@ class RealtimePart:
 class BatchPart:
     """Membership and attributes as of a batch run.
 
-    `identities`: the profile's other keys, as names. `owner`: the part stands under such a key, and says only whose it is.
+    `identities`: the profile's other keys that raw tables know, as names; `unjoined`: those of them under which the stream
+    kept a state of its own when this was published. `owner`: the part stands under such a key, and says only whose it is.
     """
 
     run: str
@@ -66,6 +67,7 @@ class BatchPart:
     segments: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     identities: tuple[str, ...] = ()
+    unjoined: tuple[str, ...] = ()
     owner: str | None = None
 
 

@@ -43,6 +43,21 @@ class Published:
         return tuple(sorted(wanted & self.audience.public()))
 
 
+def strength(sets: Mapping[str, Published]) -> Callable[[str], int]:
+    """How strong a key of the profiles store is: 0 the strongest of its audience; unknown columns come last."""
+    ranks = {
+        audience: {column: place for place, column in enumerate(one.audience.by_strength())}
+        for audience, one in sets.items()
+    }
+
+    def rank(key: str) -> int:
+        audience, _, name = key.partition("#")
+        known = ranks.get(audience, {})
+        return known.get(name.partition(":")[0], len(known))
+
+    return rank
+
+
 def document_of(
     audience: Any, segments: Sequence[Any], access: Any, destinations: Sequence[Any], published: str
 ) -> dict[str, Any]:

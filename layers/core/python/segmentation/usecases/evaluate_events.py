@@ -6,19 +6,23 @@ leaves the batch unacknowledged; its redelivery finds the events known and the o
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.domain.errors import BadRecord, SegmentationError, Unavailable
 from segmentation.domain.event import Event
+from segmentation.domain.joining import Family, as_alias, following, remembered
+from segmentation.domain.membership import members_at
 from segmentation.domain.messages import Change as Told
-from segmentation.domain.messages import realtime_message
-from segmentation.domain.profile import RETENTION, Profile, RealtimePart, profile_id
+from segmentation.domain.messages import message_id, realtime_message
+from segmentation.domain.profile import RETENTION, RealtimePart, profile_id
 from segmentation.domain.programs import Programs
-from segmentation.domain.published import Published
+from segmentation.domain.published import Published, strength
 from segmentation.domain.stream import StreamRecord
-from segmentation.ports import Clock, Profiles, Queue, RuleSets
+from segmentation.ports import Clock, Profiles, Queue, RuleSets, SaveResult
+
+from .find_profiles import FindProfiles
 
 MOST_RACES = 6
 """How often a lost write is tried again before the batch is left for redelivery."""
@@ -35,6 +39,8 @@ class Evaluated:
     changes: int = 0
     races: int = 0
     poison: int = 0
+    joined: int = 0
+    conflicts: int = 0
     failed: set[str] = field(default_factory=set)
 
 
@@ -46,6 +52,23 @@ class _Group:
     profile: str
     events: list[Event] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
+    also: dict[str, None] = field(default_factory=dict)
+    """The other keys that the events carry, in their order."""
+
+    def add(self, other: "_Group") -> None:
+        """Another group of the same visitor."""
+        self.events += other.events
+        self.sequences += other.sequences
+        self.also |= other.also
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A visitor's next state, with the keys that become its aliases."""
+
+    part: RealtimePart
+    aliases: Mapping[str, RealtimePart]
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,10 @@ class EvaluateEvents:
     activations: Queue
     programs: Programs
     clock: Clock
+    find: FindProfiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "find", FindProfiles(self.profiles))
 
     def __call__(self, records: Iterable[StreamRecord]) -> Evaluated:
         """Bring the visitors of these records up to date."""
@@ -89,6 +116,7 @@ class EvaluateEvents:
             group = groups.setdefault(key, _Group(published, event.profile))
             group.events.append(event)
             group.sequences.append(record.sequence)
+            group.also |= {profile_id(event.audience, one): None for one in event.also}
             result.events += 1
         return groups
 
@@ -97,52 +125,77 @@ class EvaluateEvents:
     ) -> dict[str, _Group]:
         """Read, evaluate and write; the groups that lost a race."""
         now = self.clock.now()
+        asked = {key: group.also for key, group in groups.items()}
         try:
-            profiles = self.profiles.read(groups)
+            found = self.find(asked, strength(self.rule_sets.all()), now)
         except Unavailable as error:
             logger.warning("profiles cannot be read: %s", error)
             for group in groups.values():
                 result.failed.update(group.sequences)
             return {}
-        writes: dict[str, RealtimePart] = {}
-        changes: dict[str, int] = {}
-        for key, group in groups.items():
-            profile = profiles.get(key, Profile())
+        writes: dict[str, _Write] = {}
+        persons: dict[str, _Group] = {}
+        for family in found:
+            key = family.key
+            group = persons[key] = _Group(groups[family.asked[0]].published, key.partition("#")[2])
+            for one in family.asked:
+                group.add(groups[one])
+                if one != key:
+                    group.also[one] = None
+            result.conflicts += family.conflicts
             try:
-                part, changes[key] = self._evaluate(group, profile, now)
+                write = self._evaluate(group, family, now)
             except Exception as error:
                 # One visitor's state must not hold up the others of the shard. Its records come back, and in the
                 # end stand whole where they can be replayed. The message may quote data, so only its kind is told.
                 logger.error("a visitor cannot be evaluated: %s", _place(error))
                 result.failed.update(group.sequences)
                 continue
-            if part is None:
-                if profile.realtime is not None and profile.realtime.outbox:
-                    outboxes[key] = profile.realtime
-            else:
-                writes[key] = part
-        saved = self.profiles.save(writes) if writes else None
-        lost = saved.lost if saved else frozenset()
-        failed = saved.failed if saved else {}
-        for key, reason in failed.items():
+            if write is not None:
+                writes[key] = write
+            elif family.profile.realtime is not None and family.profile.realtime.outbox:
+                outboxes[key] = family.profile.realtime
+        saved = self._save(writes)
+        for key, reason in saved.failed.items():
             logger.warning("a visitor's state was not written: %s", reason)
-            result.failed.update(groups[key].sequences)
-        for key, part in writes.items():
-            if key not in lost and key not in failed:
-                result.changes += changes[key]
-                if part.outbox:
-                    outboxes[key] = part
-        return {key: groups[key] for key in lost}
+            result.failed.update(persons[key].sequences)
+        for key, write in writes.items():
+            if key not in saved.lost and key not in saved.failed:
+                result.changes += write.changes
+                result.joined += len(write.aliases)
+                if write.part.outbox:
+                    outboxes[key] = write.part
+        return {key: persons[key] for key in saved.lost}
 
-    def _evaluate(self, group: _Group, profile: Profile, now: int) -> tuple[RealtimePart | None, int]:
+    def _save(self, writes: Mapping[str, _Write]) -> SaveResult:
+        """Write states; where keys are joined, the profile together with its aliases or not at all."""
+        alone = {key: write.part for key, write in writes.items() if not write.aliases}
+        saved = self.profiles.save(alone) if alone else SaveResult()
+        lost, failed = set(saved.lost), dict(saved.failed)
+        for key, write in writes.items():
+            if write.aliases:
+                try:
+                    if not self.profiles.join(key, write.part, write.aliases):
+                        lost.add(key)
+                except Unavailable as error:
+                    failed[key] = str(error)
+        return SaveResult(frozenset(lost), failed)
+
+    def _evaluate(self, group: _Group, family: Family, now: int) -> _Write | None:
         """The visitor's next state, or nothing where these events change nothing."""
-        published, before = group.published, profile.realtime
-        outcome = self.programs.outcome(published, group.profile, profile, group.events, now)
+        published, profile = group.published, family.together(now)
+        before = profile.realtime
+        events = [one for one in group.events if not before or min(one.time, one.received) > before.erased]
+        if not events and (before is None or not before.state):
+            return None  # all of them are of a visitor who was erased since
+        outcome = self.programs.outcome(published, group.profile, profile, events, now)
+        stale = family.stale(now)
         run = profile.batch.run if profile.batch else ""
         current = before is not None and before.rules == published.version and before.batch == run
-        if current and not outcome.accepted and not outcome.changes:
-            return None, 0
-        told = [
+        if current and not outcome.accepted and not outcome.changes and not stale:
+            return None
+        told = [*self._of_joined(published, family, stale, now)]
+        told += [
             {
                 "id": one.id,
                 "segment": one.segment,
@@ -165,8 +218,35 @@ class EvaluateEvents:
             recheck=visitor.recheck,
             outbox=(*(before.outbox if before else ()), *told),
             expires=now + RETENTION,
+            aliases=remembered(before.aliases if before else {}, map(_name, stale), now),
+            erased=before.erased if before else 0,
         )
-        return part, len(outcome.changes)
+        # A key under which nothing but a batch part stands leads here by that.
+        aliases = {
+            key: as_alias(family.others[key].realtime, group.profile, now)
+            for key in stale
+            if family.others[key].realtime is not None or following(key, family.others[key]) is None
+        }
+        return _Write(part, aliases, len(outcome.changes))
+
+    def _of_joined(
+        self, published: Published, family: Family, stale: Sequence[str], now: int
+    ) -> Iterator[dict[str, Any]]:
+        """What is still to be told of keys that are joined now, and that they leave what they were in."""
+        for key, part in family.apart().items():
+            if key not in stale:
+                continue
+            yield from ({"profile": _name(key), **one} for one in part.outbox)
+            for segment in sorted(members_at(part.members, part.flips, now)):
+                if published.subscribers(segment):
+                    yield {
+                        "id": message_id(key, segment, "joined to", family.key, str(part.revision)),
+                        "profile": _name(key),
+                        "segment": segment,
+                        "joined": False,
+                        "moment": now,
+                        "event": None,
+                    }
 
     def _tell(self, outboxes: Mapping[str, RealtimePart]) -> None:
         if not outboxes:
@@ -188,10 +268,19 @@ class EvaluateEvents:
 
 def _messages(published: Published, profile: str, part: RealtimePart) -> list[dict[str, Any]]:
     return [
-        realtime_message(published.audience.id, destination.id, profile, Told.from_document(change))
+        realtime_message(
+            published.audience.id,
+            destination.id,
+            str(change.get("profile", profile)),
+            Told.from_document(change),
+        )
         for change in part.outbox
         for destination in published.subscribers(str(change["segment"]))
     ]
+
+
+def _name(key: str) -> str:
+    return key.partition("#")[2]
 
 
 def _place(error: Exception) -> str:

@@ -1,15 +1,17 @@
 """Answer a website: which exposed segments and attributes a profile has, now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.domain.access import MOST_TOKENS, Token, holder, origin_allowed
 from segmentation.domain.errors import BadRequest, Forbidden, Unauthorized
-from segmentation.domain.profile import Profile, profile_id, profile_name
+from segmentation.domain.profile import Profile, profile_id
 from segmentation.domain.programs import Programs
-from segmentation.domain.published import Published
+from segmentation.domain.published import Published, strength
 from segmentation.ports import Clock, Profiles, RuleSets
+
+from .find_profiles import FindProfiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class Personalize:
     rule_sets: RuleSets
     programs: Programs
     clock: Clock
+    find: FindProfiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "find", FindProfiles(self.profiles))
 
     def __call__(
         self, tokens: Sequence[str], keys: Mapping[str, str], origin: str | None = None
@@ -30,13 +36,17 @@ class Personalize:
         if len(tokens) > MOST_TOKENS:
             raise BadRequest(f"{len(tokens)} tokens in one request; at most {MOST_TOKENS}")
         asked = [self._resolve(position, token, keys, origin) for position, token in enumerate(tokens)]
-        profiles = self.profiles.read({identifier for *_, identifier in asked})
         now = self.clock.now()
+        keys_asked: dict[str, tuple[str, ...]] = {identifier: () for *_, identifier in asked}
+        found = self.find(keys_asked, strength(self.rule_sets.all()), now, thorough=False)
+        families = {identifier: family for family in found for identifier in family.asked}
         answer = []
         for published, token, value, identifier in asked:
-            profile = profiles.get(identifier, Profile())
+            family = families[identifier]
+            profile = family.together(now)
             if profile.exists:
-                answer.append(self._entry(published, token, value, profile, now))
+                name = family.key.partition("#")[2]
+                answer.append(self._entry(published, token, value, name, profile, now))
         return answer
 
     def _resolve(
@@ -58,11 +68,11 @@ class Personalize:
         raise Unauthorized(f"token {position + 1} is unknown")
 
     def _entry(
-        self, published: Published, token: Token, value: str, profile: Profile, now: int
+        self, published: Published, token: Token, value: str, name: str, profile: Profile, now: int
     ) -> dict[str, Any]:
         batch = profile.batch
         members = set(batch.segments) if batch else set()
-        members |= self._realtime(published, profile_name(token.key_column, value), profile, now)
+        members |= self._realtime(published, name, profile, now)
         attributes = batch.attributes if batch else {}
         exposed = [name for name in token.attributes if name in published.audience.public()]
         return {

@@ -1,0 +1,35 @@
+"""Two visitors who turn out to be one: their states as one state."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segmentation.language.evaluate import Row
+
+from .state import Visitor
+
+
+def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
+    """A visitor's state with what is known of others in it, each event once.
+
+    Joining is done as often as one likes, in any order, to one end. What was computed of the state (members, flips) stays
+    that of `visitor`, for the next evaluation to find what changes; that one also drops what no longer counts.
+    """
+    rows: dict[str, dict[str, Row]] = {}
+    seen: dict[str, int] = {}
+    for one in (visitor, *others):
+        for term, kept in one.rows.items():
+            known = rows.setdefault(term, {})
+            for row in kept:
+                # One id with two contents is a mistake of the sender's; the choice must not depend on the order.
+                known[row.id] = min(known.get(row.id, row), row, key=_content)
+        for name, at in one.seen.items():
+            seen[name] = max(seen.get(name, at), at)
+    ordered = {
+        term: tuple(sorted(known.values(), key=lambda row: (row.time, row.id)))
+        for term, known in rows.items()
+    }
+    return replace(visitor, rows=ordered, seen=seen)
+
+
+def _content(row: Row) -> tuple[int, str]:
+    return row.time, repr(sorted(row.columns.items()))

@@ -1,0 +1,417 @@
+"""Keys that turn out to be one person's: whatever the order, the crashes and the races, as if there had been one key."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from segmentation.domain.errors import Unavailable
+from segmentation.domain.event import Event
+from segmentation.domain.profile import BatchPart, RealtimePart
+from segmentation.domain.programs import Programs
+from segmentation.domain.published import strength
+from segmentation.domain.stream import StreamRecord
+from segmentation.domain.visitor import Program, Visitor, evaluate
+from segmentation.domain.visitor.joining import joined
+from segmentation.ports import SaveResult
+from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
+from segmentation.usecases.personalize import Personalize
+
+from tests.fakes import FixedClock, MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes.documents import documents, published, sha
+
+NOW = 1_700_000_000
+HOUR = 3_600
+RECENT = {"within": [{"var": "behaviors.purchases"}, "2h"]}
+
+
+def realtime(identifier: str, rule: Any) -> dict[str, Any]:
+    return {"id": identifier, "name": identifier, "audience": "shop", "kind": "realtime", "rule": rule}
+
+
+SEGMENTS = [
+    realtime("bought", {">=": [{"count": [RECENT]}, 1]}),
+    realtime("bought-thrice", {">=": [{"count": [RECENT]}, 3]}),
+    realtime("spent", {">": [{"sum": [RECENT, "amount"]}, 10]}),
+    realtime("two-items", {">=": [{"count_distinct": [RECENT, "item"]}, 2]}),
+    realtime("last-is-b", {"==": [{"last": [RECENT, "item"]}, "b"]}),
+    realtime("quiet", {"<": [{"count": [RECENT]}, 2]}),
+    realtime("german-buyer", {"and": [{"==": [{"var": "attributes.country"}, "DE"]}, {">=": [{"count": [RECENT]}, 1]}]}),
+]  # fmt: skip
+NAMES = [str(one["id"]) for one in SEGMENTS]
+
+
+def rules() -> dict[str, Any]:
+    document = documents()
+    document["audience"]["identities"] = ["person_id", "email", "td_client_id"]
+    document["segments"] = SEGMENTS
+    document["access"]["partners"] = []
+    document["access"]["tokens"] = [
+        {
+            "id": column,
+            "sha256": sha(column),
+            "key_column": column,
+            "segments": NAMES,
+            "attributes": ["country"],
+            "origins": ["*"],
+        }
+        for column in document["audience"]["identities"]
+    ]
+    document["destinations"][0]["segments"] = NAMES
+    return document
+
+
+PUBLISHED = published(**rules())
+
+
+class Crash(BaseException):
+    """The function dies: nothing catches it."""
+
+
+@dataclass
+class Store(MemoryProfiles):
+    """Dies before or after the writes that `deaths` says, counted from 0."""
+
+    deaths: dict[int, str] = field(default_factory=dict)
+    writes: int = 0
+
+    def save(self, writes: Any) -> SaveResult:
+        return self._dying(lambda: super(Store, self).save(writes))
+
+    def join(self, key: str, part: RealtimePart, others: Any) -> bool:
+        return self._dying(lambda: super(Store, self).join(key, part, others))
+
+    def _dying(self, write: Callable[[], Any]) -> Any:
+        death = self.deaths.pop(self.writes, None)
+        self.writes += 1
+        if death == "before":
+            raise Crash
+        written = write()
+        if death == "after":
+            raise Crash
+        return written
+
+
+@dataclass
+class Shop:
+    """The evaluator and the website's lookup over one store."""
+
+    profiles: Store = field(default_factory=Store)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+
+    def __post_init__(self) -> None:
+        sets, programs = StaticRuleSets({"shop": PUBLISHED}), Programs()
+        self.evaluate = EvaluateEvents(self.profiles, sets, self.queue, programs, self.clock)
+        self.personalize = Personalize(self.profiles, sets, programs, self.clock)
+
+    def deliver(self, *events: Event) -> Evaluated:
+        return self.evaluate(StreamRecord(str(n), one.to_json()) for n, one in enumerate(events))
+
+    def until_taken(self, *events: Event) -> None:
+        """As the stream does: again until nothing failed."""
+        for _ in range(50):
+            try:
+                if not self.deliver(*events).failed:
+                    return
+            except Crash:
+                continue
+        raise AssertionError("never taken")
+
+    def answer(self, name: str) -> Any:
+        column, _, value = name.partition(":")
+        return self.personalize([column], {column: value})
+
+    def values(self, name: str) -> list[str]:
+        (entry,) = self.answer(name)
+        values: list[str] = entry["values"]
+        return values
+
+    def told(self) -> dict[str, set[str]]:
+        """Who is in what, by the messages, each id once."""
+        inside: dict[str, set[str]] = {}
+        for one in {message["id"]: message for message in self.queue.messages}.values():
+            for name in one["joined"]:
+                inside.setdefault(name, set()).add(one["segment"])
+            for name in one["left"]:
+                inside.setdefault(name, set()).discard(one["segment"])
+        return {name: segments for name, segments in inside.items() if segments}
+
+    def item(self, name: str) -> RealtimePart:
+        return self.profiles.realtime[f"shop#{name}"]
+
+
+def event(identifier: str, *names: str, time: int = NOW - 60, **columns: Any) -> Event:
+    """An event that carries keys, in any order."""
+    rank = strength({"shop": PUBLISHED})
+    first, *others = sorted(names, key=lambda name: rank(f"shop#{name}"))
+    return Event(identifier, "shop", "purchases", first, time, NOW, columns, tuple(others))
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+P, E, C, D = "person_id:1", "email:aa", "td_client_id:c", "td_client_id:d"
+
+
+def test_what_a_visitor_did_before_is_the_customers_after(shop: Shop) -> None:
+    shop.deliver(event("1", C), event("2", C), event("3", P))
+    assert shop.values(C) == ["bought"]
+    result = shop.deliver(event("4", P, C))
+    assert (result.joined, result.failed) == (1, set())
+    assert shop.item(C).alias == P
+    assert shop.values(P) == shop.values(C) == ["bought", "bought-thrice"]
+    assert shop.told() == {P: {"bought", "bought-thrice"}}
+
+
+def test_stragglers_of_the_old_key_follow(shop: Shop) -> None:
+    shop.deliver(event("1", P, C))
+    shop.deliver(event("2", C), event("3", C))
+    assert shop.values(P) == ["bought", "bought-thrice"]
+    assert shop.item(C).state == b""
+
+
+def test_identify_may_come_first(shop: Shop) -> None:
+    """The two keys are on two shards of the stream, and the old one's lags."""
+    shop.deliver(event("4", P, C))
+    shop.deliver(event("1", C), event("2", C))
+    assert shop.values(C) == ["bought", "bought-thrice"]
+
+
+def test_chains_resolve_and_become_short(shop: Shop) -> None:
+    shop.deliver(event("1", C, E))
+    assert shop.item(C).alias == E
+    shop.deliver(event("2", E, P))
+    assert shop.item(E).alias == P
+    assert shop.values(C) == ["bought"]
+    shop.deliver(event("3", C))
+    assert shop.item(C).alias == P
+    assert shop.values(C) == shop.values(E) == shop.values(P) == ["bought", "bought-thrice"]
+
+
+def test_the_batch_part_becomes_visible_by_the_cookie(shop: Shop) -> None:
+    shop.profiles.batch[f"shop#{P}"] = BatchPart("run1", NOW, (), {"country": "DE"})
+    shop.deliver(event("1", C))
+    assert "german-buyer" not in shop.values(C)
+    shop.deliver(event("2", P, C))
+    (entry,) = shop.answer(C)
+    assert "german-buyer" in entry["values"]
+    assert entry["attributes"] == {"country": "DE"}
+    assert entry["key"] == {"td_client_id": "c"}
+
+
+def test_two_customers_who_share_a_browser_are_two(shop: Shop) -> None:
+    other = "person_id:2"
+    shop.deliver(event("1", C), event("2", P, C))
+    result = shop.deliver(event("3", other, C))
+    assert result.conflicts == 1
+    assert shop.item(C).alias == P
+    assert shop.values(other) == ["bought", "quiet"]
+    assert shop.values(P) == ["bought"]
+
+
+def test_an_alias_is_written_anew_before_it_expires(shop: Shop) -> None:
+    shop.deliver(event("1", P, C))
+    first = shop.item(C).expires
+    for days in range(50, 500, 50):
+        shop.clock.time = NOW + days * 86_400
+        shop.deliver(event(f"at {days}", C, time=shop.clock.time))
+    assert shop.item(C).expires > shop.clock.time + 250 * 86_400 > first
+    revision = shop.item(C).revision
+    shop.deliver(event("last", C, time=shop.clock.time))
+    assert shop.item(C).revision == revision  # not at every event
+
+
+def test_an_ordinary_read_is_one_request_and_a_joined_key_is_remembered(shop: Shop) -> None:
+    shop.deliver(event("1", P, C), event("2", P, C))
+
+    def reads(name: str) -> int:
+        before = shop.profiles.reads
+        shop.values(name)
+        return shop.profiles.reads - before
+
+    assert [reads(P), reads(C), reads(C)] == [1, 2, 1]
+    before = shop.profiles.reads
+    shop.deliver(event("3", P, C), event("4", P, C))
+    assert shop.profiles.reads == before + 1
+
+
+def test_a_key_that_the_raw_tables_know_leads_to_its_owner(shop: Shop) -> None:
+    """It had events of its own before the run said whose it is."""
+    shop.deliver(event("1", E), event("2", E))
+    shop.profiles.batch[f"shop#{E}"] = BatchPart("run1", NOW, (), owner=P)
+    shop.profiles.batch[f"shop#{P}"] = BatchPart(
+        "run1", NOW, (), {"country": "DE"}, identities=(E,), unjoined=(E,)
+    )
+    assert shop.values(P) == shop.values(E) == ["bought", "german-buyer"]
+    shop.deliver(event("3", P))
+    assert shop.item(E).alias == P
+    assert shop.values(E) == ["bought", "bought-thrice", "german-buyer"]
+
+
+def test_a_key_without_events_needs_no_item_of_its_own(shop: Shop) -> None:
+    shop.profiles.batch[f"shop#{E}"] = BatchPart("run1", NOW, (), owner=P)
+    shop.profiles.batch[f"shop#{P}"] = BatchPart("run1", NOW, (), identities=(E,))
+    shop.deliver(event("1", P))
+    shop.deliver(event("2", E), event("3", E))
+    assert f"shop#{E}" not in shop.profiles.realtime
+    assert shop.values(P) == ["bought", "bought-thrice"]
+
+
+def test_a_profile_that_is_being_evaluated_elsewhere_is_not_overwritten(shop: Shop) -> None:
+    """The old key gets an event while it is being joined: the join is lost, and done again with it."""
+    other = Shop(profiles=shop.profiles)
+    shop.deliver(event("1", C))
+
+    def meanwhile(profiles: MemoryProfiles) -> None:
+        assert other.deliver(event("2", C)).failed == set()
+
+    shop.profiles.before_save.append(meanwhile)
+    result = shop.deliver(event("3", P, C))
+    assert (result.races, result.failed) == (1, set())
+    assert shop.values(C) == ["bought", "bought-thrice"]
+
+
+def test_the_old_keys_batch_that_was_under_way_follows(shop: Shop) -> None:
+    """The other way round: the old key's batch has read its item when the key is joined."""
+    other = Shop(profiles=shop.profiles)
+    shop.deliver(event("1", C))
+    shop.profiles.before_save.append(lambda _: other.until_taken(event("3", P, C)))
+    result = shop.deliver(event("2", C))
+    assert (result.races, result.failed) == (1, set())
+    assert shop.item(C).alias == P
+    assert shop.values(P) == ["bought", "bought-thrice"]
+
+
+def test_a_join_that_cannot_be_written_comes_back_alone(shop: Shop) -> None:
+    shop.profiles.broken.add(f"shop#{C}")
+    assert shop.deliver(event("1", P, C), event("2", "person_id:2")).failed == {"0"}
+    shop.profiles.broken.clear()
+    shop.until_taken(event("1", P, C))
+    assert shop.values(C) == ["bought", "quiet"]
+
+
+def test_states_joined_in_any_order_are_one() -> None:
+    program = Program(PUBLISHED.rules)
+
+    def state(*events: Event) -> Visitor:
+        return evaluate(program, "1", Visitor.new(), None, events, NOW).visitor
+
+    one, two = state(event("a", P, amount=1), event("b", P)), state(event("b", C), event("c", C, item="x"))
+    together = joined(one, [two])
+    assert (together.rows, together.seen) == (joined(two, [one]).rows, joined(two, [one]).seen)
+    assert joined(together, [one, two]) == together
+    assert {row.id for rows in together.rows.values() for row in rows} == {"a", "b", "c"}
+
+
+# ------------------------------------------------------------------------ random histories
+
+KEYS = ([P, E, C, D], ["person_id:2", "email:bb", "td_client_id:e", "td_client_id:f"])
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[list[Event]], dict[int, str], list[int]]:
+    """Batches of events of two people, who in the end have shown that all their keys are theirs; deaths; and races."""
+    events: list[Event] = []
+    for person in range(draw(st.integers(1, 2))):
+        keys = KEYS[person]
+        # Events that say whose the keys are, as a random tree over them.
+        links = [
+            (keys[n], keys[draw(st.integers(0, n - 1))]) for n in range(1, len(keys)) if keys[n][:2] != "td"
+        ]
+        links += [(key, keys[draw(st.integers(0, 1))]) for key in keys[2:]]
+        carried = [*links, *draw(st.lists(st.sampled_from(keys).map(lambda key: (key,)), max_size=8))]
+        for names in carried:
+            events.append(
+                event(
+                    f"{person}-{len(events)}",
+                    *names,
+                    time=NOW - draw(st.integers(-600, 9_000)),
+                    item=draw(st.sampled_from(["a", "b", None])),
+                    amount=draw(st.sampled_from([1, 2.5, 7])),
+                )
+            )
+    again = draw(st.lists(st.sampled_from(events), max_size=5))
+    shuffled = draw(st.permutations([*events, *again]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=5)))
+    bounds = [0, *cuts, len(shuffled)]
+    batches = [list(shuffled[a:b]) for a, b in pairwise(bounds) if a < b]
+    deaths = draw(st.dictionaries(st.integers(0, 15), st.sampled_from(["before", "after"]), max_size=4))
+    return batches, deaths, draw(st.lists(st.integers(0, 4), max_size=3))
+
+
+def oracle(events: list[Event], person: int, now: int) -> list[str]:
+    """One profile with all events, evaluated afresh."""
+    own = [one for one in events if one.id.startswith(f"{person}-")]
+    outcome = evaluate(Program(PUBLISHED.rules), str(person + 1), Visitor.new(), None, own, now)
+    return sorted(outcome.visitor.members)
+
+
+def deliver_all(shop: Shop, batches: list[list[Event]], races: list[int]) -> Iterator[list[Event]]:
+    """Deliver all batches; those named in `races` while the one before is being written, by another function."""
+    other = Shop(profiles=shop.profiles, queue=shop.queue)
+    number = 0
+    while number < len(batches):
+        batch = batches[number]
+        if number in races and number + 1 < len(batches):
+            following = batches[number + 1]
+            shop.profiles.before_save.append(lambda _, events=following: other.until_taken(*events))
+            shop.until_taken(*batch)
+            if shop.profiles.before_save:  # nothing had to be written
+                shop.profiles.before_save.clear()
+                other.until_taken(*following)
+            number += 1
+        else:
+            shop.until_taken(*batch)
+        number += 1
+        yield batch
+
+
+@settings(deadline=None)
+@given(histories())
+def test_keys_in_any_order_are_one_profile(
+    history: tuple[list[list[Event]], dict[int, str], list[int]],
+) -> None:
+    batches, deaths, races = history
+    shop = Shop(profiles=Store(deaths=dict(deaths)))
+    list(deliver_all(shop, batches, races))
+    events = [one for batch in batches for one in batch]
+    people = sorted({int(one.id[0]) for one in events})
+    for now in (NOW, NOW + 300, NOW + HOUR, NOW + 3 * HOUR):
+        shop.clock.time = now
+        for person in people:
+            expected = oracle(events, person, now)
+            assert {name: shop.values(name) for name in KEYS[person]} == dict.fromkeys(KEYS[person], expected)
+    # Partners were told the same: each person is in what it is in, under its strongest key alone.
+    told = shop.told()
+    for person in people:
+        assert told.pop(KEYS[person][0], set()) == set(oracle(events, person, NOW))
+    assert told == {}
+
+
+def test_a_closed_queue_loses_nothing_of_a_join(shop: Shop) -> None:
+    shop.deliver(event("1", C))
+    shop.queue.closed = True
+    with pytest.raises(Unavailable):
+        shop.deliver(event("2", P, C))
+    assert shop.item(C).alias == P
+    shop.queue.closed = False
+    shop.deliver(event("2", P, C))
+    assert shop.told() == {P: {"bought"}}
+    assert shop.item(P).outbox == ()
+
+
+def test_a_profile_keeps_the_latest_of_too_many_aliases(shop: Shop) -> None:
+    for number in range(230):
+        shop.clock.time = NOW + number
+        shop.deliver(event(str(number), P, f"td_client_id:{number}"))
+    aliases = shop.item(P).aliases
+    assert len(aliases) == 200
+    assert "td_client_id:229" in aliases
+    assert shop.item("td_client_id:0").alias == P
+    assert replace(shop.item("td_client_id:0"), expires=0).members == ()
