@@ -163,6 +163,43 @@ def test_an_older_run_writes_nothing(profiles: Profiles) -> None:
     assert back.run == newer.run
 
 
+def test_a_link_is_taken_back_only_from_its_owner(profiles: Profiles) -> None:
+    link = BatchPart("run1", 7, (), owner="person_id:1")
+    profiles.publish([("shop#email:a", link), ("shop#email:b", replace(link, owner="person_id:2"))])
+    gone = BatchPart("run2", 9, (), owner="")
+    keys = [f"shop#email:{letter}" for letter in "abc"]
+    assert profiles.unlink((key, "person_id:1", gone) for key in keys) == 1
+    found = profiles.read(keys)
+    assert [one.batch.owner if one.batch else None for one in found.values()] == ["", "person_id:2", None]
+    assert not found["shop#email:a"].exists
+    assert profiles.unlink([("shop#email:b", "person_id:2", replace(gone, run="run0"))]) == 0
+
+
+def test_what_is_barred_is_gone_and_is_never_published(profiles: Profiles) -> None:
+    profiles.publish([(KEY, BATCH)])
+    profiles.save({KEY: PART})
+    profiles.bar([KEY, "shop#email:a"], 1_000)
+    assert profiles.read([KEY])[KEY] == Profile(realtime=PART)
+    later = replace(BATCH, run="20990101t000000z_0000")
+    assert profiles.publish([(KEY, later), ("shop#email:a", replace(later, owner="person_id:1"))]) == 0
+    profiles.bar([KEY], 900)
+    assert profiles.publish([(KEY, later)]) == 0
+    assert profiles.read([KEY])[KEY].batch is None
+
+
+def test_a_join_is_written_whole_or_not_at_all(profiles: Profiles) -> None:
+    cookie = "shop#td_client_id:a"
+    profiles.save({cookie: PART})
+    alias = replace(PART, revision=2, state=b"", alias="person_id:1", outbox=())
+    joined = replace(PART, aliases={"td_client_id:a": 5})
+    assert not profiles.join(KEY, replace(joined, revision=3), {cookie: alias})
+    assert not profiles.join(KEY, joined, {cookie: replace(alias, revision=4)})
+    assert profiles.read([KEY, cookie]) == {KEY: Profile(), cookie: Profile(realtime=PART)}
+    assert profiles.join(KEY, joined, {cookie: alias})
+    assert not profiles.join(KEY, joined, {cookie: alias})
+    assert profiles.read([KEY, cookie]) == {KEY: Profile(realtime=joined), cookie: Profile(realtime=alias)}
+
+
 def test_many_are_read_and_written(profiles: Profiles) -> None:
     keys = [f"shop#person_id:{number}" for number in range(130)]
     assert profiles.publish((key, BATCH) for key in keys) == 130

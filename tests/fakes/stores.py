@@ -52,6 +52,7 @@ class MemoryProfiles:
     batch: dict[str, BatchPart] = field(default_factory=dict)
     before_save: list[Callable[["MemoryProfiles"], None]] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    barred: dict[str, int] = field(default_factory=dict)
     unreadable: bool = False
     reads: int = 0
 
@@ -98,10 +99,26 @@ class MemoryProfiles:
         written = 0
         for one, part in parts:
             stored = self.batch.get(one)
-            if stored is None or stored.run <= part.run:
+            if one not in self.barred and (stored is None or stored.run <= part.run):
                 self.batch[one] = part
                 written += 1
         return written
+
+    def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
+        mine = [
+            (one, part)
+            for one, owner, part in parts
+            if (stored := self.batch.get(one)) is not None and stored.owner == owner
+        ]
+        return self.publish(mine)
+
+    def bar(self, keys: Collection[str], at: int) -> None:
+        if self.unreadable:
+            raise Unavailable("profiles cannot be written")
+        for one in keys:
+            if self.barred.get(one, -1) < at:
+                self.barred[one] = at
+                self.batch.pop(one, None)
 
 
 @dataclass

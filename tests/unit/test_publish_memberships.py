@@ -1,11 +1,13 @@
 """Publication of runs where things go wrong; that it goes right is in tests/contract/test_batch_path.py."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from segmentation.domain.errors import BadRecord, NotFound, Unavailable
+from segmentation.domain.profile import RealtimePart
 from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
 from segmentation.usecases.list_changes import ListChanges
@@ -40,8 +42,14 @@ class Publisher:
         self.members = ListMembers(self.lake, sets)
         self.changes = ListChanges(self.lake, sets)
 
-    def run(self, members: set[str], before: set[str] = frozenset()) -> str:  # type: ignore[assignment]
-        """A committed run of one segment."""
+    def run(
+        self,
+        members: set[str],
+        before: set[str] = frozenset(),  # type: ignore[assignment]
+        keys: Mapping[str, Sequence[str]] | None = None,
+        lost: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """A committed run of one segment; with `keys`, of profiles with such identity keys, which `lost` are no more."""
         run = run_id(NOW + 60 * len(self.runs), "0000")
         joined, left = members - before, before - members
         record = RunRecord(
@@ -57,13 +65,15 @@ class Publisher:
             queries=(),
             attributes=("age", "country"),
             previous=self.runs[-1] if self.runs else None,
+            identities=keys is not None,
         )
         self.lake.put(f"memberships/shop/{run}/run.json", _json(record))
         types = {"profile_key": Type.STRING, "segments": Type.STRINGS}
         rows = [{"profile_key": key, "segments": ("adults",)} for key in sorted(members)]
         self.tables.write(f"memberships/shop/{run}/members/1", types, rows)
-        columns = {
+        columns: dict[str, Type] = {
             **types,
+            **({"identities": Type.STRINGS, "identities_left": Type.STRINGS} if keys is not None else {}),
             "joined": Type.STRINGS,
             "left": Type.STRINGS,
             "age": Type.NUMBER,
@@ -77,8 +87,10 @@ class Publisher:
                 "left": ("adults",) if key in left else (),
                 "age": 20.0,
                 "country": None,
+                "identities": (keys or {}).get(key, ()),
+                "identities_left": (lost or {}).get(key, ()),
             }
-            for key in sorted(joined | left)
+            for key in sorted(joined | left | {*(keys or {}), *(lost or {})})
         ]
         self.tables.write(f"memberships/shop/{run}/changes/1", columns, changed)
         self.runs.append(run)
@@ -271,3 +283,43 @@ def test_a_crash_in_the_middle_is_made_good_by_redelivery(publisher: Publisher) 
     publisher.publish("shop", run)
     (message,) = publisher.queue.messages
     assert len(message["joined"]) == 3
+
+
+A, B = "email:a", "email:b"
+
+
+def owners(publisher: Publisher) -> dict[str, str | None]:
+    return {key.partition("#")[2]: part.owner for key, part in publisher.profiles.batch.items()}
+
+
+def test_identity_keys_lead_to_their_profile(publisher: Publisher) -> None:
+    publisher.publish("shop", publisher.run({"1", "2"}, keys={"1": [A], "2": [B]}))
+    assert owners(publisher) == {"person_id:1": None, "person_id:2": None, A: "person_id:1", B: "person_id:2"}
+    assert publisher.profiles.batch["shop#person_id:1"].identities == (A,)
+    assert publisher.profiles.batch["shop#person_id:1"].unjoined == ()
+
+
+def test_a_key_goes_to_another_profile_or_to_nobody(publisher: Publisher) -> None:
+    everyone = {"1", "2"}
+    publisher.publish("shop", publisher.run(everyone, keys={"1": [A, B]}))
+    moved = publisher.run(everyone, everyone, keys={"1": [], "2": [A]}, lost={"1": [A, B]})
+    publisher.publish("shop", moved)
+    assert (owners(publisher)[A], owners(publisher)[B]) == ("person_id:2", "")
+    publisher.publish("shop", moved)
+    assert (owners(publisher)[A], owners(publisher)[B]) == ("person_id:2", "")
+
+
+def test_a_key_that_the_stream_knew_before_is_said_to_be_apart(publisher: Publisher) -> None:
+    part = RealtimePart(1, b"state", (), (), NOW, "r")
+    publisher.profiles.realtime |= {
+        f"shop#{A}": part,
+        f"shop#{B}": replace(part, state=b"", alias="person_id:1"),
+    }
+    publisher.publish("shop", publisher.run({"1"}, keys={"1": [A, B]}))
+    assert publisher.profiles.batch["shop#person_id:1"].unjoined == (A,)
+
+
+def test_nobody_who_was_erased_is_published(publisher: Publisher) -> None:
+    publisher.profiles.bar(["shop#person_id:1", f"shop#{A}"], NOW)
+    publisher.publish("shop", publisher.run({"1", "2"}, keys={"1": [A], "2": [B]}))
+    assert owners(publisher) == {"person_id:2": None, B: "person_id:2"}

@@ -56,7 +56,15 @@ class Profiles(Protocol):
         ...
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
-        """Write batch parts, each only over an older (or the same) run; how many were written."""
+        """Write batch parts, each only over an older (or the same) run and never over an erasure; how many were written."""
+        ...
+
+    def bar(self, keys: Collection[str], at: int) -> None:
+        """Remove batch parts, and let none be written again; what was barred later than `at` stays as it is."""
+        ...
+
+    def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
+        """Write batch parts as `publish` does, each only where the owner is still the one that is named (second)."""
         ...
 
 

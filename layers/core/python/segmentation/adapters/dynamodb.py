@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.profile import RETENTION, BatchPart, Profile, RealtimePart
 from segmentation.ports import SaveResult
 
 from .aws_errors import THROTTLED, code_of
@@ -47,7 +47,7 @@ class DynamoProfiles:
         return {
             identifier: Profile(
                 realtime=_realtime(found["realtime"]) if "realtime" in found else None,
-                batch=_batch(found["batch"]) if "batch" in found else None,
+                batch=_batch(found["batch"]) if "run" in found.get("batch", ()) else None,
             )
             for identifier, found in parts.items()
         }
@@ -134,32 +134,70 @@ class DynamoProfiles:
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
         """Write batch parts side by side; a later run's part is never overwritten by an earlier run's."""
+        condition = "attribute_not_exists(erased) AND (attribute_not_exists(run) OR run <= :run)"
 
         def put(entry: tuple[str, BatchPart]) -> bool:
             identifier, part = entry
-            request = {
-                "TableName": self._table,
-                "Item": _batch_item(identifier, part),
-                "ConditionExpression": "attribute_not_exists(run) OR run <= :run",
-                "ExpressionAttributeValues": {":run": {"S": part.run}},
-            }
-            waits = delays(ATTEMPTS - 1, first=0.2, most=8.0)
-            while True:
-                try:
-                    self._client.put_item(**request)
-                except ClientError as error:
-                    if code_of(error) == LOST:
-                        return False
-                    pause = next(waits, None) if code_of(error) in THROTTLED else None
-                    if pause is None:
-                        raise Unavailable(f"a batch part was not written: {_reason(error)}") from error
-                    self._sleep(pause)
-                except BotoCoreError as error:
-                    raise Unavailable(f"a batch part was not written: {_reason(error)}") from error
-                else:
-                    return True
+            return self._put_batch(identifier, part, condition, {":run": {"S": part.run}})
 
         return sum(_side_by_side(put, parts))
+
+    def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
+        """Write batch parts over those of an owner alone: the key may be another's by now."""
+        condition = "attribute_not_exists(erased) AND run <= :run AND #owner = :owner"
+
+        def put(entry: tuple[str, str, BatchPart]) -> bool:
+            identifier, owner, part = entry
+            values = {":run": {"S": part.run}, ":owner": {"S": owner}}
+            return self._put_batch(identifier, part, condition, values, {"#owner": "owner"})
+
+        return sum(_side_by_side(put, parts))
+
+    def bar(self, keys: Collection[str], at: int) -> None:
+        """Put in the place of batch parts that they were erased. `Unavailable`: not all were; doing it again is right."""
+        condition, values = "attribute_not_exists(erased) OR erased < :at", {":at": {"N": str(at)}}
+
+        def put(identifier: str) -> None:
+            item = {
+                "profile": {"S": identifier},
+                "part": {"S": "batch"},
+                "erased": {"N": str(at)},
+                "expires": {"N": str(at + RETENTION)},
+            }
+            self._put_guarded(item, condition, values)
+
+        for _ in _side_by_side(put, keys):
+            pass
+
+    def _put_batch(
+        self, identifier: str, part: BatchPart, condition: str, values: Item, names: Item | None = None
+    ) -> bool:
+        return self._put_guarded(_batch_item(identifier, part), condition, values, names)
+
+    def _put_guarded(self, item: Item, condition: str, values: Item, names: Item | None = None) -> bool:
+        """Put a batch part, patiently; whether the condition held."""
+        request = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            **({"ExpressionAttributeNames": names} if names else {}),
+        }
+        waits = delays(ATTEMPTS - 1, first=0.2, most=8.0)
+        while True:
+            try:
+                self._client.put_item(**request)
+            except ClientError as error:
+                if code_of(error) == LOST:
+                    return False
+                pause = next(waits, None) if code_of(error) in THROTTLED else None
+                if pause is None:
+                    raise Unavailable(f"a batch part was not written: {_reason(error)}") from error
+                self._sleep(pause)
+            except BotoCoreError as error:
+                raise Unavailable(f"a batch part was not written: {_reason(error)}") from error
+            else:
+                return True
 
 
 def _side_by_side(work: Callable[[Any], T], entries: Iterable[Any]) -> Iterator[T]:

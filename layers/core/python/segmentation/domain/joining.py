@@ -28,7 +28,7 @@ def following(key: str, profile: Profile) -> str | None:
     audience = key.partition("#")[0]
     if profile.realtime is not None and profile.realtime.alias is not None:
         return f"{audience}#{profile.realtime.alias}"
-    if profile.batch is not None and profile.batch.owner is not None:
+    if profile.batch is not None and profile.batch.owner:
         return f"{audience}#{profile.batch.owner}"
     return None
 

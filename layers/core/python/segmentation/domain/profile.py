@@ -59,7 +59,8 @@ class BatchPart:
     """Membership and attributes as of a batch run.
 
     `identities`: the profile's other keys that raw tables know, as names; `unjoined`: those of them under which the stream
-    kept a state of its own when this was published. `owner`: the part stands under such a key, and says only whose it is.
+    kept a state of its own when this was published. `owner`: the part stands under such a key, and says only whose it is;
+    `""`: it was somebody's.
     """
 
     run: str
@@ -81,4 +82,6 @@ class Profile:
     @property
     def exists(self) -> bool:
         """Whether anything at all is known; that somebody was erased is nothing."""
-        return (self.realtime is not None and bool(self.realtime.state)) or self.batch is not None
+        return (self.realtime is not None and bool(self.realtime.state)) or (
+            self.batch is not None and self.batch.owner is None
+        )

@@ -5,8 +5,9 @@ Everything is idempotent, so a publication that was cut off is simply done again
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from segmentation.domain.errors import BadRecord, Unavailable
@@ -14,13 +15,17 @@ from segmentation.domain.messages import batch_messages
 from segmentation.domain.profile import BatchPart, profile_id, profile_name
 from segmentation.domain.published import Published
 from segmentation.domain.run import RunRecord, run_path
+from segmentation.domain.run_sql import GONE
 from segmentation.domain.syndication import MOST_RUNS, PAGE, changes_path, index_path, members_path
+from segmentation.language.sql import IDENTITIES
 from segmentation.language.values import parse_value
 from segmentation.ports import Lake, Profiles, Queue, RuleSets, Tables
 
 MOST_MISSED = 30
 """Runs that one publication catches up with."""
 SEND_AT_ONCE = 100
+PROFILES_AT_ONCE = 500
+"""Whose links are written before they are."""
 
 logger = logging.getLogger("segmentation.publish_memberships")
 
@@ -125,7 +130,7 @@ class PublishMemberships:
         for segment in record.segments:
             changes.start(segment.id)
             members.start(segment.id)
-        written = self.profiles.publish(self._parts(published, record, changes))
+        written = self._publish_profiles(published, record, changes)
         changes.finish()
         for row in self._rows(record, record.members + "/"):
             for segment in row["segments"]:
@@ -139,9 +144,43 @@ class PublishMemberships:
         for batch in self.tables.read(run_path(record.audience, record.run, folder)):
             yield from batch
 
+    def _publish_profiles(self, published: Published, record: RunRecord, changes: _Pages) -> int:
+        """Write the batch parts that changed, how many; before each profile the links that lead to it."""
+        parts = self._parts(published, record, changes)
+        if not record.identities:
+            return self.profiles.publish((key, part) for key, part, _ in parts)
+        written = 0
+        while chunk := list(islice(parts, PROFILES_AT_ONCE)):
+            audience = published.audience.id
+            links, gone = [], []
+            for key, part, left in chunk:
+                name = key.partition("#")[2]
+                for identity in part.identities:
+                    links.append(
+                        (profile_id(audience, identity), BatchPart(part.run, part.now, (), owner=name))
+                    )
+                for identity in left:
+                    empty = BatchPart(part.run, part.now, (), owner="")
+                    gone.append((profile_id(audience, identity), name, empty))
+            self.profiles.unlink(gone)
+            self.profiles.publish(links)
+            # An event that comes from now on finds the link. What the stream kept before is said to the profile's readers.
+            apart = self.profiles.read({key for key, _ in links}) if links else {}
+            unjoined = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
+
+            def with_unjoined(
+                part: BatchPart, found: set[str] = unjoined, audience: str = audience
+            ) -> BatchPart:
+                own = [one for one in part.identities if profile_id(audience, one) in found]
+                return replace(part, unjoined=tuple(own))
+
+            written += self.profiles.publish([(key, with_unjoined(part)) for key, part, _ in chunk])
+        return written
+
     def _parts(
         self, published: Published, record: RunRecord, changes: _Pages
-    ) -> Iterator[tuple[str, BatchPart]]:
+    ) -> Iterator[tuple[str, BatchPart, Sequence[str]]]:
+        """Each profile that changed: its key in the store, its part, and the identity keys that it has no more."""
         audience, types = published.audience, published.audience.schema().attributes
         public = audience.public()
         for row in self._rows(record, record.changes + "/"):
@@ -157,8 +196,10 @@ class PublishMemberships:
                 now=record.now,
                 segments=tuple(row["segments"]),
                 attributes={name: value for name, value in values.items() if value is not None},
+                identities=tuple(row[IDENTITIES]) if record.identities else (),
             )
-            yield profile_id(audience.id, profile_name(audience.master_key, key)), part
+            left = tuple(row[GONE]) if record.identities else ()
+            yield profile_id(audience.id, profile_name(audience.master_key, key)), part, left
 
     def _commit(self, record: RunRecord) -> None:
         """Add the run to the index: from now on partners see it."""
