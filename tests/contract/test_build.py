@@ -321,7 +321,7 @@ def test_a_run_reads_only_what_windows_reach(shop: Workshop, grain: str) -> None
     tables = shop.build(document, NOW, {"behavior_sales": n})
 
     def run(window: str, pruned: bool) -> tuple[int, Any]:
-        rule = {">=": [{"sum": [{"within": [{"var": "behaviors.sales"}, window]}, "amount"]}, 5_000]}
+        rule = {">=": [{"sum": [{"within": [{"var": "behaviors.sales"}, window]}, "amount"]}, 20]}
         segment = {"id": "s", "name": "s", "audience": "shop", "kind": "batch", "rule": rule}
         rules = load_rule_set([segment], parse_audience(document).schema(), "shop")
         partitions = partitions_of(shop.pointer) if pruned else None
@@ -330,15 +330,15 @@ def test_a_run_reads_only_what_windows_reach(shop: Workshop, grain: str) -> None
         record, rows = shop.warehouse.rows("members", sql)
         return record.bytes_scanned, sorted(rows, key=str)
 
+    reads = {}
     for window in ("1d", "20d", "400d"):
-        read, rows = run(window, pruned=True)
+        reads[window], rows = run(window, pruned=True)
         everything, same = run(window, pruned=False)
         assert rows == same
         assert sum(row[1] == "[s]" for row in rows) > 0
-        # A file's statistics let whole files go unread too, but each of them is opened.
-        assert read <= everything
-        if window == "20d" and grain != "year":
-            assert read < everything * 0.8
+        # DuckDB leaves whole files unread by their statistics too, once it has opened them; Athena need not open them.
+        assert reads[window] <= everything
+    assert reads["1d"] <= reads["20d"] < reads["400d"]
 
 
 def test_a_partition_too_many_fails_by_name(shop: Workshop) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from segmentation.domain.stream import StreamRecord
 from segmentation.domain.visitor import Program, Visitor, evaluate
 from segmentation.usecases.archive_events import ArchiveEvents
 
+from tests.contract.batch import NOW, Batch, fill
 from tests.contract.conftest import Cloud
-from tests.contract.test_batch_path import NOW, Batch, fill
 from tests.fakes import StaticRuleSets
 from tests.fakes.documents import documents, published
 
+NUMBERS = count(1)
 COLUMNS: dict[str, Any] = {
     "page": {"type": "string"},
     "seconds": {"type": "number"},
@@ -93,14 +95,11 @@ def rules(source: str = "both") -> dict[str, Any]:
 
 
 @pytest.fixture
-def batch(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[Batch]:
-    database = f"e{abs(hash(request.node.nodeid)) % 10**9}"
-    cloud.client("glue").create_database(DatabaseInput={"Name": database})
-    made = Batch(cloud, database, published(**rules()))
+def batch(cloud: Cloud) -> Iterator[Batch]:
+    made = Batch(cloud, f"lake{next(NUMBERS)}", published(**rules()))
     fill(made)
     yield made
-    for prefix in ("audiences/", "memberships/", "syndication/", "events/", "changes/"):
-        made.lake.delete_prefix(prefix)
+    made.remove()
 
 
 def event(
@@ -239,7 +238,7 @@ def test_columns_declared_later_have_their_history(batch: Batch) -> None:
         "seen": {"type": "timestamp"},
         "on": {"type": "date"},
     }
-    batch.rules = published(**document)
+    batch.follow(published(**document))
     archive(batch, [event("4", colour="red", size=4)], first=4)
     rows = [
         tuple(row[name] for name in ("colour", "size", "gift", "seen", "on"))
@@ -262,7 +261,7 @@ def test_a_column_may_change_its_type(batch: Batch) -> None:
         "due": {"type": "string"},
         "seconds": {"type": "timestamp"},
     }
-    batch.rules = published(**document)
+    batch.follow(published(**document))
     archive(batch, [event("2", page=7, due="x", seconds=1_704_067_201)], first=2)
     assert [(row["page"], row["due"], row["seconds"]) for row in built(batch, "visits")] == [
         (None, None, "1704067200"),

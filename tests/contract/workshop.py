@@ -51,6 +51,7 @@ class Workshop:
 
     def parquet(self, name: str, columns: Mapping[str, tuple[pa.DataType, Sequence[Any]]]) -> None:
         """A table of one Parquet file."""
+        self.empty(name)
         self.file(name, {key: pa.array(values, type=type_) for key, (type_, values) in columns.items()})
         self.register(name, {key: GLUE[type_] for key, (type_, _) in columns.items()})
 
@@ -62,14 +63,20 @@ class Workshop:
 
     def csv(self, name: str, text: str) -> None:
         """A table of one CSV file with a header; all columns are text."""
+        self.empty(name)
         self.put(name, "part.csv", text.encode())
         columns = dict.fromkeys(text.splitlines()[0].split(","), "string")
         self.register(name, columns, CSV, {"skip.header.line.count": "1"})
 
     def json(self, name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
         """A table of one file of JSON lines."""
+        self.empty(name)
         self.put(name, "part.json", "\n".join(json.dumps(row) for row in rows).encode())
         self.register(name, columns, JSON)
+
+    def empty(self, name: str) -> None:
+        """Remove a table's files."""
+        self.lake.delete_prefix(f"{self.database}/raw/{name}/")
 
     def put(self, name: str, part: str, data: bytes) -> None:
         """Put a raw file."""

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +42,15 @@ class Rig:
     lake_catalog: LakeCatalog = field(default_factory=MemoryLakeCatalog)
     logical_now: int | None = None
     kept_seconds: int = 7 * 86_400
+    pause: float = 0.0
+    """Seconds between two looks at a real warehouse."""
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """What ids of runs end in; a real warehouse remembers those of other tests."""
     wrap: Callable[[Any], Any] = lambda store: store
     """Puts something between the use cases and each store."""
 
     def __post_init__(self) -> None:
-        numbers = itertools.count(1)
-        self.new_suffix = lambda: f"{next(numbers):04x}"
+        self.new_suffix = lambda: f"{next(self.numbers):04x}"
         self.assemble()
 
     def assemble(self) -> None:
@@ -75,6 +78,7 @@ class Rig:
         """Sweep until a run has ended, and well."""
         deadline = time.monotonic() + seconds
         while not run.is_over:
+            time.sleep(self.pause)
             self.advance.sweep()
             found = self.runs.read(run.audience, run.job, run.id)
             assert found is not None

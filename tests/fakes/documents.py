@@ -55,6 +55,29 @@ AUDIENCE: dict[str, Any] = {
     },
 }
 
+RAW: dict[str, dict[str, str]] = {
+    "people": {"person_id": "bigint"},
+    "facts": {
+        "person_id": "bigint",
+        "country": "string",
+        "age": "double",
+        "income": "string",
+        "born": "date",
+        "tags": "array<string>",
+        "iban": "string",
+    },
+    "sales": {
+        "person_id": "bigint",
+        "sold_at": "timestamp",
+        "basket": "bigint",
+        "item": "bigint",
+        "amount": "double",
+    },
+    "items": {"item": "bigint", "department": "string"},
+    "mail": {"person_id": "bigint", "sent_on": "date", "name": "string"},
+}
+"""The raw tables, as the catalog knows them."""
+
 SEGMENTS: list[dict[str, Any]] = [
     {
         "id": "adults",

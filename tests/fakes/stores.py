@@ -218,8 +218,8 @@ class FakeWarehouse:
         return record, self._answer(name, sql, record.id)
 
     def _answer(self, name: str, sql: str, query: str) -> list[tuple[str | None, ...]]:
-        if name in self.answers:
-            return self.answers[name]
+        if (answer := self.answers.get(_first_attempt(name))) is not None:
+            return answer
         connection = sqlite3.connect(":memory:")
         try:
             found = connection.execute(sql).fetchall()
@@ -266,7 +266,7 @@ class FakeWarehouse:
         if made := re.match(r"CREATE TABLE (\w+) ", sql):
             assert made[1] not in self.made, f"table {made[1]} is made twice"
             self.made.append(made[1])
-        elif name not in self.answers:
+        else:
             try:
                 self._answer(name, sql, query)
             except QueryFailed as error:
@@ -299,6 +299,11 @@ class FakeWarehouse:
         self.tables.pop(table, None)
         if table in self.made:
             self.made.remove(table)
+
+
+def _first_attempt(name: str) -> str:
+    """What a statement is called when it is started the first time."""
+    return re.sub(r"_\d+$", "", name)
 
 
 @dataclass

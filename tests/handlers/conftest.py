@@ -14,7 +14,9 @@ from segmentation.adapters.s3 import S3Lake
 from segmentation.runtime.composition import clients
 from segmentation.usecases.publish_rules import PublishRules
 
+from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
+from functions.build_audience import app as build_audience
 from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.evaluate_events import app as evaluate_events
@@ -22,6 +24,7 @@ from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.serve_api import app as serve_api
 from tests.contract.test_profiles import make_table
+from tests.contract.test_runs import make_runs_table
 from tests.fakes import FixedClock
 from tests.fakes.documents import documents
 
@@ -62,6 +65,7 @@ class Aws:
         self.s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": REGION})
         self.kinesis.create_stream(StreamName="events", ShardCount=1)
         make_table(self.dynamodb)
+        make_runs_table(self.dynamodb)
         self.activations = self.sqs.create_queue(QueueName="activations")["QueueUrl"]
         self.publications = self.sqs.create_queue(QueueName="publications")["QueueUrl"]
         self.secret = self.client("secretsmanager").create_secret(Name="s", SecretString="a2V5")["ARN"]
@@ -104,6 +108,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             "LAKE_BUCKET": "lake",
             "EVENT_STREAM": "events",
             "PROFILES_TABLE": "profiles",
+            "RUNS_TABLE": "runs",
+            "KEPT_DAYS": "7",
             "ACTIVATIONS_QUEUE_URL": made.activations,
             "PUBLICATIONS_QUEUE_URL": made.publications,
             "WEBHOOK_SECRET_ARN": made.secret,
@@ -119,7 +125,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 def forget() -> None:
     """As at a cold start."""
     for app in (
+        advance_runs,
         archive_events,
+        build_audience,
         collect_events,
         deliver_activations,
         evaluate_events,

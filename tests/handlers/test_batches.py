@@ -3,19 +3,24 @@
 import base64
 import json
 import time as clock
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
+from segmentation.runtime.composition import clients
 
+from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
+from functions.build_audience import app as build_audience
 from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.serve_api import app as serve_api
+from tests.fakes.documents import RAW
 from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
 
 
@@ -110,9 +115,74 @@ def test_a_message_that_nobody_wants_is_done_with(aws: Aws) -> None:
     assert failures(deliver_activations.handler(sqs(json.dumps(gone), "{"), CONTEXT)) == ["m1"]
 
 
-def test_a_schedule_runs_all_audiences_and_a_failure_is_raised(aws: Aws) -> None:
-    with pytest.raises(SegmentationError, match="run build_audience first"):
-        materialize_segments.handler(golden("schedule"), CONTEXT)
+def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The metrics of the one invocation that wrote some."""
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if '"_aws"' in one]
+    return json.loads(line)
+
+
+def test_a_schedule_starts_all_audiences_once_and_failures_are_counted(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = materialize_segments.handler(golden("schedule"), CONTEXT)
+    (run,) = answer["runs"]
+    assert (run["audience"], run["state"], run["requested"]) == ("shop", "failed", "schedule")
+    assert "run build_audience first" in run["error"]
+    assert metrics(capsys)["RunsFailed"] == [1.0]
+    (again,) = materialize_segments.handler(golden("schedule"), CONTEXT)["runs"]
+    assert (again["state"], again["error"]) == ("skipped", "this firing of the schedule was taken already")
+
+
+@dataclass
+class Queries:
+    """Athena's side of the calls that the batch functions make; moto answers not all of them."""
+
+    running: dict[str, str] = field(default_factory=dict)
+    state: str = "RUNNING"
+    reason: str = ""
+
+    def start_query_execution(self, **request: Any) -> dict[str, str]:
+        identifier = self.running.setdefault(request["ClientRequestToken"], f"query-{len(self.running)}")
+        return {"QueryExecutionId": identifier}
+
+    def batch_get_query_execution(self, *, QueryExecutionIds: list[str]) -> dict[str, Any]:
+        status = {"State": self.state, "StateChangeReason": self.reason}
+        return {"QueryExecutions": [{"QueryExecutionId": one, "Status": status} for one in QueryExecutionIds]}
+
+
+def test_a_build_goes_from_its_start_to_the_end_of_its_queries(
+    aws: Aws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": "warehouse"})
+    (run,) = build_audience.handler({"audience": "shop"}, CONTEXT)["runs"]
+    assert (run["state"], run["step"]) == ("failed", "plan")
+    assert "the database has no table 'people'" in run["error"]
+    assert metrics(capsys)["RunsFailed"] == [1.0]
+    for name, columns in RAW.items():
+        described = [{"Name": key, "Type": type_} for key, type_ in columns.items()]
+        table = {"Name": name, "StorageDescriptor": {"Columns": described}}
+        glue.create_table(DatabaseName="warehouse", TableInput=table)
+
+    athena = Queries()
+    for module in ("build_audience", "advance_runs"):
+        monkeypatch.setattr(
+            f"segmentation.runtime.composition.{module}.client",
+            lambda name: athena if name == "athena" else clients.client(name),
+        )
+    forget()
+    (run,) = build_audience.handler({"audience": "shop"}, CONTEXT)["runs"]
+    assert (run["state"], run["step"], len(run["queries"])) == ("running", "tables", 3)
+    assert metrics(capsys)["RunsStarted"] == [1.0]
+    ended = {"source": "aws.athena", "detail": {"queryExecutionId": run["queries"][0]}}
+    assert advance_runs.handler(ended, CONTEXT) == {"runs": []}
+    athena.state, athena.reason = "FAILED", "HIVE_BAD_DATA: broken"
+    (over,) = advance_runs.handler(ended, CONTEXT)["runs"]
+    assert (over["run"], over["state"]) == (run["run"], "failed")
+    assert "HIVE_BAD_DATA: broken" in over["error"]
+    told = metrics(capsys)
+    assert (told["RunsFailed"], told["RunsCommitted"]) == ([1.0], [0.0])
+    assert advance_runs.handler({"time": "2024-01-01T00:00:00Z"}, CONTEXT) == {"runs": []}
 
 
 def test_missing_settings_are_said_at_the_first_call(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,6 +196,8 @@ class Engine:
             connection.execute(f"CREATE VIEW {quoted(name.database)}.{quoted(name.table)} AS {relation}")
             job.check()
         connection.execute(functions.macros_for(translation.sql))
+        # Athena knows of the catalog what columns there are: files that are only opened for that are not scanned.
+        job.scanned = 0
         return translation.sql
 
     def _columns(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, ColumnType]]:

@@ -127,7 +127,8 @@ def test_scan_limit_cancels_the_query(cloud: Cloud) -> None:
     assert stopped["Status"]["State"] == "CANCELLED"
     assert stopped["Status"]["StateChangeReason"] == "Bytes scanned limit was exceeded"
     assert stopped["Statistics"]["DataScannedInBytes"] > 10_000_000
-    assert cloud.run("SELECT max(to_hex(noise)) FROM noise")["Statistics"]["DataScannedInBytes"] > size
+    whole = cloud.run("SELECT max(to_hex(noise)) FROM noise")["Statistics"]["DataScannedInBytes"]
+    assert size * 0.99 < whole <= size  # all but the footer
 
 
 def test_work_groups(cloud: Cloud) -> None:

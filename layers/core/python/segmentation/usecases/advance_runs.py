@@ -30,6 +30,8 @@ LATE_SECONDS = 2 * 3_600
 """A run that is under way for longer is late."""
 FAILED_KEPT_SECONDS = 86_400
 """How long what a failed run left behind is kept, for a person to look at."""
+CLEANED_EVERY = 3_600
+"""Seconds from one look at what is to be removed to the next: in the sweep of an hour's first minute."""
 RUNS_LOOKED_AT = 100
 
 logger = logging.getLogger("segmentation.advance_runs")
@@ -79,6 +81,9 @@ class AdvanceRuns:
                 self._guarded(done, partial(self._drive, run, done))
         for published in self.rule_sets.all().values():
             self._guarded(done, partial(self._start_due, published, done))
+            if self.clock.now() % CLEANED_EVERY < 60:
+                for job in Job:
+                    self._guarded(done, partial(self._clean, published.audience.id, job))
         return done
 
     def _guarded(self, done: Advanced, work: Callable[[], None]) -> None:
@@ -96,7 +101,6 @@ class AdvanceRuns:
         published = self.rule_sets.all().get(run.audience)
         if published is not None:
             self._start_due(published, done)
-        self._clean(run.audience, run.job)
 
     def _steps(self, job: Job) -> Steps:
         return self.build if job is Job.BUILD else self.materialize
