@@ -266,3 +266,11 @@ class Secrets(Protocol):
     def webhook_secret(self) -> bytes:
         """The key's bytes."""
         ...
+
+
+class Functions(Protocol):
+    """Other functions of this service."""
+
+    def call(self, what: str, payload: Mapping[str, Any]) -> Any:
+        """What the function for `what` answers, waited for. `Unavailable` if it did not run, or failed."""
+        ...

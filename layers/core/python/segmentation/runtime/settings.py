@@ -105,6 +105,18 @@ class ServeSettings:
     profiles_table: str
 
 
+@dataclass(frozen=True, slots=True)
+class ManageSettings:
+    """For manage_api. `roles_claim` is the claim of a JWT that names the caller's roles."""
+
+    lake_bucket: str
+    profiles_table: str
+    runs_table: str
+    build_function: str
+    materialize_function: str
+    roles_claim: str
+
+
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """Settings of the variables that bear the fields' names in capitals."""
     values: dict[str, Any] = {}

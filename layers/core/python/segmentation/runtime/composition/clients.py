@@ -8,6 +8,8 @@ from botocore.config import Config
 
 SHORT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 """Where a visitor or a website waits."""
+PATIENT = Config(connect_timeout=2, read_timeout=25, retries={"mode": "standard", "total_max_attempts": 1})
+"""Where a person waits for another function, as long as API Gateway lets them; asked once, for it may start something."""
 LONG = Config(
     connect_timeout=5,
     read_timeout=60,

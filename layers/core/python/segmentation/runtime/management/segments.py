@@ -1,0 +1,120 @@
+"""The operations that show what a segment says, how large and how fresh it is, and what a draft would be."""
+
+from typing import Any
+
+from segmentation.domain.run import RunRecord, SegmentCount, instant
+from segmentation.usecases.inspect_segments import Fresh
+
+from . import rendering, shapes
+from .caller import Role
+from .operation import CURSOR, LIMIT, Call, Done, Operation
+
+_ITEM = "/v1/audiences/{audience}/segments/{id}"
+
+
+def operations() -> list[Operation]:
+    """The operations."""
+    return [
+        Operation("validate", "POST", "/v1/audiences/{audience}/validate", "Check a document without saving it",
+                  Role.VIEWER, validate, answer=shapes.Validation, body=shapes.Candidate, group="Segments"),
+        Operation("get_words", "GET", f"{_ITEM}/words", "A segment in plain English", Role.VIEWER, words,
+                  answer=shapes.Words, errors=(409,), group="Segments"),
+        Operation("get_sql", "GET", f"{_ITEM}/sql", "The SQL that computes a segment", Role.VIEWER, sql,
+                  answer=shapes.Query, errors=(409,), group="Segments"),
+        Operation("list_dependents", "GET", f"{_ITEM}/dependents", "Who names a segment", Role.VIEWER, dependents,
+                  answer=shapes.Dependents, group="Segments"),
+        Operation("list_sizes", "GET", f"{_ITEM}/sizes", "How large a segment was, run by run", Role.VIEWER, sizes,
+                  answer=shapes.SizePage, query=(CURSOR, LIMIT), group="Segments"),
+        Operation("get_state", "GET", "/v1/audiences/{audience}/state", "How fresh every segment is", Role.VIEWER, state,
+                  answer=shapes.State, group="Runs"),
+        Operation("get_me", "GET", "/v1/me", "Who the caller is", Role.VIEWER, me, answer=shapes.Me, group="Audiences"),
+    ]  # fmt: skip
+
+
+def validate(api: Any, call: Call) -> Done:
+    """Check a draft."""
+    body: shapes.Candidate = call.body
+    found = api.segments.check(call.path["audience"], body.kind, body.document)
+    own = (body.kind, str(body.document.get("id", "")))
+    problems = [
+        rendering.problem(one.problem, "/document" if one.about_document else "")
+        if (one.kind, one.id) in (own, (body.kind, ""))
+        else shapes.Problem(
+            one.problem.code, one.problem.message, one.problem.pointer, None, f"{one.kind}/{one.id}"
+        )
+        for one in found.problems
+    ]
+    return Done(
+        shapes.Validation(not problems, problems, found.sentence, list(found.outline), list(found.uses))
+    )
+
+
+def words(api: Any, call: Call) -> Done:
+    """A segment in words."""
+    entry, sentence, outline = api.segments.words(call.path["audience"], call.path["id"])
+    return Done(shapes.Words(entry.id, entry.record.version, sentence, list(outline)))
+
+
+def sql(api: Any, call: Call) -> Done:
+    """A segment as SQL."""
+    entry, now, parts = api.segments.sql(call.path["audience"], call.path["id"])
+    return Done(shapes.Query(entry.id, entry.record.version, instant(now), parts))
+
+
+def dependents(api: Any, call: Call) -> Done:
+    """Who names a segment."""
+    found = api.segments.dependents(call.path["audience"], call.path["id"])
+    return Done(shapes.Dependents([rendering.reference(entry) for entry in found]))
+
+
+def sizes(api: Any, call: Call) -> Done:
+    """The size history."""
+    most, before = rendering.limit(call.query), rendering.read_cursor(call.query)
+    found = list(api.segments.sizes(call.path["audience"], call.path["id"], before, most + 1))
+    following = rendering.cursor(found[most - 1][0].run) if len(found) > most else None
+    return Done(shapes.SizePage(call.path["id"], [_size(*one) for one in found[:most]], following))
+
+
+def state(api: Any, call: Call) -> Done:
+    """The state of an audience."""
+    audience = call.path["audience"]
+    found, now = api.segments.state(audience), api.clock.now()
+    return Done(
+        shapes.State(
+            audience,
+            found.published.version,
+            str(found.published.document.get("published", "")),
+            found.built,
+            found.last.run if found.last else None,
+            instant(found.last.now) if found.last else None,
+            list(found.running),
+            [_freshness(one, found.last, now) for one in found.segments],
+        )
+    )
+
+
+def me(_api: Any, call: Call) -> Done:
+    """The caller."""
+    return Done(shapes.Me(call.caller.id, call.caller.role.name.lower()))  # type: ignore[arg-type]
+
+
+def _size(record: RunRecord, count: SegmentCount) -> shapes.Size:
+    carried = count.now is not None and count.now != record.now
+    return shapes.Size(record.run, instant(record.now), count.size, count.joined, count.left, carried)
+
+
+def _freshness(one: Fresh, last: RunRecord | None, now: int) -> shapes.Freshness:
+    count = one.count
+    at = (
+        (count.now if count.now is not None else last.now) if count is not None and last is not None else None
+    )
+    return shapes.Freshness(
+        one.segment.id,
+        one.segment.kind,  # type: ignore[arg-type]
+        one.status,  # type: ignore[arg-type]
+        instant(at) if at is not None else None,
+        max(0, now - at) if at is not None else 0 if one.status == "realtime" else None,
+        count.size if count else None,
+        count.failed if count else None,
+        count.failures if count else 0,
+    )

@@ -1,0 +1,345 @@
+"""What the management API takes and answers: the shapes that requests are read into and the OpenAPI document shows."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Json = dict[str, Any]
+Text = Annotated[str, Meta(max_length=1_000)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+Kind = Literal["audience", "segments", "write_keys", "tokens", "partners", "destinations"]
+
+
+class Stamp(Struct):
+    """When something was done and by whom; `at` is ISO 8601, empty where it is not known."""
+
+    at: str
+    by: str
+
+
+class Document(Struct):
+    """A document in its current version. `etag` is what If-Match names; `what` was done to make this version."""
+
+    kind: Kind
+    id: str
+    version: int
+    etag: str
+    folder: str
+    archived: bool
+    created: Stamp
+    updated: Stamp
+    what: str
+    note: str
+    document: Json
+
+
+class DocumentPage(Struct):
+    """Some documents, and the cursor of the next ones."""
+
+    items: list[Document]
+    next: str | None
+
+
+class NewDocument(Struct, forbid_unknown_fields=True):
+    """A document to create. `note` says why, for the history."""
+
+    document: Json
+    folder: Text = ""
+    note: Text = ""
+
+
+class ChangedDocument(Struct, forbid_unknown_fields=True):
+    """What a document is to say from now on. Without `folder` it stays where it is."""
+
+    document: Json
+    folder: Text | None = None
+    note: Text = ""
+
+
+class Amendment(Struct, forbid_unknown_fields=True):
+    """What changes beside the document: its folder, or whether it is archived."""
+
+    folder: Text | None = None
+    archived: bool | None = None
+    note: Text = ""
+
+
+class Rollback(Struct, forbid_unknown_fields=True):
+    """The version whose content becomes a new version."""
+
+    version: Annotated[int, Meta(ge=1)]
+    note: Text = ""
+
+
+class Secret(Struct):
+    """A created or rotated key. `secret` is shown this once; it is null when the same request had made it before."""
+
+    document: Document
+    secret: str | None
+
+
+class Version(Struct):
+    """One version of a document. A version that deleted it has an empty document."""
+
+    version: int
+    what: str
+    at: str
+    by: str
+    note: str
+    folder: str
+    archived: bool
+    deleted: bool
+    current: bool
+    document: Json
+
+
+class VersionPage(Struct):
+    """Versions, latest first."""
+
+    items: list[Version]
+    next: str | None
+
+
+class Reference(Struct):
+    """A document by name."""
+
+    kind: Kind
+    id: str
+    name: str
+
+
+class Dependents(Struct):
+    """Who names a segment, and so holds it."""
+
+    items: list[Reference]
+
+
+class Folder(Struct):
+    """A folder and how many documents stand in it, without those of folders below."""
+
+    path: str
+    documents: int
+
+
+class Folders(Struct):
+    """The folders of an audience."""
+
+    items: list[Folder]
+
+
+class FolderMove(Struct, forbid_unknown_fields=True):
+    """A folder, with all below it, and what it is called from now on."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=200)]
+    target: Annotated[str, Meta(max_length=200)]
+
+
+class Problem(Struct, omit_defaults=True):
+    """One thing to mend. `pointer` is a JSON Pointer into the request's body, or into `document` where that is named."""
+
+    code: str
+    message: str
+    pointer: str | None = None
+    parameter: str | None = None
+    document: str | None = None
+
+
+class ProblemDetails(Struct, omit_defaults=True):
+    """An error (RFC 9457). `problems` holds all that is wrong; `documents` those that somebody else changed."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    problems: list[Problem] = []
+    documents: list[str] = []
+
+
+class Candidate(Struct, forbid_unknown_fields=True):
+    """A document to check without saving it."""
+
+    document: Json
+    kind: Kind = "segments"
+
+
+class Validation(Struct):
+    """What checking found. `sentence` and `outline` say a rule in words; `uses` the segments that it names."""
+
+    valid: bool
+    problems: list[Problem]
+    sentence: str | None
+    outline: list[str]
+    uses: list[str]
+
+
+class Words(Struct):
+    """A segment in words: as one sentence, and as lines."""
+
+    segment: str
+    version: int
+    sentence: str | None
+    outline: list[str]
+
+
+class Query(Struct):
+    """The SQL that a run asks for one segment; `parts` is more than one where a query would be too long."""
+
+    segment: str
+    version: int
+    now: str
+    parts: list[str]
+
+
+class EditedDocument(Struct, forbid_unknown_fields=True):
+    """One edit of several. `expected` is the etag of what it was made of, "" for nothing; absent: whatever stands."""
+
+    action: Literal["put", "delete"]
+    kind: Kind
+    id: Identifier
+    document: Json | None = None
+    folder: Text | None = None
+    archived: bool | None = None
+    expected: str | None = None
+
+
+class Changes(Struct, forbid_unknown_fields=True):
+    """Edits that are made together, all or none. `dry_run` only checks them."""
+
+    edits: Annotated[list[EditedDocument], Meta(min_length=1, max_length=10_000)]
+    note: Text = ""
+    dry_run: bool = False
+
+
+class Changed(Struct):
+    """What became of edits: the documents that have a new version now."""
+
+    version: str
+    documents: list[Document]
+    deleted: list[Reference]
+
+
+class Me(Struct):
+    """The caller, as the API knows it."""
+
+    id: str
+    role: Literal["viewer", "editor", "admin"]
+
+
+class Size(Struct):
+    """A segment in one run. Moments are ISO 8601; `carried`: it was not computed anew in that run."""
+
+    run: str
+    at: str
+    size: int
+    joined: int
+    left: int
+    carried: bool
+
+
+class SizePage(Struct):
+    """Sizes, latest run first."""
+
+    segment: str
+    items: list[Size]
+    next: str | None
+
+
+class Run(Struct):
+    """A batch run. `failures` says why segments could not be computed; their last good membership stays."""
+
+    id: str
+    audience: str
+    job: Literal["build", "materialize"]
+    state: Literal["running", "committed", "failed", "skipped"]
+    step: str
+    requested: str
+    started: str
+    ended: str | None
+    now: str | None
+    rows: int
+    segments: int
+    bytes_scanned: int
+    dollars: float
+    error: str | None
+    failures: list[str]
+
+
+class RunPage(Struct):
+    """Runs, latest first."""
+
+    items: list[Run]
+    next: str | None
+
+
+class NewRun(Struct, forbid_unknown_fields=True):
+    """A run to start. `segments`: only these; `now`: an ISO 8601 moment that stands for the clock."""
+
+    job: Literal["build", "materialize"]
+    segments: list[Identifier] | None = None
+    now: Text | None = None
+
+
+class Freshness(Struct):
+    """How fresh a segment is.
+
+    `fresh`: as of the last run. `edited`: its rule was changed since. `failed`: the last run could not compute it,
+    `error` says why. `waiting`: no run has computed it. `realtime`: computed when it is read.
+    """
+
+    segment: str
+    kind: Literal["batch", "realtime", "list"]
+    status: Literal["fresh", "edited", "failed", "waiting", "realtime"]
+    computed: str | None
+    lag_seconds: int | None
+    size: int | None
+    error: str | None
+    failures: int
+
+
+class State(Struct):
+    """The state of an audience."""
+
+    audience: str
+    rules_version: str
+    rules_published: str
+    built: str | None
+    last_run: str | None
+    last_run_at: str | None
+    running: list[str]
+    segments: list[Freshness]
+
+
+class MemberPage(Struct):
+    """Keys of members, all pages of one run."""
+
+    run: str
+    now: str
+    members: list[str]
+    next: str | None
+
+
+class Export(Struct):
+    """All members as one file. `url` is there when it is done and can be fetched without signing in until `expires`."""
+
+    id: str
+    state: Literal["running", "done", "failed"]
+    url: str | None
+    expires: str | None
+    error: str | None
+
+
+class Profile(Struct, forbid_unknown_fields=True):
+    """A profile by one of its keys. It stands in the body, so that it stands in no log of addresses."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    column: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Why(Struct):
+    """Why a profile is in a segment, or is not: the truth of each condition, and the values behind it."""
+
+    segment: str
+    holds: bool
+    as_of: str
+    explanation: Json
+    text: list[str]

@@ -1,0 +1,177 @@
+"""What a segment says, what it asks of the warehouse, how large it was, how fresh it is; and what a draft would be."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from segmentation.domain.build_plan import partitions_of
+from segmentation.domain.errors import Conflict, NotFound, Refused, RefusedProblem
+from segmentation.domain.lake_sql import as_the_stream_saw
+from segmentation.domain.pipeline import Job, State
+from segmentation.domain.published import Published
+from segmentation.domain.references import references
+from segmentation.domain.rulebook import Edit, Entry
+from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
+from segmentation.language import Segment
+from segmentation.language.sentence import Names, outline, sentence
+from segmentation.language.sql import members_queries
+from segmentation.ports import Clock, Lake, Runs
+
+from .edit_rules import Author
+from .manage_documents import SECRET_KINDS, ManageDocuments
+
+_ANY_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft: its problems, or what it means."""
+
+    problems: tuple[RefusedProblem, ...]
+    sentence: str | None
+    outline: tuple[str, ...]
+    uses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """How fresh a segment is: `fresh`, `edited`, `failed`, `waiting` or `realtime`."""
+
+    segment: Segment
+    status: str
+    count: SegmentCount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state of an audience: its rules, what was built and run last, which runs are under way, each segment."""
+
+    published: Published
+    built: str | None
+    last: RunRecord | None
+    running: tuple[str, ...]
+    segments: tuple[Fresh, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectSegments:
+    """Reads of segments beyond their documents."""
+
+    documents: ManageDocuments
+    lake: Lake
+    runs: Runs
+    clock: Clock
+
+    def check(self, audience: str, kind: str, document: Mapping[str, Any]) -> Checked:
+        """A draft of a document, checked with all the others as they are now; nothing is saved."""
+        identifier = str(document.get("id", ""))
+        if kind in SECRET_KINDS:
+            document = {"sha256": _ANY_HASH, **document}
+        self.documents.book(audience)
+        uses = tuple(sorted(references(kind, document)))
+        try:
+            edit = Edit(kind, identifier, "checked", document, archived=False)
+            done = self.documents.apply(audience, [edit], Author(""), dry_run=True)
+        except Refused as error:
+            return Checked(error.problems, None, (), uses)
+        told = _words(done.published, identifier) if kind == "segments" else (None, ())
+        return Checked((), *told, uses)
+
+    def words(self, audience: str, identifier: str) -> tuple[Entry, str | None, tuple[str, ...]]:
+        """A segment in words: a sentence, and lines. A list has neither."""
+        entry, published = self._segment(audience, identifier)
+        return entry, *_words(published, identifier)
+
+    def sql(self, audience: str, identifier: str) -> tuple[Entry, int, list[str]]:
+        """The queries of a run that computes this segment alone, as of now. `Conflict` before the first build."""
+        entry, published = self._segment(audience, identifier)
+        pointer = self._json(pointer_path(audience))
+        if pointer is None:
+            raise Conflict(
+                f"audience {audience!r} is not built yet, so there are no tables to ask; start a build run"
+            )
+        now = self.clock.now()
+        queries = members_queries(
+            as_the_stream_saw(published.rules, published.audience),
+            pointer["tables"]["profiles"],
+            pointer["tables"]["behaviors"],
+            now,
+            only={identifier},
+            partitions=partitions_of(pointer),
+        )
+        return entry, now, [one.sql for one in queries]
+
+    def dependents(self, audience: str, identifier: str) -> list[Entry]:
+        """The documents that name a segment."""
+        book = self.documents.book(audience)
+        if book.get("segments", identifier) is None:
+            raise NotFound(f"there is no segment {identifier[:100]!r}")
+        return book.dependents(identifier)
+
+    def sizes(
+        self, audience: str, identifier: str, before: str, most: int
+    ) -> Iterator[tuple[RunRecord, SegmentCount]]:
+        """The segment in committed runs before `before` (a run's id), latest first, at the most so many."""
+        self.documents.find(audience, "segments", identifier)
+        left = most
+        for run in self.runs.recent(audience, Job.MATERIALIZE, most=1_000):
+            if left == 0:
+                return
+            if run.state is not State.COMMITTED or run.backfill or (before and run.id >= before):
+                continue
+            record = self._record(run_path(audience, run.id, "run.json"))
+            count = record.segment(identifier) if record else None
+            if record is not None and count is not None:
+                left -= 1
+                yield record, count
+
+    def state(self, audience: str) -> Standing:
+        """How fresh everything is."""
+        _, published = self.documents.published(audience)
+        pointer, last = self._json(pointer_path(audience)), self._record(run_pointer_path(audience))
+        locks = (self.runs.lock(audience, job) for job in Job)
+        return Standing(
+            published,
+            str(pointer["version"]) if pointer else None,
+            last,
+            tuple(f"{lock.job}/{lock.holder}" for lock in locks if lock.holder),
+            tuple(_fresh(segment, last) for segment in sorted(published.rules, key=lambda one: one.id)),
+        )
+
+    def _segment(self, audience: str, identifier: str) -> tuple[Entry, Published]:
+        book, published = self.documents.published(audience)
+        entry = book.get("segments", identifier)
+        if entry is None:
+            raise NotFound(f"there is no segment {identifier[:100]!r}")
+        if entry.record.archived:
+            raise Conflict(f"segment {identifier!r} is archived; restore it first")
+        return entry, published
+
+    def _record(self, path: str) -> RunRecord | None:
+        document = self._json(path)
+        return RunRecord.from_document(document) if document is not None else None
+
+    def _json(self, path: str) -> Any:
+        stored = self.lake.get(path)
+        return None if stored is None else json.loads(stored.data)
+
+
+def _words(published: Published, identifier: str) -> tuple[str | None, tuple[str, ...]]:
+    segment = next(one for one in published.rules if one.id == identifier)
+    if segment.rule is None:
+        return None, ()
+    names = Names(segments={one.id: one.name for one in published.rules})
+    zone = published.rules.schema.time_zone
+    return sentence(segment.rule, zone, names), tuple(map(str, outline(segment.rule, zone, names)))
+
+
+def _fresh(segment: Segment, last: RunRecord | None) -> Fresh:
+    if segment.kind == "realtime":
+        return Fresh(segment, "realtime", None)
+    count = last.segment(segment.id) if last else None
+    if count is None:
+        return Fresh(segment, "waiting", None)
+    if count.failed is not None:
+        return Fresh(segment, "failed", count)
+    return Fresh(segment, "fresh" if count.version == segment.version else "edited", count)

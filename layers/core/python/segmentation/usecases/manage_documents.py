@@ -1,0 +1,229 @@
+"""Read and change the documents that an audience is run by."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segmentation.domain.errors import Conflict, NotFound, PreconditionRequired, Refused, RefusedProblem
+from segmentation.domain.published import Published, parse_published
+from segmentation.domain.rulebook import Edit, Entry, Rulebook
+from segmentation.language.problems import Problem
+from segmentation.language.types import SEGMENT_ID
+from segmentation.ports import Clock, Lake
+
+from .edit_rules import Author, Edited, EditRules, earlier_version, earlier_versions, read_book, rule_set_path
+
+SECRET_KINDS = ("write_keys", "tokens", "partners")
+ANY = "*"
+"""In place of a tag: whatever version stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document after a change; `secret` is known only here and now."""
+
+    entry: Entry
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManageDocuments:
+    """Every document as a resource with versions."""
+
+    lake: Lake
+    clock: Clock
+    new_secret: Callable[[], str]
+
+    def audiences(self) -> list[str]:
+        """The audiences that have published rules."""
+        return [path.split("/")[1] for path in self.lake.list("rules/") if path.endswith("/ruleset.json")]
+
+    def book(self, audience: str) -> Rulebook:
+        """All documents of an audience, as of now."""
+        stored = self.lake.get(rule_set_path(audience)) if SEGMENT_ID.fullmatch(audience) else None
+        if stored is None:
+            raise NotFound(f"there is no audience {audience[:100]!r}")
+        return read_book(audience, stored.data)
+
+    def published(self, audience: str) -> tuple[Rulebook, Published]:
+        """All documents of an audience, and what they mean together."""
+        stored = self.lake.get(rule_set_path(audience)) if SEGMENT_ID.fullmatch(audience) else None
+        if stored is None:
+            raise NotFound(f"there is no audience {audience[:100]!r}")
+        return read_book(audience, stored.data), parse_published(json.loads(stored.data))
+
+    def find(self, audience: str, kind: str, identifier: str) -> Entry:
+        """A document in its current version."""
+        return _standing(self.book(audience), kind, identifier)
+
+    def create(
+        self,
+        audience: str,
+        kind: str,
+        document: Mapping[str, Any],
+        author: Author,
+        *,
+        folder: str = "",
+        note: str = "",
+    ) -> Kept:
+        """A new document. Of a key or token without a hash, a secret is made."""
+        identifier = document.get("id")
+        if not isinstance(identifier, str) or not SEGMENT_ID.fullmatch(identifier):
+            message = "the document needs an 'id' of 1 to 64 of a-z, 0-9 and -, not beginning with -"
+            raise Refused([RefusedProblem(kind, "", Problem("/id", "bad-id", message))])
+        secret = None
+        if kind in SECRET_KINDS and "sha256" not in document:
+            secret = self.new_secret()
+            document = {**document, "sha256": hashlib.sha256(secret.encode()).hexdigest()}
+        edit = Edit(kind, identifier, "created", document, folder=folder, expected="", note=note)
+        done = self._edit(audience, [edit], author, found=kind != "audience")
+        if done.repeated is not None:
+            return Kept(_standing(done.book, done.repeated.kind, done.repeated.id))
+        return Kept(_standing(done.book, kind, identifier), secret)
+
+    def change(
+        self,
+        audience: str,
+        kind: str,
+        identifier: str,
+        what: str,
+        author: Author,
+        *,
+        expected: str,
+        document: Mapping[str, Any] | None = None,
+        folder: str | None = None,
+        archived: bool | None = None,
+        note: str = "",
+    ) -> Entry:
+        """A new version of a document, made of the one that `expected` names."""
+
+        def edits(book: Rulebook) -> list[Edit]:
+            entry = _standing(book, kind, identifier)
+            content = document
+            if content is not None and kind in SECRET_KINDS and "sha256" not in content:
+                content = {**content, "sha256": entry.document["sha256"]}
+            tag = _expected(entry, expected)
+            return [Edit(kind, identifier, what, content, folder, archived, expected=tag, note=note)]
+
+        return _standing(self._edit(audience, edits, author).book, kind, identifier)
+
+    def roll_back(
+        self,
+        audience: str,
+        kind: str,
+        identifier: str,
+        version: int,
+        author: Author,
+        *,
+        expected: str,
+        note: str = "",
+    ) -> Entry:
+        """A new version with the content of an old one."""
+        entry = self.find(audience, kind, identifier)
+        old = earlier_version(self.lake, audience, entry, version)
+        if old.record.deleted:
+            raise Conflict(f"version {version} deleted the document; it has no content to roll back to")
+        what, document = f"rolled back to version {version}", dict(old.document)
+        if kind in SECRET_KINDS:
+            del document["sha256"]  # a key that was rotated away must not come back
+        return self.change(
+            audience, kind, identifier, what, author, expected=expected, document=document, note=note
+        )
+
+    def rotate(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> Kept:
+        """A new secret in place of the old one, which ends with it."""
+        secret = self.new_secret()
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        document = {**self.find(audience, kind, identifier).document, "sha256": digest}
+        entry = self.change(
+            audience, kind, identifier, "rotated", author, expected=expected, document=document
+        )
+        return Kept(entry, secret if entry.document["sha256"] == digest else None)
+
+    def delete(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> None:
+        """Take a document out; `Conflict` names who still uses it."""
+
+        def edits(book: Rulebook) -> list[Edit]:
+            tag = _expected(_standing(book, kind, identifier), expected)
+            return [Edit(kind, identifier, "deleted", delete=True, expected=tag)]
+
+        self._edit(audience, edits, author)
+
+    def move_folder(self, audience: str, source: str, target: str, author: Author) -> list[Entry]:
+        """Rename a folder with all that stands below it; the documents that moved."""
+
+        def edits(book: Rulebook) -> list[Edit]:
+            inside = [
+                entry for entry in book.of("segments") if f"{entry.record.folder}/".startswith(f"{source}/")
+            ]
+            if not inside:
+                raise NotFound(f"there is no folder {source[:200]!r}")
+            return [
+                Edit(one.kind, one.id, "moved", folder=(target + one.record.folder[len(source) :]).strip("/"))
+                for one in inside
+            ]
+
+        return list(self._edit(audience, edits, author).changed)
+
+    def apply(self, audience: str, edits: Sequence[Edit], author: Author, *, dry_run: bool = False) -> Edited:
+        """Several edits together, all or none. `dry_run` raises what they would, and changes nothing."""
+        if dry_run:
+            return check_edits(self.lake, audience, edits, author.by)
+        return self._edit(audience, edits, author, found=not any(one.kind == "audience" for one in edits))
+
+    def versions(
+        self, audience: str, kind: str, identifier: str, before: int, most: int
+    ) -> tuple[Entry | None, list[Entry]]:
+        """The current version, and versions before `before`, latest first; also of a document that was deleted."""
+        entry = self.book(audience).entries.get((kind, identifier))
+        if entry is None:
+            raise NotFound(f"there is no {identifier[:100]!r} among the {kind}")
+        return entry, earlier_versions(self.lake, audience, entry, before, most)
+
+    def version(self, audience: str, kind: str, identifier: str, version: int) -> tuple[Entry, Entry]:
+        """The current version, and one by its number."""
+        entry = self.book(audience).entries.get((kind, identifier))
+        if entry is None:
+            raise NotFound(f"there is no {identifier[:100]!r} among the {kind}")
+        return entry, earlier_version(self.lake, audience, entry, version)
+
+    def _edit(
+        self,
+        audience: str,
+        edits: Sequence[Edit] | Callable[[Rulebook], Sequence[Edit]],
+        author: Author,
+        found: bool = True,
+    ) -> Edited:
+        if found and not SEGMENT_ID.fullmatch(audience):
+            raise NotFound(f"there is no audience {audience[:100]!r}")
+        return EditRules(self.lake, self.clock)(audience, edits, author, found=found)
+
+
+def check_edits(lake: Lake, audience: str, edits: Sequence[Edit], by: str) -> Edited:
+    """What edits would make, without making it. Raises what making them would."""
+    stored = lake.get(rule_set_path(audience)) if SEGMENT_ID.fullmatch(audience) else None
+    before = read_book(audience, stored.data) if stored else Rulebook(audience)
+    after = before.edited(edits, by, "")
+    _, published = after.check("")
+    return Edited(after, published, tuple(after.changed(before)))
+
+
+def _standing(book: Rulebook, kind: str, identifier: str) -> Entry:
+    entry = book.get(kind, identifier)
+    if entry is None:
+        raise NotFound(
+            f"there is no {identifier[:100]!r} among the {kind.replace('_', ' ')} of {book.audience!r}"
+        )
+    return entry
+
+
+def _expected(entry: Entry, expected: str) -> str | None:
+    """The tag that an edit is bound to."""
+    if not expected:
+        raise PreconditionRequired(
+            f'send the header If-Match with the etag of the version that you changed (now "{entry.tag}"), '
+            "so that nobody's change is lost; * for whatever stands"
+        )
+    return None if expected == ANY else expected

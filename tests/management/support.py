@@ -1,0 +1,158 @@
+"""The management API's handler over fakes, and callers as API Gateway hands them over."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmentation.domain.pipeline import Job, Run, State
+from segmentation.runtime.composition.manage_api import ManageApi
+from segmentation.runtime.management.serve import serve
+from segmentation.usecases.inspect_segments import InspectSegments
+from segmentation.usecases.manage_documents import ManageDocuments
+from segmentation.usecases.manage_runs import ManageRuns
+from segmentation.usecases.publish_rules import PublishRules
+
+from tests.fakes import FixedClock, MemoryLake, MemoryRuns
+from tests.fakes.documents import documents
+
+SHOP = "/v1/audiences/shop"
+
+
+@dataclass
+class FakeFunctions:
+    """Starts a run as the functions would: one at a time."""
+
+    runs: MemoryRuns
+    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    busy: str = ""
+
+    def call(self, what: str, payload: Mapping[str, Any]) -> Any:
+        self.calls.append((what, payload))
+        run = Run(
+            payload["audience"], Job(what), f"20231114t22132{len(self.calls)}z_ab", "hand", 1_700_000_000
+        )
+        if self.busy:
+            run = Run(
+                run.audience,
+                run.job,
+                run.id,
+                "hand",
+                run.started,
+                State.SKIPPED,
+                error=f"run {self.busy} is under way",
+            )
+        self.runs.note(run)
+        return {"runs": [{"run": run.id, "job": what, "audience": run.audience}]}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer of the handler."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def etag(self) -> str:
+        return self.headers["etag"]
+
+    @property
+    def pointers(self) -> list[str | None]:
+        return [one.get("pointer") for one in self.body["problems"]]
+
+
+class Office:
+    """The API over fakes; an admin calls unless another role is named."""
+
+    def __init__(self) -> None:
+        self.lake, self.clock, self.runs = MemoryLake(), FixedClock(), MemoryRuns()
+        self.functions = FakeFunctions(self.runs)
+        document = documents()
+        parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
+        PublishRules(self.lake, self.clock)(*parts)
+        self._secrets = 0
+        managed = ManageDocuments(self.lake, self.clock, self._secret)
+        self.api = ManageApi(
+            documents=managed,
+            segments=InspectSegments(managed, self.lake, self.runs, self.clock),
+            runs=ManageRuns(self.runs, self.functions),
+            clock=self.clock,
+            roles_claim="cognito:groups",
+        )
+
+    def _secret(self) -> str:
+        self._secrets += 1
+        return f"secret-{self._secrets}"
+
+    def raw(self, event: Mapping[str, Any]) -> Any:
+        return serve(event, self.api)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str | None = "admin",
+        headers: Mapping[str, str] | None = None,
+        if_match: str = "",
+        key: str = "",
+        query: str = "",
+        authorizer: Mapping[str, Any] | None = None,
+    ) -> Answered:
+        given = dict(headers or {})
+        if if_match:
+            given["If-Match"] = if_match
+        if key:
+            given["Idempotency-Key"] = key
+        if authorizer is None and role is not None:
+            authorizer = {
+                "jwt": {"claims": {"sub": f"{role}-sub", "cognito:groups": f"[{role}]"}, "scopes": None}
+            }
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        answer = self.raw(event(method, path, text, given, query, authorizer))
+        told = answer["body"]
+        if answer["isBase64Encoded"]:
+            raise AssertionError("compressed without being asked to")
+        is_json = "json" in answer["headers"]["content-type"]
+        return Answered(
+            answer["statusCode"], answer["headers"], json.loads(told) if told and is_json else told
+        )
+
+
+def event(
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: str = "",
+    authorizer: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A proxy event of payload version 2.0."""
+    context: dict[str, Any] = {
+        "http": {
+            "method": method,
+            "path": path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": "192.0.2.1",
+            "userAgent": "t",
+        },
+        "requestId": "r",
+        "stage": "$default",
+    }
+    if authorizer is not None:
+        context["authorizer"] = authorizer
+    made = {
+        "version": "2.0",
+        "routeKey": "ANY /v1/{proxy+}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": dict(headers or {}),
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        made["body"] = body
+    return made

@@ -1,0 +1,154 @@
+"""Drafts, words, SQL, sizes, freshness, runs."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from segmentation.domain.pipeline import Job, Run, State
+from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
+
+from tests.fakes.documents import published
+from tests.management.support import SHOP, Office
+
+NOW = 1_700_000_000
+
+
+def counted(
+    office: Office, at: int, sizes: dict[str, int], failed: dict[str, str] | None = None
+) -> RunRecord:
+    """A committed run with segments of these sizes, of the rules as they are."""
+    rules = {one.id: one for one in published().rules}
+    identifier = f"run{at}"
+    record = RunRecord(
+        run=identifier,
+        audience="shop",
+        now=at,
+        started=at,
+        finished=at + 5,
+        audience_version="v",
+        rules_version="r",
+        profiles=9,
+        segments=tuple(
+            SegmentCount(
+                one,
+                one,
+                "batch",
+                size,
+                1,
+                2,
+                rules[one].version,
+                at,
+                at,
+                failed=(failed or {}).get(one),
+                failures=1 if one in (failed or {}) else 0,
+            )
+            for one, size in sizes.items()
+        ),
+        queries=(),
+    )
+    data = json.dumps(record.to_document()).encode()
+    office.lake.put(run_path("shop", identifier, "run.json"), data)
+    office.lake.put(run_pointer_path("shop"), data)
+    office.runs.note(
+        Run("shop", Job.MATERIALIZE, identifier, "hand", at, State.COMMITTED, now=at, ended=at + 5)
+    )
+    return record
+
+
+def test_a_draft_is_checked_and_said_and_not_saved(office: Office) -> None:
+    stood = dict(office.lake.objects)
+    draft = {
+        "id": "draft", "name": "D", "audience": "shop", "kind": "batch",
+        "rule": {"and": [{">=": [{"var": "attributes.age"}, 18]}, {"in": ["adults", {"var": "segments"}]}]},
+    }  # fmt: skip
+    told = office.ask("POST", f"{SHOP}/validate", {"document": draft}, role="viewer").body
+    assert (told["valid"], told["problems"], told["uses"]) == (True, [], ["adults"])
+    assert "age is at least 18" in told["sentence"]
+    assert told["outline"]
+    draft["rule"] = {">=": [{"var": "attributes.agee"}, "18"]}
+    told = office.ask("POST", f"{SHOP}/validate", {"document": draft}).body
+    assert (told["valid"], told["sentence"]) == (False, None)
+    assert told["problems"][0]["pointer"] == "/document/rule/>=/0/var"
+    assert "did you mean 'age'" in told["problems"][0]["message"]
+    token = {"id": "t", "key_column": "person", "segments": ["none"]}
+    told = office.ask("POST", f"{SHOP}/validate", {"document": token, "kind": "tokens"}).body
+    assert [one["pointer"] for one in told["problems"]] == ["/document/key_column", "/document/segments/0"]
+    assert office.lake.objects == stood
+
+
+def test_a_segment_is_said_in_words(office: Office) -> None:
+    told = office.ask("GET", f"{SHOP}/segments/adults-buying/words", role="viewer").body
+    assert told["sentence"]
+    assert all(isinstance(line, str) for line in told["outline"])
+    assert office.ask("GET", f"{SHOP}/segments/none/words").status == 404
+
+
+def test_the_sql_of_a_segment_is_shown_once_there_are_tables(office: Office) -> None:
+    path = f"{SHOP}/segments/adults/sql"
+    assert office.ask("GET", path).status == 409
+    tables = {"profiles": "shop_v_profiles", "behaviors": {"purchases": "shop_v_purchases", "mailings": "m"}}
+    office.lake.put(pointer_path("shop"), json.dumps({"version": "v", "tables": tables}).encode())
+    (query,) = office.ask("GET", path).body["parts"]
+    assert "shop_v_profiles" in query
+    assert "'adults'" in query
+
+
+def test_the_size_history_is_paged(office: Office) -> None:
+    for day in range(5):
+        counted(office, NOW + day * 86_400, {"adults": 10 * day})
+    page = office.ask("GET", f"{SHOP}/segments/adults/sizes", query="limit=3", role="viewer").body
+    assert [one["size"] for one in page["items"]] == [40, 30, 20]
+    rest = office.ask("GET", f"{SHOP}/segments/adults/sizes", query=f"limit=3&cursor={page['next']}").body
+    assert ([one["size"] for one in rest["items"]], rest["next"]) == ([10, 0], None)
+
+
+def test_the_state_says_of_each_segment_how_fresh_it_is(office: Office) -> None:
+    state = office.ask("GET", f"{SHOP}/state", role="viewer").body
+    assert state["last_run"] is None
+    assert {one["status"] for one in state["segments"]} == {"waiting", "realtime"}
+    batch = [one.id for one in published().rules.of_kind("batch")]
+    counted(office, NOW, dict.fromkeys(batch, 7), failed={"buyers": "DIVISION_BY_ZERO"})
+    edited = {**office.ask("GET", f"{SHOP}/segments/adults").body["document"], "name": "only the name"}
+    office.ask("PUT", f"{SHOP}/segments/adults", {"document": edited}, if_match="*")
+    office.clock.time = NOW + 3_600
+    found = {one["segment"]: one for one in office.ask("GET", f"{SHOP}/state").body["segments"]}
+    assert (found["adults"]["status"], found["adults"]["lag_seconds"], found["adults"]["size"]) == (
+        "fresh",
+        3_600,
+        7,
+    )
+    assert (found["buyers"]["status"], found["buyers"]["error"]) == ("failed", "DIVISION_BY_ZERO")
+    edited["rule"] = {"<": [{"var": "attributes.age"}, 5]}
+    office.ask("PUT", f"{SHOP}/segments/adults", {"document": edited}, if_match="*")
+    found = {one["segment"]: one for one in office.ask("GET", f"{SHOP}/state").body["segments"]}
+    assert found["adults"]["status"] == "edited"
+
+
+def test_a_run_is_started_and_seen(office: Office) -> None:
+    answer = office.ask("POST", f"{SHOP}/runs", {"job": "materialize", "segments": ["adults"]}, role="editor")
+    assert answer.status == 202
+    assert office.functions.calls == [("materialize", {"audience": "shop", "segments": ["adults"]})]
+    assert office.ask("GET", answer.headers["location"]).body == answer.body
+    assert office.ask("GET", f"{SHOP}/runs", query="job=build").body["items"] == []
+    assert len(office.ask("GET", f"{SHOP}/runs").body["items"]) == 1
+    office.functions.busy = "other"
+    busy = office.ask("POST", f"{SHOP}/runs", {"job": "build"})
+    assert (busy.status, busy.body["detail"]) == (409, "not started: run other is under way")
+
+
+def test_what_cannot_be_run_is_said_at_once(office: Office) -> None:
+    bad = {"job": "materialize", "segments": ["adults", "none"], "now": "yesterday"}
+    assert office.ask("POST", f"{SHOP}/runs", bad).pointers == ["/segments/1", "/now"]
+    assert office.ask("POST", f"{SHOP}/runs", {"job": "build", "now": "2018-01-01T00:00:00Z"}).status == 400
+    assert office.functions.calls == []
+
+
+@pytest.mark.parametrize("job", ["build", "materialize"])
+def test_runs_are_paged_latest_first(office: Office, job: str) -> None:
+    for number in range(5):
+        run = Run("shop", Job(job), f"r{number}", "hand", NOW, State.FAILED, ended=NOW, error="x" * number)
+        office.runs.note(replace(run, version=1))
+    page = office.ask("GET", f"{SHOP}/runs", query=f"job={job}&limit=2").body
+    assert [one["id"] for one in page["items"]] == ["r4", "r3"]
+    page = office.ask("GET", f"{SHOP}/runs", query=f"job={job}&limit=9&cursor={page['next']}").body
+    assert ([one["id"] for one in page["items"]], page["next"]) == (["r2", "r1", "r0"], None)
