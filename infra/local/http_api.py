@@ -96,7 +96,7 @@ class HttpApi:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         request_id = uuid.uuid4().hex[:16]
-        body = _read(environ)
+        body = read_body(environ)
         if body is None:
             status, headers, answer = _message(413, "Request Entity Too Large")
         else:
@@ -237,7 +237,7 @@ def _as_text(body: bytes, content_type: str) -> str | None:
         return None
 
 
-def _read(environ: dict[str, Any]) -> bytes | None:
+def read_body(environ: dict[str, Any]) -> bytes | None:
     """The body; None if it is larger than API Gateway takes (it is read to the end, so that the client sees why)."""
     chunked, length = environ.get("wsgi.input_terminated"), int(environ.get("CONTENT_LENGTH") or 0)
     source, kept, size = environ["wsgi.input"], [], 0

@@ -4,7 +4,6 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -12,6 +11,9 @@ import msgspec
 from . import shapes
 from .operation import Operation, Parameter
 from .problems import TITLES
+
+VERSION = "1.0.0"
+"""Of the API: the first number is that of its paths."""
 
 _REF = "#/components/schemas/{name}"
 _INTRO = """\
@@ -40,7 +42,7 @@ def document(operations: tuple[Operation, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Segmentation: management API",
-            "version": _version(),
+            "version": VERSION,
             "description": _INTRO,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -69,13 +71,6 @@ def document(operations: tuple[Operation, ...]) -> dict[str, Any]:
             },
         },
     }
-
-
-def _version() -> str:
-    try:
-        return version("segmentation")
-    except PackageNotFoundError:  # in a function the package is only a folder
-        return "0.1.0"
 
 
 def _operation(one: Operation) -> dict[str, Any]:
