@@ -1,42 +1,57 @@
-"""POST /{database}/{table}: visitor events in."""
+"""POST /{database}/{table}: visitor events in; with a personalization token, what to show comes out."""
 
 import os
 from functools import cache
 from typing import Any
 
 from segmentation.domain.errors import NotFound
-from segmentation.runtime.composition.collect_events import compose
-from segmentation.runtime.http import Answer, Request, respond
+from segmentation.domain.records import Sender
+from segmentation.runtime.composition.collect_events import Collector, compose
+from segmentation.runtime.http import Answer, Request, parse, respond
 from segmentation.runtime.observability import measure, observed
-from segmentation.usecases.collect_events import CollectEvents, Submission
+from segmentation.usecases.answer_event import error_document
+from segmentation.usecases.collect_events import Submission, receipt_document, tally
 
 
 @cache
-def application() -> CollectEvents:
-    """The use case, composed at cold start."""
+def application() -> Collector:
+    """The use cases, composed at cold start."""
     return compose(os.environ)
 
 
 @observed
 def handler(event: dict[str, Any], _context: Any) -> Answer:
     """Answer one request."""
+    request = parse(event)
+    if request.segments[0] == "public" or "wp13n-token" in request.headers:
+        return respond(event, answer, error_document)
     return respond(event, collect)
 
 
 def collect(request: Request) -> dict[str, Any]:
     """Keep the events; one receipt for each."""
-    if len(request.segments) != 2:
+    receipts = application().collect(submission(request, request.segments))
+    measure(**tally(receipts))
+    return {"receipts": [receipt_document(one) for one in receipts]}
+
+
+def answer(request: Request) -> dict[str, Any]:
+    """Keep the event and answer what its visitor gets."""
+    public = request.segments[0] == "public"
+    sent = submission(request, request.segments[1:] if public else request.segments)
+    return application().answer(sent, request.headers.get("wp13n-token"), public=public)
+
+
+def submission(request: Request, place: list[str]) -> Submission:
+    """The request as the use cases take it."""
+    if len(place) != 2:
         raise NotFound("events are posted to /{database}/{table}")
-    database, table = request.segments
-    accepted = application()(
-        Submission(
-            database=database,
-            table=table,
-            body=request.body(),
-            authorization=request.headers.get("authorization"),
-            encoding=request.headers.get("content-encoding"),
-            origin=request.origin,
-        )
+    return Submission(
+        database=place[0],
+        table=place[1],
+        body=request.body(),
+        authorization=request.headers.get("authorization"),
+        encoding=request.headers.get("content-encoding"),
+        origin=request.origin,
+        sender=Sender(request.source_ip, request.headers),
     )
-    measure(EventsAccepted=accepted)
-    return {"receipts": [{"success": True}] * accepted}

@@ -6,7 +6,7 @@ from typing import Any
 
 from segmentation.domain.errors import MethodNotAllowed, NotFound
 from segmentation.runtime.composition.serve_api import Api, compose
-from segmentation.runtime.http import Answer, Request, respond
+from segmentation.runtime.http import Answer, Reply, Request, cached, respond
 from segmentation.runtime.observability import observed
 
 
@@ -37,8 +37,21 @@ def route(request: Request) -> Any:
                 if name.startswith("key.")
             }
             return application().personalize(tokens, keys, request.origin)
+        case ["v1", "profiles", column, value]:
+            return profile(request, column, value)
+        case ["v1", "profiles", column, value, ("segments" | "attributes") as part]:
+            return profile(request, column, value, part)
+        case ["v1", "profiles", column, value, "segments", segment] if segment:
+            return profile(request, column, value, "segments", segment)
         case ["v1", "audiences", audience, "segments", segment, "members"]:
             return application().list_members(request.bearer, audience, segment, request.query.get("cursor"))
         case ["v1", "audiences", audience, "segments", segment, "changes"]:
             return application().list_changes(request.bearer, audience, segment, request.query.get("since"))
     raise NotFound(f"there is nothing at {request.path}")
+
+
+def profile(request: Request, column: str, value: str, part: str = "", segment: str = "") -> Reply:
+    """A profile, or a part of it; its tag changes when it does."""
+    token, signature = request.bearer or request.query.get("token"), request.query.get("sig")
+    shown = application().show_profile(token, column, value, part, segment, signature, request.origin)
+    return cached(request, shown.body, shown.seconds, unmarked=("now",))

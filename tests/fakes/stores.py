@@ -465,3 +465,18 @@ class FakeSecrets:
 
     def webhook_secret(self) -> bytes:
         return self.secret
+
+    def signing(self) -> Sequence[bytes]:
+        return (self.secret,)
+
+
+@dataclass
+class MemoryLimits:
+    """Counts by name and minute."""
+
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def take(self, name: str, per_minute: int, now: int) -> int:
+        key = (name, now // 60)
+        self.taken[key] = self.taken.get(key, 0) + 1
+        return 0 if self.taken[key] <= per_minute else 60 - now % 60

@@ -17,6 +17,7 @@ from segmentation.usecases.publish_rules import PublishRules
 from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
 from functions.build_audience import app as build_audience
+from functions.collect_calls import app as collect_calls
 from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.evaluate_events import app as evaluate_events
@@ -68,7 +69,15 @@ class Aws:
         make_runs_table(self.dynamodb)
         self.activations = self.sqs.create_queue(QueueName="activations")["QueueUrl"]
         self.publications = self.sqs.create_queue(QueueName="publications")["QueueUrl"]
-        self.secret = self.client("secretsmanager").create_secret(Name="s", SecretString="a2V5")["ARN"]
+        secrets = self.client("secretsmanager")
+        self.secret = secrets.create_secret(Name="s", SecretString="a2V5")["ARN"]
+        self.signing = secrets.create_secret(Name="keys", SecretString="signing secret")["ARN"]
+        self.dynamodb.create_table(
+            TableName="limits",
+            AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
         self.lake = S3Lake(self.s3, "lake")
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
@@ -113,6 +122,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             "ACTIVATIONS_QUEUE_URL": made.activations,
             "PUBLICATIONS_QUEUE_URL": made.publications,
             "WEBHOOK_SECRET_ARN": made.secret,
+            "SIGNING_SECRET_ARN": made.signing,
+            "LIMITS_TABLE": "limits",
             "GLUE_DATABASE": "warehouse",
             "ATHENA_WORKGROUP": "batch",
         }.items():
@@ -128,6 +139,7 @@ def forget() -> None:
         advance_runs,
         archive_events,
         build_audience,
+        collect_calls,
         collect_events,
         deliver_activations,
         evaluate_events,

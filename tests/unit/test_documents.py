@@ -150,7 +150,7 @@ def test_a_key_is_known_by_its_hash() -> None:
     assert holder(access.write_keys, "write-key") is access.write_keys[0]
     assert holder(access.write_keys, "own-write-key") is access.write_keys[1]
     assert holder(access.write_keys, "") is None
-    assert holder(access.write_keys, access.write_keys[0].sha256) is None
+    assert holder(access.write_keys, access.write_keys[0].sha256[0]) is None
     assert holder(access.write_keys, "\ud800") is None
 
 

@@ -10,8 +10,17 @@ from segmentation.domain.programs import Programs
 from segmentation.domain.stream import StreamRecord
 from segmentation.usecases.evaluate_events import MOST_RACES, Evaluated, EvaluateEvents
 from segmentation.usecases.personalize import Personalize
+from segmentation.usecases.read_profiles import ReadProfiles
+from segmentation.usecases.tokens import Tokens
 
-from tests.fakes import FixedClock, MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes import (
+    FakeSecrets,
+    FixedClock,
+    MemoryLimits,
+    MemoryProfiles,
+    MemoryQueue,
+    StaticRuleSets,
+)
 from tests.fakes.documents import documents, published
 
 NOW = 1_700_000_000
@@ -30,7 +39,11 @@ class Stream:
     def __post_init__(self) -> None:
         programs = Programs()
         self.evaluate = EvaluateEvents(self.profiles, self.sets, self.queue, programs, self.clock)
-        self.personalize = Personalize(self.profiles, self.sets, programs, self.clock)
+        self.personalize = Personalize(
+            Tokens(self.sets, MemoryLimits(), FakeSecrets()),
+            ReadProfiles(self.profiles, programs),
+            self.clock,
+        )
 
     def deliver(self, *records: Event | bytes) -> Evaluated:
         return self.evaluate(

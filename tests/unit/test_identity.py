@@ -19,8 +19,17 @@ from segmentation.domain.visitor.joining import joined
 from segmentation.ports import SaveResult
 from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
 from segmentation.usecases.personalize import Personalize
+from segmentation.usecases.read_profiles import ReadProfiles
+from segmentation.usecases.tokens import Tokens
 
-from tests.fakes import FixedClock, MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes import (
+    FakeSecrets,
+    FixedClock,
+    MemoryLimits,
+    MemoryProfiles,
+    MemoryQueue,
+    StaticRuleSets,
+)
 from tests.fakes.documents import documents, published, sha
 
 NOW = 1_700_000_000
@@ -54,6 +63,7 @@ def rules() -> dict[str, Any]:
             "id": column,
             "sha256": sha(column),
             "key_column": column,
+            "lookup": "open",
             "segments": NAMES,
             "attributes": ["country"],
             "origins": ["*"],
@@ -106,7 +116,9 @@ class Shop:
     def __post_init__(self) -> None:
         sets, programs = StaticRuleSets({"shop": PUBLISHED}), Programs()
         self.evaluate = EvaluateEvents(self.profiles, sets, self.queue, programs, self.clock)
-        self.personalize = Personalize(self.profiles, sets, programs, self.clock)
+        self.personalize = Personalize(
+            Tokens(sets, MemoryLimits(), FakeSecrets()), ReadProfiles(self.profiles, programs), self.clock
+        )
 
     def deliver(self, *events: Event) -> Evaluated:
         return self.evaluate(StreamRecord(str(n), one.to_json()) for n, one in enumerate(events))

@@ -8,8 +8,10 @@ from segmentation.domain.profile import BatchPart, RealtimePart
 from segmentation.domain.programs import Programs
 from segmentation.domain.visitor import Visitor
 from segmentation.usecases.personalize import Personalize
+from segmentation.usecases.read_profiles import ReadProfiles
+from segmentation.usecases.tokens import Tokens
 
-from tests.fakes import FixedClock, MemoryProfiles, StaticRuleSets
+from tests.fakes import FakeSecrets, FixedClock, MemoryLimits, MemoryProfiles, StaticRuleSets
 from tests.fakes.documents import documents, published
 
 NOW = 1_700_000_000
@@ -23,8 +25,12 @@ def profiles() -> MemoryProfiles:
 
 
 def personalize(profiles: MemoryProfiles, **changes: Any) -> Personalize:
-    sets = StaticRuleSets({"shop": published(**changes)})
-    return Personalize(profiles, sets, Programs(), FixedClock(NOW))
+    return over(profiles, StaticRuleSets({"shop": published(**changes)}))
+
+
+def over(profiles: MemoryProfiles, sets: StaticRuleSets) -> Personalize:
+    tokens = Tokens(sets, MemoryLimits(), FakeSecrets())
+    return Personalize(tokens, ReadProfiles(profiles, Programs()), FixedClock(NOW))
 
 
 def test_only_what_the_token_exposes_leaves(profiles: MemoryProfiles) -> None:
@@ -48,7 +54,7 @@ def test_several_tokens_are_answered_with_one_read(profiles: MemoryProfiles) -> 
 def test_an_attribute_that_became_pii_no_longer_leaves(profiles: MemoryProfiles) -> None:
     document = documents()
     call = personalize(profiles)
-    audience = call.rule_sets.all()["shop"].audience
+    audience = call.tokens.rule_sets.all()["shop"].audience
     table = audience.attributes[0]
 
     hidden = tuple(
@@ -57,7 +63,7 @@ def test_an_attribute_that_became_pii_no_longer_leaves(profiles: MemoryProfiles)
     )
     changed = replace(audience, attributes=(replace(table, columns=hidden),))
     sets = {"shop": replace(published(**document), audience=changed)}
-    (entry,) = replace(call, rule_sets=StaticRuleSets(sets))(["site-token"], {"person_id": "1"})
+    (entry,) = over(profiles, StaticRuleSets(sets))(["site-token"], {"person_id": "1"})
     assert entry["attributes"] == {}
 
 

@@ -28,6 +28,22 @@ class EventLog(Protocol):
         ...
 
 
+class Limits(Protocol):
+    """How often keys and tokens may be used, counted by all instances together."""
+
+    def take(self, name: str, per_minute: int, now: int) -> int:
+        """Count one request; 0, or seconds until there is room again. Never fails: a store out of reach limits nothing."""
+        ...
+
+
+class SigningSecrets(Protocol):
+    """The secrets that keys of visitors are signed with."""
+
+    def signing(self) -> Sequence[bytes]:
+        """Those that are good now: the current one, and the one before it. `Unavailable` when they cannot be read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SaveResult:
     """Which writes were not made: those that lost a race, and those that failed, with the reason."""

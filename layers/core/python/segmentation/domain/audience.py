@@ -14,8 +14,10 @@ from segmentation.language.tree import Aggregate
 from segmentation.language.tree import Node as Rule
 from segmentation.language.types import NAME, SEGMENT_ID, Schema, Type
 
+from .calls import Calls, parse_calls
 from .checking import Findings, Node
 from .identity import Identity, Normal
+from .privacy import PERSONAL_COLUMNS, Consent, parse_consent
 
 DATABASE = re.compile(r"[a-z0-9_]{3,128}")
 """What databases and tables of the events endpoint may be called."""
@@ -96,7 +98,8 @@ class Behavior:
     are empty.
 
     `identity` names the identity that `key` holds, where that is not the master key. `partition` is one of `GRAINS`.
-    `blocked` columns are declared only to say that they are never kept.
+    `blocked` columns are declared only to say that they are never kept. `enforced`: an event with an undeclared column,
+    or a value of another type, is refused; otherwise it is kept as it was sent, and rules find no value there.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Behavior:
     partition: str = "month"
     blocked: frozenset[str] = frozenset()
     empty_is_missing: bool = False
+    enforced: bool = False
 
     def types(self) -> dict[str, Type]:
         """The declared columns."""
@@ -140,6 +144,9 @@ class Audience:
     """The master table's column whose greatest value says which of several rows of a key wins."""
     filter: Rule | None = None
     """What must hold of a profile's attributes, `blocked` ones too, for it to be in the audience."""
+    consent: Consent = field(default_factory=Consent)
+    calls: Calls | None = None
+    """How Segment-compatible calls become events; `None`: there are none."""
 
     def by_strength(self) -> tuple[str, ...]:
         """Identity columns, the one that says most of who it is first: the master key, then as declared."""
@@ -198,6 +205,8 @@ def _audience(root: Node) -> Audience:
         "attributes",
         "behaviors",
         "schedule",
+        "consent",
+        "calls",
     )
     identifier = root.text("id")
     if identifier and not SEGMENT_ID.fullmatch(identifier):
@@ -242,6 +251,8 @@ def _audience(root: Node) -> Audience:
         keys=keys,
         latest=latest,
         filter=None if master is None else _filter(master, attributes, time_zone),
+        consent=parse_consent(root),
+        calls=parse_calls(root, behaviors, keys),
     )
 
 
@@ -357,7 +368,7 @@ def _attributes(root: Node) -> tuple[AttributeTable, ...]:
 
 _BEHAVIOR = (
     *("source", "table", "key", "identity", "time", "time_from", "time_zone", "id", "lookups", "columns"),
-    *("partition", "empty"),
+    *("partition", "empty", "schema"),
 )
 
 
@@ -366,7 +377,7 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         node.found.add(node.pointer, "name", "a behavior's name is 3 to 128 of a-z, 0-9 and '_'")
     source = Source(node.one_of("source", set(Source), Source.TABLE))
     if source is Source.EVENTS:
-        node.only("source", "id", "columns", "partition")
+        node.only("source", "id", "columns", "partition", "schema")
     else:
         node.only(*_BEHAVIOR)
     has_table = source is not Source.EVENTS
@@ -388,6 +399,11 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
                 f"no lookup of this behavior is named {column.lookup!r}{did_you_mean(column.lookup, tables)}"
             )
             node.found.add(step(pointer, "from"), "lookup", message)
+        if column.name in PERSONAL_COLUMNS and column.visibility is Visibility.CLEAR:
+            message = (
+                f'{column.name!r} tells who somebody is: declare it with "visibility": "pii", or leave it out'
+            )
+            node.found.add(pointer, "personal", message)
         if column.name.lower() in _RESERVED:
             node.found.add(
                 pointer, "reserved", f"{column.name!r} is a name of the built table; choose another"
@@ -413,6 +429,7 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         partition=node.one_of("partition", GRAINS, "month"),
         blocked=frozenset(one.name for one in columns if one.visibility is Visibility.BLOCKED),
         empty_is_missing=_empty_is_missing(node),
+        enforced=node.one_of("schema", ("widened", "enforced"), "widened") == "enforced",
     )
 
 

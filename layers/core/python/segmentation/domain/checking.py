@@ -89,6 +89,24 @@ class Node:
         )
         return default
 
+    def whole(self, name: str, *, least: int, most: int = 10**9) -> int | None:
+        """A member that is a whole number within bounds; absent is `None`."""
+        value = self.value.get(name)
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        self.found.add(self.at(name), "number", f"{name!r} must be a whole number from {least} to {most}")
+        return None
+
+    def flag(self, name: str) -> bool:
+        """A member that is true or false; absent is false."""
+        value = self.value.get(name, False)
+        if isinstance(value, bool):
+            return value
+        self.found.add(self.at(name), "type", f"{name!r} must be true or false")
+        return False
+
     def child(self, name: str) -> "Node | None":
         """A member that is an object."""
         if name not in self.value:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from segmentation.language import RuleError, RuleSet, load_rule_set
 from segmentation.language.problems import Problem
+from segmentation.language.tree import Aggregate
 
 from .access import Access, Destination, parse_access, parse_destinations
 from .audience import Audience, Visibility, parse_audience
@@ -40,6 +41,8 @@ class Published:
         wanted = set(self.rules.attributes_read("realtime"))
         for token in self.access.tokens:
             wanted.update(token.attributes)
+            for section in token.sections:
+                wanted.update(section.attributes_read())
         return tuple(sorted(wanted & self.audience.public()))
 
 
@@ -124,3 +127,25 @@ def _realtime_attributes(found: Findings, rules: RuleSet, audience: Audience) ->
                 "such are not kept where real-time rules run; make the segment a batch one"
             )
             found.problems.append(Problem("/segments", "not-clear", message))
+    for behavior, name in sorted(_realtime_columns(rules)):
+        hidden = [one for one in audience.behaviors[behavior].columns if one.name == name]
+        if hidden and hidden[0].visibility is not Visibility.CLEAR:
+            message = (
+                f"a real-time rule reads column {name!r} of {behavior!r}, which is {hidden[0].visibility}: "
+                "such are not kept where real-time rules run; make the segment a batch one"
+            )
+            found.problems.append(Problem("/segments", "not-clear", message))
+
+
+def _realtime_columns(rules: RuleSet) -> set[tuple[str, str]]:
+    read = set()
+    for segment in rules.of_kind("realtime"):
+        for node in segment.nodes():
+            if not isinstance(node.value, Aggregate):
+                continue
+            if node.value.column:
+                read.add((node.value.events.behavior, node.value.column))
+            for selection in node.value.events.selections():
+                conditions = (inner for one in selection.where for inner in one.walk())
+                read.update((selection.behavior, one.value) for one in conditions if one.op == "column")
+    return read

@@ -16,6 +16,19 @@ class CollectSettings:
 
     lake_bucket: str
     event_stream: str
+    profiles_table: str
+    limits_table: str
+    signing_secret_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """For collect_calls."""
+
+    lake_bucket: str
+    event_stream: str
+    limits_table: str
+    signing_secret_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,8 @@ class ServeSettings:
 
     lake_bucket: str
     profiles_table: str
+    limits_table: str
+    signing_secret_arn: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""What is known of profiles at a moment, brought up to date in memory; nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmentation.domain.event import Event
+from segmentation.domain.profile import Profile, profile_id
+from segmentation.domain.programs import Programs
+from segmentation.domain.published import Published, strength
+from segmentation.ports import Profiles
+
+from .find_profiles import FindProfiles
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A profile at a moment.
+
+    `members`: all its segments. `batch_run` is when its batch half was computed (Unix seconds); `until` the moment at
+    which membership changes by itself, `None` if it does not.
+    """
+
+    exists: bool
+    key: str
+    members: frozenset[str] = frozenset()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    batch_run: int | None = None
+    until: int | None = None
+
+    def shown(self, published: Published, names: Sequence[str]) -> dict[str, Any]:
+        """Of these attributes, those that have a value and may leave now: a rule set may have hidden one since."""
+        public = published.audience.public()
+        return {
+            name: value
+            for name in names
+            if name in public and (value := self.attributes.get(name)) is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProfiles:
+    """Reads the profiles store: one request, however many are asked for."""
+
+    profiles: Profiles
+    programs: Programs
+    find: FindProfiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "find", FindProfiles(self.profiles))
+
+    def __call__(
+        self, asked: Sequence[tuple[Published, str]], now: int, events: Sequence[Event] = ()
+    ) -> list[Reading]:
+        """One reading for each audience and profile name; `events` that are not on record yet are counted."""
+        keys = {profile_id(published.audience.id, name): () for published, name in asked}
+        sets = {published.audience.id: published for published, _ in asked}
+        found = self.find(keys, strength(sets), now, thorough=False)
+        families = {identifier: family for family in found for identifier in family.asked}
+        readings = []
+        for published, name in asked:
+            family = families[profile_id(published.audience.id, name)]
+            readings.append(
+                self.reading(published, family.key.partition("#")[2], family.together(now), now, events)
+            )
+        return readings
+
+    def reading(
+        self, published: Published, name: str, profile: Profile, now: int, events: Sequence[Event] = ()
+    ) -> Reading:
+        """A profile that was read, at `now`."""
+        batch, part = profile.batch, profile.realtime
+        if not profile.exists and not events:
+            return Reading(exists=False, key=name.partition(":")[2])
+        kept = part.members_at(now, published.version, batch.run if batch else "") if part else None
+        if kept is not None and part is not None and not events:
+            members = kept
+            changes = [moment for moment, *_ in part.flips if moment > now]
+            until = min([*changes, *([part.recheck] if part.recheck is not None else [])], default=None)
+        else:
+            # New rules, a new batch run, or an event that is not on record: what was computed is of another time.
+            visitor = self.programs.outcome(published, name, profile, events, now).visitor
+            members = set(visitor.members)
+            until = visitor.flips[0][0] if visitor.flips else visitor.recheck
+        return Reading(
+            exists=True,
+            key=name.partition(":")[2],
+            members=frozenset(members) | frozenset(batch.segments if batch else ()),
+            attributes=batch.attributes if batch else {},
+            batch_run=batch.now if batch else None,
+            until=until,
+        )
