@@ -142,4 +142,5 @@ def test_outputs_say_what_a_client_needs(template: Template) -> None:
         "MaterializeSegmentsFunction",
         "CompactEventsFunction",
         "WebhookSecretArn",
+        "SigningSecretArn",
     }
