@@ -404,6 +404,14 @@ class MemoryTables:
                 for start in range(0, len(rows), self.batch):
                     yield rows[start : start + self.batch]
 
+    def remove(self, path: str, column: str, values: Collection[str]) -> int:
+        if path not in self.objects:
+            raise Unavailable(f"{path} was removed while it was being read")
+        kept = [row for row in self.objects[path] if row[column] not in values]
+        count = len(self.objects[path]) - len(kept)
+        self.objects[path] = kept
+        return count
+
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         for path in sources:
             if path not in self.objects:

@@ -255,6 +255,10 @@ class Tables(Protocol):
         """Rows of all objects below a prefix, in batches, in the order of paths."""
         ...
 
+    def remove(self, path: str, column: str, values: Collection[str]) -> int:
+        """Rewrite an object without the rows whose column has one of the values; how many they were."""
+        ...
+
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         """Write the rows of several objects as one, with the columns of all; how many there are."""
         ...

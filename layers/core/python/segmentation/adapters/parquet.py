@@ -2,7 +2,7 @@
 
 import datetime as dt
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -70,6 +70,24 @@ class ParquetTables:
         pq.write_table(rows, buffer, compression="zstd", row_group_size=ROWS_A_GROUP)
         self._lake.put(target, buffer.getvalue())
         return int(rows.num_rows)
+
+    def remove(self, path: str, column: str, values: Collection[str]) -> int:
+        """Rewrite an object without some of its rows; one that has none of them is only read."""
+        data, wanted = self._data(path), pa.array(sorted(values), pa.string())
+        try:
+            named = pq.read_table(pa.BufferReader(data), columns=[column])[column]
+            inside: Any = pc.is_in(named, value_set=wanted)
+            found: Any = pc.fill_null(inside, False)
+            count = int(pc.sum(found).as_py() or 0)
+            if not count:
+                return 0
+            rows = pq.read_table(pa.BufferReader(data)).filter(pc.invert(found))
+        except (pa.ArrowInvalid, KeyError) as error:
+            raise CorruptObject(path, str(error)) from error
+        buffer = io.BytesIO()
+        pq.write_table(rows, buffer, compression="zstd", row_group_size=ROWS_A_GROUP)
+        self._lake.put(path, buffer.getvalue())
+        return count
 
     def _data(self, path: str) -> bytes:
         stored = self._lake.get(path)

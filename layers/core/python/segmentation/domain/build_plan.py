@@ -12,6 +12,7 @@ from segmentation.language.partitions import MOST, Partitions, borders
 
 from .audience import Audience
 from .build_sql import profiles_query, with_period
+from .erasure_sql import without_erased
 from .lake_sql import behavior_rows
 from .source_sql import Catalog
 
@@ -40,12 +41,23 @@ class BuildTable:
 
 
 def build_tables(
-    audience: Audience, catalog: Catalog, now: int, rows: Mapping[str, int]
+    audience: Audience,
+    catalog: Catalog,
+    now: int,
+    rows: Mapping[str, int],
+    erased: str | None = None,
 ) -> dict[str, BuildTable]:
-    """The tables of an audience by folder. `now` is what the data is recent to; `rows` are those of the last version."""
-    tables = {PROFILES: BuildTable(profiles_query(audience, catalog), _bucketed(rows.get(PROFILES)))}
+    """The tables of an audience by folder. `now` is what the data is recent to; `rows` are those of the last version.
+
+    `erased` is the table of the keys of people who are not to be built, if there are any.
+    """
+
+    def kept(query: str) -> str:
+        return query if erased is None else without_erased(query, erased, audience.master_key)
+
+    tables = {PROFILES: BuildTable(kept(profiles_query(audience, catalog)), _bucketed(rows.get(PROFILES)))}
     for name, behavior in audience.behaviors.items():
-        query, folder = behavior_rows(audience, behavior, catalog), BEHAVIOR + name
+        query, folder = kept(behavior_rows(audience, behavior, catalog)), BEHAVIOR + name
         if behavior.partition == "none":
             tables[folder] = BuildTable(query, _bucketed(rows.get(folder)))
             continue

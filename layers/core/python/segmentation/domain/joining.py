@@ -9,7 +9,7 @@ stays with whoever had it first. There is no way back: a key that was joined is 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from .profile import RETENTION, Profile, RealtimePart
+from .profile import RETENTION, Profile, RealtimePart, name_of
 from .visitor import Visitor
 from .visitor.joining import joined
 
@@ -57,7 +57,7 @@ def unjoined(key: str, profile: Profile, also: Iterable[str], now: int, *, thoro
     if profile.batch is not None:
         stated = profile.batch.identities if thorough else profile.batch.unjoined
     for one in dict.fromkeys((*also, *(f"{audience}#{name}" for name in stated))):
-        if one != key and now - known.get(_name(one), -REFRESH) >= REFRESH:
+        if one != key and now - known.get(name_of(one), -REFRESH) >= REFRESH:
             yield one
 
 
@@ -84,7 +84,7 @@ class Family:
     def stale(self, now: int) -> list[str]:
         """The others that are not known to lead here straight away, as many as one write may hold."""
         known = self.profile.realtime.aliases if self.profile.realtime else {}
-        return [one for one in self.others if now - known.get(_name(one), -REFRESH) >= REFRESH][:MOST_JOINS]
+        return [one for one in self.others if now - known.get(name_of(one), -REFRESH) >= REFRESH][:MOST_JOINS]
 
     def together(self, now: int) -> Profile:
         """The profile with the states of those apart in its own."""
@@ -196,9 +196,5 @@ def remembered(known: Mapping[str, int], names: Iterable[str], now: int) -> dict
     return dict(sorted(together.items(), key=lambda item: (item[1], item[0]))[-MOST_ALIASES:])
 
 
-def _name(key: str) -> str:
-    return key.partition("#")[2]
-
-
 def _column(key: str) -> str:
-    return _name(key).partition(":")[0]
+    return name_of(key).partition(":")[0]

@@ -15,6 +15,11 @@ def profile_id(audience: str, profile: str) -> str:
     return f"{audience}#{profile}"
 
 
+def name_of(key: str) -> str:
+    """The name in a key of the store."""
+    return key.partition("#")[2]
+
+
 def profile_name(column: str, value: str) -> str:
     """How events, messages and pages name a profile."""
     return f"{column}:{value}"

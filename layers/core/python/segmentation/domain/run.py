@@ -11,6 +11,12 @@ def stamp(now: int) -> str:
     return dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%dt%H%M%S")
 
 
+def stamped(identifier: str) -> int:
+    """The moment in the name of a run or a built version."""
+    moment = dt.datetime.strptime(identifier[:15] + "+0000", "%Y%m%dt%H%M%S%z")
+    return int(moment.timestamp())
+
+
 def run_id(started: int, suffix: str) -> str:
     """A run's id: sorts by time and is a legal part of a table's name."""
     return f"{stamp(started)}z_{suffix}"

@@ -9,6 +9,7 @@ from typing import Any
 from segmentation.domain import pipeline
 from segmentation.domain.build_plan import BEHAVIOR, build_tables, layout_document
 from segmentation.domain.build_sql import check_sources, raw_tables
+from segmentation.domain.erasure import excluded_table
 from segmentation.domain.errors import BadRecord, NotFound, Superseded
 from segmentation.domain.pipeline import Job, Run, Statement
 from segmentation.domain.published import Published
@@ -71,7 +72,9 @@ class BuildSteps:
         catalog = {table: self.warehouse.columns(table) for table in raw_tables(audience)}
         check_sources(audience, catalog)
         previous_rows = json.loads(before.data)["rows"] if before else {}
-        tables = build_tables(audience, catalog, now, previous_rows)
+        excluded = excluded_table(audience.id)
+        erased = excluded.name if next(iter(self.lake.list(excluded.folder)), None) else None
+        tables = build_tables(audience, catalog, now, previous_rows, erased)
         return {
             "rules_version": published.version,
             "expected": before.tag if before else "",

@@ -16,7 +16,7 @@ from segmentation.domain.joining import Family, as_alias, following, remembered
 from segmentation.domain.membership import members_at
 from segmentation.domain.messages import Change as Told
 from segmentation.domain.messages import message_id, realtime_message
-from segmentation.domain.profile import RETENTION, RealtimePart, profile_id
+from segmentation.domain.profile import RETENTION, RealtimePart, name_of, profile_id
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published, strength
 from segmentation.domain.stream import StreamRecord
@@ -218,7 +218,7 @@ class EvaluateEvents:
             recheck=visitor.recheck,
             outbox=(*(before.outbox if before else ()), *told),
             expires=now + RETENTION,
-            aliases=remembered(before.aliases if before else {}, map(_name, stale), now),
+            aliases=remembered(before.aliases if before else {}, map(name_of, stale), now),
             erased=before.erased if before else 0,
         )
         # A key under which nothing but a batch part stands leads here by that.
@@ -236,12 +236,12 @@ class EvaluateEvents:
         for key, part in family.apart().items():
             if key not in stale:
                 continue
-            yield from ({"profile": _name(key), **one} for one in part.outbox)
+            yield from ({"profile": name_of(key), **one} for one in part.outbox)
             for segment in sorted(members_at(part.members, part.flips, now)):
                 if published.subscribers(segment):
                     yield {
                         "id": message_id(key, segment, "joined to", family.key, str(part.revision)),
-                        "profile": _name(key),
+                        "profile": name_of(key),
                         "segment": segment,
                         "joined": False,
                         "moment": now,
@@ -277,10 +277,6 @@ def _messages(published: Published, profile: str, part: RealtimePart) -> list[di
         for change in part.outbox
         for destination in published.subscribers(str(change["segment"]))
     ]
-
-
-def _name(key: str) -> str:
-    return key.partition("#")[2]
 
 
 def _place(error: Exception) -> str:

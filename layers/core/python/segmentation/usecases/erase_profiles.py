@@ -1,0 +1,228 @@
+"""Finish requests to erase people: night after night through the lake, until nothing of them is found.
+
+A pass goes through all files of an audience, for all requests that are due. Where it stands is kept, so that a pass may take
+many invocations, and one that is cut off goes on; rewriting a file that was rewritten already finds nothing.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+
+from segmentation.domain.audience import Audience
+from segmentation.domain.erasure import (
+    EXCLUDED,
+    LAST_PASS,
+    Erasure,
+    excluded_table,
+    key_hash,
+    pass_path,
+    requests_folder,
+)
+from segmentation.domain.errors import CorruptObject, SegmentationError, Unavailable
+from segmentation.domain.event_lake import changes_folder, events_folder
+from segmentation.domain.profile import profile_name
+from segmentation.domain.published import Published
+from segmentation.domain.run import (
+    RunRecord,
+    instant,
+    pointer_path,
+    run_pointer_path,
+    stamped,
+)
+from segmentation.ports import Clock, Lake, RuleSets, Tables
+
+from .erase_visitor import EraseVisitor, keep
+
+SHORTEST = 30.0
+"""Seconds that are left for a file to be begun."""
+FILES_A_NOTE = 50
+"""Files after which the place is written down."""
+
+logger = logging.getLogger("segmentation.erase_profiles")
+
+
+@dataclass(slots=True)
+class Erased:
+    """What came of an invocation."""
+
+    open: int = 0
+    late: int = 0
+    done: int = 0
+    rows: int = 0
+    files: int = 0
+    corrupt: int = 0
+    failed: int = 0
+    finished: bool = True
+
+
+@dataclass(slots=True)
+class _Pass:
+    """A pass under way: for which requests, up to which file, and how many rows were found."""
+
+    began: int
+    requests: list[str]
+    after: str = ""
+    found: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EraseProfiles:
+    """The scheduled half. `store`: empties the profiles store for requests that were cut off before."""
+
+    store: EraseVisitor
+    lake: Lake
+    tables: Tables
+    rule_sets: RuleSets
+    clock: Clock
+
+    def __call__(self, seconds_left: Callable[[], float]) -> Erased:
+        """Go on until nothing is due or the time is over."""
+        result = Erased()
+        for published in self.rule_sets.all().values():
+            try:
+                self._audience(published, seconds_left, result)
+            except SegmentationError as error:
+                logger.error("erasures of %s go on later: %s", published.audience.id, error)
+                result.failed += 1
+        return result
+
+    def _audience(self, published: Published, seconds_left: Callable[[], float], result: Erased) -> None:
+        audience, now = published.audience.id, self.clock.now()
+        requests = {one.id: one for one in self._open(audience)}
+        for one in requests.values():
+            result.open += 1
+            result.late += one.is_late(now)
+            done = one if one.store else self.store.empty_store(published, one)
+            if done.excluded is None:
+                done = self._exclude(done)
+            requests[one.id] = done
+        going = self._going(audience) or self._begun(audience, requests, now)
+        if going is not None:
+            wanted = [requests[one] for one in going.requests if one in requests]
+            if not self._walk(published, going, wanted, seconds_left, result):
+                result.finished = False
+                return
+            for one in wanted:
+                requests[one.id] = one.after_pass(going.began, going.found)
+                keep(self.lake, requests[one.id])
+            self.lake.delete([pass_path(audience)])
+        for one in requests.values():
+            if one.is_over(self._oldest(audience)):
+                keep(self.lake, one.finished(now))
+                result.done += 1
+
+    def _open(self, audience: str) -> Iterator[Erasure]:
+        for path in self.lake.list(requests_folder(audience)):
+            stored = self.lake.get(path)
+            if stored is not None:
+                request = Erasure.from_document(json.loads(stored.data))
+                if request.done is None:
+                    yield request
+
+    def _exclude(self, request: Erasure) -> Erasure:
+        """Tell later builds, by hashes: one file a request, so that twice is once."""
+        day = instant(request.moment)[:10]
+        path = f"{excluded_table(request.audience).folder}date={day}/{request.id}.parquet"
+        hashes = sorted(map(key_hash, request.names))
+        self.tables.write(path, EXCLUDED, [{"key_hash": one, "moment": request.moment} for one in hashes])
+        request = replace(request, excluded=self.clock.now())
+        keep(self.lake, request)
+        return request
+
+    def _going(self, audience: str) -> _Pass | None:
+        stored = self.lake.get(pass_path(audience))
+        return None if stored is None else _Pass(**json.loads(stored.data))
+
+    def _begun(self, audience: str, requests: dict[str, Erasure], now: int) -> _Pass | None:
+        due = [one.id for one in requests.values() if one.is_due(now)]
+        if not due:
+            return None
+        begun = _Pass(now, due)
+        self._note(audience, begun)
+        return begun
+
+    def _note(self, audience: str, going: _Pass) -> None:
+        self.lake.put(pass_path(audience), json.dumps(asdict(going)).encode())
+
+    def _walk(
+        self,
+        published: Published,
+        going: _Pass,
+        requests: list[Erasure],
+        seconds_left: Callable[[], float],
+        result: Erased,
+    ) -> bool:
+        """Go through the files that were not gone through yet; whether all are."""
+        audience = published.audience
+        folders = [
+            changes_folder(audience.id),
+            *(events_folder(audience.id, one) for one in audience.behaviors),
+        ]
+        for number, path in enumerate(self._files([*folders, f"syndication/{audience.id}/"], going.after)):
+            if seconds_left() < SHORTEST:
+                self._note(audience.id, going)
+                return False
+            going.found += self._clean(audience, path, requests, result)
+            going.after = path
+            if number % FILES_A_NOTE == FILES_A_NOTE - 1:
+                self._note(audience.id, going)
+        return True
+
+    def _files(self, folders: list[str], after: str) -> Iterator[str]:
+        for folder in sorted(folders):
+            for path in self.lake.list(folder):
+                if path > after and path.endswith((".parquet", ".json")) and "/_" not in path:
+                    yield path
+
+    def _clean(self, audience: Audience, path: str, requests: list[Erasure], result: Erased) -> int:
+        """Remove people from one file; how many rows they had."""
+        try:
+            if path.endswith(".json"):
+                rows = self._clean_page(audience, path, requests)
+            else:
+                rows = self.tables.remove(path, "profile", {name for one in requests for name in one.names})
+        except CorruptObject as error:
+            logger.error("left as it is: %s", error)
+            result.corrupt += 1
+            return 0
+        except Unavailable:
+            if self.lake.get(path) is None:  # merged into another one, which this or the next pass finds
+                return 1
+            raise
+        result.rows += rows
+        result.files += bool(rows)
+        return rows
+
+    def _clean_page(self, audience: Audience, path: str, requests: list[Erasure]) -> int:
+        """Remove people from a page of a run, unless partners have still to read there that they left."""
+        stored = self.lake.get(path)
+        page = json.loads(stored.data) if stored else {}
+        kind = "members" if "members" in page else "changes"
+        if kind not in page:
+            return 0
+        now, prefix = self.clock.now(), profile_name(audience.master_key, "")
+        keys = {
+            name.removeprefix(prefix)
+            for one in requests
+            if kind == "members" or page["now"] < one.moment or now - one.moment >= LAST_PASS
+            for name in one.names
+            if name.startswith(prefix)
+        }
+        kept = [one for one in page[kind] if (one if kind == "members" else one[0]) not in keys]
+        count = len(page[kind]) - len(kept)
+        if count:
+            self.lake.put(path, json.dumps({**page, kind: kept}, separators=(",", ":")).encode())
+        return count
+
+    def _oldest(self, audience: str) -> int | None:
+        """When the oldest built version in use was begun: the current one, or that of the current run."""
+        moments: list[int] = []
+        built = self.lake.get(pointer_path(audience))
+        if built is not None:
+            moments.append(stamped(json.loads(built.data)["version"]))
+        run = self.lake.get(run_pointer_path(audience))
+        if run is not None:
+            record = RunRecord.from_document(json.loads(run.data))
+            moments.append(stamped(record.audience_version))
+        return min(moments, default=None)

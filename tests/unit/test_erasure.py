@@ -1,0 +1,347 @@
+"""Erasing people: at once in the store, night by night in the lake, and finished whatever is cut off."""
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from segmentation.domain.erasure import LAST_PASS, REST, SETTLED, Erasure, excluded_table, key_hash
+from segmentation.domain.errors import NotFound, Unavailable
+from segmentation.domain.event_lake import CHANGES, event_columns, event_row
+from segmentation.domain.profile import BatchPart
+from segmentation.domain.run import stamp
+from segmentation.domain.syndication import changes_path, members_path
+from segmentation.usecases.erase_profiles import Erased, EraseProfiles
+from segmentation.usecases.erase_visitor import EraseVisitor
+from segmentation.usecases.export_visitor import ExportVisitor
+
+from tests.fakes import FakeWarehouse, MemoryLake, MemoryProfiles, MemoryTables, StaticRuleSets
+from tests.unit.test_identity import NOW, PUBLISHED, C, Crash, D, E, P, Shop, event
+
+OTHER = "person_id:2"
+DAY = 86_400
+
+
+@dataclass
+class Privacy:
+    """A shop with a lake, and those who erase."""
+
+    shop: Shop = field(default_factory=Shop)
+    lake: MemoryLake = field(default_factory=MemoryLake)
+    tables: MemoryTables = field(default_factory=MemoryTables)
+    seconds: float = 900
+
+    def __post_init__(self) -> None:
+        sets, clock = StaticRuleSets({"shop": PUBLISHED}), self.shop.clock
+        self.erase = EraseVisitor(
+            self.shop.profiles,
+            self.lake,
+            sets,
+            self.shop.queue,
+            clock,
+            lambda: f"{len(self.lake.objects):04x}",
+        )
+        self.profiles = EraseProfiles(self.erase, MirroredLake(self), self.tables, sets, clock)
+        self.export = ExportVisitor(self.shop.profiles, self.lake, self.tables, FakeWarehouse(), sets, clock)
+
+    def request(self) -> Erasure:
+        """The one request."""
+        (path,) = self.lake.list("erasures/shop/requests/")
+        return Erasure.from_document(self.lake.json(path))
+
+    def night(self, after: int = DAY) -> Erased:
+        self.shop.clock.time += after
+        return self.profiles(lambda: self.seconds)
+
+    def archive(self, name: str, *events: Any, day: str = "2023-11-14") -> str:
+        path = f"events/shop/purchases/date={day}/{name}.parquet"
+        types = PUBLISHED.audience.behaviors["purchases"].types()
+        self.tables.write(path, event_columns(types), [event_row(one, "1", types) for one in events])
+        return path
+
+    def people(self) -> set[str]:
+        """Whose rows are in the lake's files."""
+        return {
+            row["profile"]
+            for path, rows in self.tables.objects.items()
+            if path.startswith(("events/", "changes/"))
+            for row in rows
+        }
+
+
+@dataclass
+class MirroredLake:
+    """The lake with the tables' files in its listings, as it is one bucket."""
+
+    privacy: Privacy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.privacy.lake, name)
+
+    def list(self, prefix: str) -> Any:
+        paths = {*self.privacy.lake.objects, *self.privacy.tables.objects}
+        return iter(sorted(path for path in paths if path.startswith(prefix)))
+
+
+@pytest.fixture
+def privacy() -> Privacy:
+    return Privacy()
+
+
+@pytest.fixture
+def known(privacy: Privacy) -> Privacy:
+    """A customer with a cookie and an e-mail address, and another one."""
+    shop = privacy.shop
+    shop.profiles.batch[f"shop#{P}"] = BatchPart("run1", NOW, ("bought",), {"country": "DE"}, identities=(E,))
+    shop.profiles.batch[f"shop#{E}"] = BatchPart("run1", NOW, (), owner=P)
+    shop.deliver(event("1", C), event("2", P, C), event("3", OTHER))
+    shop.queue.messages.clear()
+    return privacy
+
+
+@pytest.mark.parametrize(("column", "value"), [("person_id", "1"), ("email", "aa"), ("td_client_id", "c")])
+def test_a_person_is_erased_by_any_of_their_keys(known: Privacy, column: str, value: str) -> None:
+    shop = known.shop
+    request = known.erase("shop", column, value)
+    assert request.names == (E, P, C)
+    assert known.request() == request
+    for name in (P, E, C):
+        assert shop.answer(name) == []
+        assert (shop.item(name).state, shop.item(name).alias, shop.item(name).erased) == (b"", None, NOW)
+    assert shop.values(OTHER) == ["bought", "quiet"]
+    left = {(one["segment"], *one["left"]) for one in shop.queue.messages}
+    assert left == {("bought", P), ("german-buyer", P)}
+
+
+def test_late_events_and_late_runs_do_not_bring_them_back(known: Privacy) -> None:
+    shop = known.shop
+    known.erase("shop", "person_id", "1")
+    shop.clock.time += 60
+    late = event("4", P, C, time=NOW - 5)
+    shop.deliver(late, replace(event("5", C), time=NOW + 10), event("1", C))
+    shop.profiles.publish(
+        [
+            (f"shop#{P}", BatchPart("run2", NOW, ("bought",))),
+            (f"shop#{E}", BatchPart("run2", NOW, (), owner=P)),
+        ]
+    )
+    assert [shop.answer(name) for name in (P, C, E)] == [[], [], []]
+    assert shop.item(P).state == b""
+
+
+def test_who_comes_again_is_new_and_the_past_stays_erased(known: Privacy) -> None:
+    shop = known.shop
+    known.erase("shop", "person_id", "1")
+    shop.clock.time += 60
+    anew = replace(event("6", C, time=NOW + 30), received=NOW + 30)
+    shop.deliver(anew, event("1", C))
+    assert shop.values(C) == ["bought", "quiet"]
+    assert shop.item(C).erased == NOW
+    assert shop.answer(P) == []
+    shop.deliver(event("7", C, time=NOW - 100))
+    assert shop.values(C) == ["bought", "quiet"]
+
+
+def test_a_key_that_became_anothers_is_not_erased(known: Privacy) -> None:
+    shop = known.shop
+    shop.profiles.batch[f"shop#{E}"] = BatchPart("run2", NOW, (), owner=OTHER)
+    request = known.erase("shop", "person_id", "1")
+    assert request.names == (P, C)
+    assert shop.values(E) == ["bought", "quiet"]
+
+
+def test_an_unknown_audience_or_identity_is_said(privacy: Privacy) -> None:
+    with pytest.raises(NotFound, match="no rule set of audience 'nope'"):
+        privacy.erase("nope", "person_id", "1")
+    with pytest.raises(
+        NotFound, match="'phone' is no identity of audience 'shop'; its identities are person_id"
+    ):
+        privacy.erase("shop", "phone", "1")
+
+
+@pytest.mark.parametrize("death", ["before", "after"])
+def test_a_request_that_was_cut_off_is_finished_by_the_next_pass(known: Privacy, death: str) -> None:
+    profiles = known.shop.profiles
+    profiles.deaths = {profiles.writes: death}
+    with pytest.raises(Crash):
+        known.erase("shop", "email", "aa")
+    assert not known.request().store
+    known.night(60)
+    assert known.request().store
+    assert known.request().names == (E, P, C)
+    assert [known.shop.answer(name) for name in (P, C, E)] == [[], [], []]
+    left = {one["id"] for one in known.shop.queue.messages}
+    assert len(left) == 2  # told twice perhaps, under the same ids
+
+
+def test_partners_that_cannot_be_told_now_are_told_later(known: Privacy) -> None:
+    known.shop.queue.closed = True
+    with pytest.raises(Unavailable):
+        known.erase("shop", "person_id", "1")
+    known.shop.queue.closed = False
+    assert known.night(60).open == 1
+    assert {one["segment"] for one in known.shop.queue.messages} == {"bought", "german-buyer"}
+    assert known.shop.answer(P) == []
+
+
+def test_a_key_that_is_joined_meanwhile_goes_too(known: Privacy) -> None:
+    other = Shop(profiles=known.shop.profiles)
+
+    def meanwhile(_: MemoryProfiles) -> None:
+        other.until_taken(event("9", P, D))
+
+    known.shop.profiles.before_save.append(meanwhile)
+    assert D in known.erase("shop", "person_id", "1").names
+    assert known.shop.answer(D) == []
+
+
+def test_the_lake_is_gone_through_until_nothing_arrives_any_more(known: Privacy) -> None:
+    known.archive("a", event("1", C), event("3", OTHER))
+    known.tables.write(
+        "changes/shop/date=2023-11-14/a.parquet",
+        CHANGES,
+        [
+            {
+                "change_id": name,
+                "profile": name,
+                "segment": "bought",
+                "joined": True,
+                "moment": NOW,
+                "computed": NOW,
+                "rules": "",
+            }
+            for name in (P, OTHER)
+        ],
+    )
+    known.erase("shop", "person_id", "1")
+    first = known.night(60)
+    assert (first.rows, first.files, first.open) == (2, 2, 1)
+    assert known.people() == {OTHER}
+    known.archive("late", event("8", E))  # was on its way
+    assert known.night(3_600).rows == 0  # it rests
+    assert known.night().rows == 1
+    assert known.people() == {OTHER}
+    assert [known.night().rows for _ in range(3)] == [0, 0, 0]
+    passed = known.request().passed
+    known.night()
+    assert known.request().passed == passed  # quiet, until the last pass
+    known.shop.clock.time = NOW + LAST_PASS
+    done = known.night(60)
+    assert (done.done, done.late) == (1, 0)
+    kept = known.request()
+    assert kept.names == ()
+    assert kept.hashes == tuple(sorted(map(key_hash, (E, P, C))))
+    assert "email:aa" not in json.dumps(kept.to_document())
+    assert known.night().open == 0
+
+
+def test_a_pass_that_has_no_time_left_goes_on_where_it_was(known: Privacy) -> None:
+    for number in range(5):
+        known.archive(f"file-{number}", event(str(number), C))
+    known.erase("shop", "td_client_id", "c")
+    left = iter([900.0, 900.0, 1.0])
+    known.shop.clock.time += 60
+    assert not known.profiles(lambda: next(left)).finished
+    assert (
+        len([rows for rows in known.tables.objects.values() if rows]) == 4
+    )  # three files, and the keys left out
+    going = known.lake.json("erasures/shop/pass.json")
+    assert (going["after"], going["found"]) == ("events/shop/purchases/date=2023-11-14/file-1.parquet", 2)
+    again = known.night(60)
+    assert (again.rows, again.finished) == (3, True)
+    assert known.request().found == 5
+    assert "erasures/shop/pass.json" not in known.lake.objects
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(known: Privacy) -> None:
+    known.archive("a", event("1", C))
+    known.erase("shop", "td_client_id", "c")
+    gone = known.archive("b", event("2", C))
+    real = known.tables.remove
+
+    def remove(path: str, column: str, values: Any) -> int:
+        if path == gone:
+            known.tables.objects.pop(path, None)  # merged into another file meanwhile
+            raise Unavailable(f"{path} was removed")
+        return real(path, column, values)
+
+    known.tables.remove = remove  # type: ignore[method-assign]
+    result = known.night(60)
+    assert (result.rows, result.failed) == (1, 0)
+    assert known.request().found == 2  # so that another pass looks for what was merged
+
+
+def test_builds_are_told_and_a_request_is_not_over_before_one_listened(known: Privacy) -> None:
+    built = f"{stamp(NOW - DAY)}_0000"
+    known.lake.put("audiences/shop/current.json", json.dumps({"version": built}).encode())
+    known.erase("shop", "person_id", "1")
+    known.night(60)
+    (path,) = [one for one in known.tables.objects if one.startswith(excluded_table("shop").folder)]
+    assert {row["key_hash"] for row in known.tables.objects[path]} == set(map(key_hash, (E, P, C)))
+    for _ in range(3):
+        known.night()
+    known.shop.clock.time = NOW + LAST_PASS
+    assert known.night(60).done == 0
+    assert known.night(3 * DAY).late == 1
+    known.lake.put(
+        "audiences/shop/current.json", json.dumps({"version": f"{stamp(NOW + DAY)}_0000"}).encode()
+    )
+    assert known.night(60).done == 1
+
+
+def page(kind: str, now: int, entries: list[Any]) -> bytes:
+    return json.dumps({"run": "r", "now": now, "segment": "s", kind: entries, "last": True}).encode()
+
+
+def test_pages_of_past_runs_forget_them_and_the_page_that_says_they_left_stays_for_partners(
+    known: Privacy,
+) -> None:
+    lake = known.lake
+    lake.put(members_path("shop", "r1", "s", 0), page("members", NOW - DAY, ["1", "2"]))
+    lake.put(
+        changes_path("shop", "r1", "s", 0), page("changes", NOW - DAY, [["1", "joined"], ["2", "joined"]])
+    )
+    lake.put(changes_path("shop", "r2", "s", 0), page("changes", NOW + DAY, [["1", "left"]]))
+    lake.put("syndication/shop/index.json", b'{"runs": ["r1", "r2"]}')
+    known.erase("shop", "person_id", "1")
+    known.night(60)
+    assert lake.json(members_path("shop", "r1", "s", 0))["members"] == ["2"]
+    assert lake.json(changes_path("shop", "r1", "s", 0))["changes"] == [["2", "joined"]]
+    assert lake.json(changes_path("shop", "r2", "s", 0))["changes"] == [["1", "left"]]
+    for _ in range(3):
+        known.night()
+    known.shop.clock.time = NOW + LAST_PASS
+    assert known.night(60).rows == 1
+    assert lake.json(changes_path("shop", "r2", "s", 0))["changes"] == []
+    assert lake.json("syndication/shop/index.json") == {"runs": ["r1", "r2"]}
+    assert known.night().done == 1
+
+
+def test_when_a_pass_is_due() -> None:
+    request = Erasure("r", "shop", NOW, (P,), store=True)
+    assert request.is_due(NOW)
+    assert not replace(request, store=False).is_due(NOW)
+    found = request.after_pass(NOW, 3)
+    assert not found.is_due(NOW + REST - 1)
+    assert found.is_due(NOW + REST)
+    quiet = request.after_pass(NOW + SETTLED, 0)
+    assert not quiet.is_due(NOW + LAST_PASS - 1)
+    assert quiet.is_due(NOW + LAST_PASS)
+    assert Erasure.from_document(json.loads(json.dumps(quiet.to_document()))) == quiet
+
+
+def test_everything_is_exported_by_any_key(known: Privacy) -> None:
+    known.archive("a", event("1", C, item="x"), event("3", OTHER))
+    known.archive("merged", event("1", C, item="x"))
+    document = json.loads(json.dumps(known.export("shop", "email", "aa")))
+    assert document["keys"] == [E, P, C]
+    (profile,) = document["profiles"]
+    assert profile["batch"] == {"run": "run1", "segments": ["bought"], "attributes": {"country": "DE"}}
+    assert profile["realtime"][0]["segments"] == ["bought", "german-buyer"]
+    assert profile["realtime"][0]["state"]["rows"]
+    (row,) = document["events"]["purchases"]
+    assert (row["event_id"], row["profile"], row["item__string"]) == ("1", C, "x")
+    known.erase("shop", "email", "aa")
+    known.night(60)
+    empty = known.export("shop", "email", "aa")
+    assert (empty["profiles"], empty["events"]["purchases"]) == ([], [])
