@@ -118,3 +118,17 @@ def test_a_corrupt_object_is_named() -> None:
     with pytest.raises(CorruptObject, match="t/1"):
         ParquetTables(lake).merge(["t/1"], "merged/1", MERGING)
     assert list(lake.list("merged/")) == []
+
+
+def test_rows_are_removed_by_what_a_column_says(tables: Tables) -> None:
+    columns: dict[str, Kind] = {"profile": Type.STRING, "m": TEXT_MAP, "d": Type.DATE}
+    kept = {"profile": "b", "m": {"x": "1"}, "d": "2018-01-01"}
+    tables.write("t/1.parquet", columns, [{"profile": "a"}, kept, {"profile": "c"}, {"profile": None}])
+    assert tables.remove("t/1.parquet", "profile", {"a", "c", "nobody"}) == 2
+    found = rows(tables, "t/")
+    assert [row["profile"] for row in found] == ["b", None]
+    assert (found[0]["m"], found[0]["d"]) == ([("x", "1")], dt.date(2018, 1, 1))
+    assert tables.remove("t/1.parquet", "profile", {"a"}) == 0
+    assert tables.remove("t/1.parquet", "profile", {"b"}) == 1
+    with pytest.raises(Unavailable):
+        tables.remove("t/2.parquet", "profile", {"a"})
