@@ -196,4 +196,4 @@ def test_a_damaged_artifact_is_refused() -> None:
         with pytest.raises(ArtifactError, match="publish the rules anew"):
             Index.load(broken)
     with pytest.raises(ArtifactError, match="index 9"):
-        Index.load(artifact.replace(b"index 1", b"index 9"))
+        Index.load(artifact.replace(b"index 2", b"index 9"))

@@ -21,7 +21,8 @@ How it works, one module a step:
 | `regions` | any condition on one variable as one set of values |
 | `literals` | a rule -> AND of ORs of literals; what does not fit becomes a closure's literal |
 | `tables` | variable's value -> bitmap of the literals it changes, made on demand |
-| `layers` | where literals stand in the bitmap, and the fold into results |
+| `layers` | where literals stand in the bitmap, moving ones apart, and the fold into results |
+| `standing` | which literals hold of a profile, and which rules follow |
 | `variables` | how a variable is read of a profile, and until when its value stands |
 | `compiled` | the artifact |
 | `evaluator` | `Index` and `State` |

@@ -20,12 +20,12 @@ from ..times import zone as zone_of
 from ..tree import Node
 from ..values import Value
 from .codec import plain_base, plain_node
-from .layers import Literals, arrange, lay_out
+from .layers import Literals, Parts, arrange, divide, slots_of
 from .literals import Form, Key, form_of
 from .tables import Budget, Table, bitmap
 from .variables import Dependencies, Readers, latest_of
 
-FORMAT = b"index 1"
+FORMAT = b"index 2"
 """The format of artifacts that this code writes and reads."""
 
 
@@ -115,10 +115,10 @@ def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: st
     names = {name for name, _ in ordered}
     level: dict[str, int] = {}
     forms: dict[str, Form] = {}
-    references: dict[str, set[str]] = {}
+    watched: set[str] = set()
     for name, rule in ordered:
         inner = {node.value for node in rule.walk() if node.op == "in_segment"} & names
-        references[name] = inner
+        watched |= inner
         level[name] = max((level[other] + 1 for other in inner), default=0)
         forms[name] = form_of(rule)
     numbers: dict[Key, int] = {}
@@ -126,19 +126,35 @@ def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: st
         for clause in form.clauses:
             for literal in clause:
                 numbers.setdefault(literal.key, len(numbers))
-    watched = {other for found in references.values() for other in found}
-    literals = Literals(numbers, {}, [])
-    layers = []
-    order: list[str] = []
-    for depth in range(max(level.values(), default=-1) + 1):
-        members = [name for name, _ in ordered if level[name] == depth]
-        members = [members[index] for index in arrange([forms[name] for name in members])]
-        layer = lay_out([forms[name] for name in members], literals)
-        layer["watched"] = f"{bitmap([i for i, name in enumerate(members) if name in watched]):x}"
-        layers.append(layer)
-        order.extend(members)
+    depends = {key: Dependencies(key.node, key.kind == "age") for key in numbers}
+    moving = {key for key, found in depends.items() if found.is_timed or found.segments & names}
+    members: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for name, _ in ordered:
+        members[level[name]].append(name)
+    parts: list[list[Parts]] = []
+    for depth, found in enumerate(members):
+        divided = [divide(forms[name], moving, numbers) for name in found]
+        order = arrange(divided)
+        members[depth] = [found[index] for index in order]
+        parts.append([divided[index] for index in order])
+    literals = Literals()
+    strips = [literals.lay_out([rule.moving for rule in rules_of]) for rules_of in parts]
+    width = literals.width
+    layers = [
+        {
+            "count": len(found),
+            "inverted": f"{bitmap([i for i, rule in enumerate(rules_of) if rule.inverted]):x}",
+            "watched": f"{bitmap([i for i, name in enumerate(found) if name in watched]):x}",
+            "moving": moving_strips,
+            "moving_slots": slots_of([rule.moving for rule in rules_of]),
+            "aside": literals.lay_out([rule.aside for rule in rules_of]),
+            "fixed": literals.lay_out([rule.fixed for rule in rules_of]),
+            "fixed_slots": slots_of([rule.fixed for rule in rules_of]),
+        }
+        for found, rules_of, moving_strips in zip(members, parts, strips, strict=True)
+    ]
     positions: list[int] = []
-    defaults, described, bases = _describe(numbers, time_zone)
+    defaults, described, bases = _describe(depends, time_zone)
     start = bitmap(literals.negated)
     for key, default, entry in zip(numbers, defaults, described, strict=True):
         entry["table"] = literals.tables[key].finish(positions)
@@ -146,8 +162,9 @@ def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: st
     data = {
         "version": version,
         "zone": time_zone,
-        "names": order,
+        "names": [name for found in members for name in found],
         "layers": layers,
+        "moving": width,
         "start": f"{start:x}",
         "bases": bases,
         "variables": described,
@@ -156,7 +173,7 @@ def compile_rules(rules: Iterable[tuple[str, Node]], time_zone: str, version: st
 
 
 def _describe(
-    numbers: dict[Key, int], time_zone: str
+    dependencies: dict[Key, Dependencies], time_zone: str
 ) -> tuple[list[Value], list[dict[str, Any]], list[list[Any]]]:
     """The default values of variables, the variables as plain data, and the bases that they read."""
     readers = Readers()
@@ -164,8 +181,7 @@ def _describe(
     bases: dict[Base, int] = {}
     defaults: list[Value] = []
     described = []
-    for key in numbers:
-        depends = Dependencies(key.node, key.kind == "age")
+    for key, depends in dependencies.items():
         default = None if depends.has_key else readers.of(key, ())(blank)[0][0]
         defaults.append(default)
         read = sorted(depends.bases, key=lambda base: [base.behavior, *map(canonical, base.where)])

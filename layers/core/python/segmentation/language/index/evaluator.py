@@ -1,7 +1,6 @@
 """The evaluator: an index over the rules of an audience, and what it holds of one profile."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import compress
 from typing import Any
@@ -12,8 +11,8 @@ from ..tree import Node
 from ..values import Value
 from .codec import read_base, read_node
 from .compiled import Compiled, blank_evaluation, compile_rules
-from .layers import Layer
 from .literals import Key
+from .standing import Layout, Standing, positions_of
 from .tables import Budget, Table
 from .variables import NEVER, TRACKS, Reader, Readers, Reading, Track, bundle
 
@@ -25,21 +24,28 @@ _FEW = 64
 class State:
     """What an index holds of one profile, so that an event costs what it changes.
 
-    `result` is the bitmap of the rules that hold; `due` is the moment from which on it may be another one
-    though nothing happens (`NEVER` if there is none).
+    `due` is the moment from which on the result may be another one though nothing happens (`NEVER` if there
+    is none).
     """
 
-    __slots__ = ("_heap", "_inside", "_literals", "_results", "_tracks", "_until", "_values", "result")
+    __slots__ = ("_heap", "_inside", "_standing", "_tracks", "_until", "_values")
 
-    def __init__(self, literals: int, results: list[int], inside: set[str], result: int) -> None:
-        self._literals = literals
-        self._results = results
+    def __init__(self, standing: Standing, inside: set[str], values: dict[int, Sequence[Value]]) -> None:
+        self._standing = standing
         self._inside = inside
-        self._values: dict[int, Value] = {}
+        self._values = values
         self._tracks: dict[int, Track] = {}
         self._until: dict[int, int] = {}
         self._heap: list[tuple[int, int]] = []
-        self.result = result
+
+    def copy(self) -> "State":
+        """A state that begins as this one is, and of which nothing changes by itself."""
+        return State(self._standing.copy(), set(self._inside), dict(self._values))
+
+    @property
+    def result(self) -> int:
+        """The bitmap of the rules that hold."""
+        return self._standing.result
 
     @property
     def due(self) -> int:
@@ -50,35 +56,26 @@ class State:
         return heap[0][0] if heap else NEVER
 
 
-@dataclass(slots=True)
-class _Variable:
-    """A variable's value that changes nothing, and what the others change."""
-
-    number: int
-    default: Value
-    table: Table
-    cache: dict[Value, int]
-
-
 class _Unit:
-    """Variables that are read together."""
+    """Variables that are read together, each as its table; `defaults` are the values that turn nothing."""
 
-    __slots__ = ("number", "read", "variables")
+    __slots__ = ("defaults", "number", "read", "tables")
 
-    def __init__(self, number: int, variables: list[_Variable], read: Reader) -> None:
+    def __init__(self, number: int, tables: Sequence[Table], read: Reader) -> None:
         self.number = number
-        self.variables = variables
+        self.tables = tables
+        self.defaults: Sequence[Value] = [table.default for table in tables]
         self.read = read
 
     @classmethod
-    def later(cls, number: int, variable: _Variable, data: dict[str, Any], readers: Readers) -> "_Unit":
+    def later(cls, number: int, table: Table, data: dict[str, Any], readers: Readers) -> "_Unit":
         """One variable; its tree is read and compiled when it is first needed."""
 
         def first(evaluation: Evaluation) -> Reading:
-            unit.read = readers.of(Key(data["kind"], read_node(data["node"])), variable.table.cuts)
+            unit.read = readers.of(Key(data["kind"], read_node(data["node"])), table.cuts)
             return unit.read(evaluation)
 
-        unit = cls(number, [variable], first)
+        unit = cls(number, [table], first)
         return unit
 
 
@@ -92,11 +89,7 @@ class Index:
         self.names: tuple[str, ...] = tuple(data["names"])
         self.budget = Budget()
         self._zone = zone(data["zone"])
-        self._layers: list[Layer] = []
-        offset = 0
-        for layer in data["layers"]:
-            self._layers.append(Layer(layer, offset))
-            offset += layer["count"]
+        self._layout = Layout(data)
         self._numbers = {name: number for number, name in enumerate(self.names)}
         readers = Readers()
         self.bases: tuple[Base, ...] = tuple(readers.base(read_base(base)) for base in data["bases"])
@@ -110,19 +103,18 @@ class Index:
         self._keyed: list[_Unit] = []
         self._make_units(data["variables"], readers)
         self._read = frozenset(self._plain) | frozenset(self._attributes)
-        self._blank = State(int(data["start"], 16), [0] * len(self._layers), set(), 0)
+        self._blank = State(Standing(self._layout), set(), {})
+        self._blank._standing.turn(int(data["start"], 16))
         self._settle(self._blank, blank_evaluation(self._zone))
 
     def _make_units(self, entries: Sequence[dict[str, Any]], readers: Readers) -> None:
-        bundles: dict[int, list[tuple[_Variable, list[Any]]]] = {}
-        for number, entry in enumerate(entries):
-            default = entry["default"]
-            table = Table(entry["table"], self.compiled.positions, default, self.budget)
-            variable = _Variable(number, default, table, table.cache)
+        bundles: dict[int, list[tuple[list[Any], Table]]] = {}
+        for entry in entries:
+            table = Table(entry["table"], self.compiled.positions, entry["default"], self.budget)
             if entry["latest"]:
-                bundles.setdefault(entry["bases"][0], []).append((variable, entry["latest"]))
+                bundles.setdefault(entry["bases"][0], []).append((entry["latest"], table))
                 continue
-            unit = _Unit.later(len(self._units), variable, entry, readers)
+            unit = _Unit.later(len(self._units), table, entry, readers)
             self._units.append(unit)
             is_plain = entry["kind"] != "age" and entry["node"][0] == "attribute"
             for name in entry["attributes"]:
@@ -134,8 +126,9 @@ class Index:
             if entry["key"]:
                 self._keyed.append(unit)
         for base, found in bundles.items():
-            reader = bundle(self.bases[base], [(s, function, column) for _, (s, function, column) in found])
-            self._units.append(_Unit(len(self._units), [variable for variable, _ in found], reader))
+            found.sort(key=lambda pair: pair[0][0])
+            reader = bundle(self.bases[base], [(s, function, column) for (s, function, column), _ in found])
+            self._units.append(_Unit(len(self._units), [table for _, table in found], reader))
             self._of_base[base].append(self._units[-1])
 
     @classmethod
@@ -169,32 +162,29 @@ class Index:
         index that other rules refer to are added. `attributes` and `bases`: the only ones that may be
         there, where that is known; otherwise all are looked at.
         """
-        blank = self._blank
-        state = State(0, blank._results[:], set(blank._inside), blank.result)
-        literals = blank._literals
+        state = self._blank.copy()
         values = state._values
-        values.update(blank._values)
         evaluation.segments |= state._inside
         evaluation.memo[TRACKS] = state._tracks
         touched: list[_Unit] = [*self._keyed]
+        turned = 0
         for name in self._read if attributes is None else self._read.intersection(attributes):
             value = evaluation.attribute(name)
             if value is None:
                 continue
             for unit in self._plain.get(name, ()):
-                variable = unit.variables[0]
-                values[variable.number] = value
-                bits = variable.cache.get(value)
-                literals ^= variable.table.delta(value) if bits is None else bits
+                (table,) = unit.tables
+                values[unit.number] = (value,)
+                bits = table.cache.get(value)
+                turned ^= table.delta(value) if bits is None else bits
             touched += self._attributes.get(name, ())
-        state._literals = literals
         if bases is None:
             bases = filter(evaluation.rows, self.bases)
         for base in bases:
             touched += self._of_base[self._number_of(base)]
         for name in evaluation.segments & self._segments.keys():
             touched += self._segments[name]
-        self._refresh(state, evaluation, touched)
+        state._standing.turn(turned ^ self._refresh(state, evaluation, touched))
         self._settle(state, evaluation)
         return state
 
@@ -233,9 +223,9 @@ class Index:
                 moment, number = heappop(heap)
                 if until.get(number) == moment:
                     touched.append(self._units[number])
-        before = state._literals
-        self._refresh(state, evaluation, touched)
-        if state._literals != before:
+        turned = self._refresh(state, evaluation, touched)
+        if turned:
+            state._standing.turn(turned)
             self._settle(state, evaluation)
         return state.result
 
@@ -244,7 +234,7 @@ class Index:
         names = self.names
         if bits.bit_count() > _FEW:
             return list(compress(names, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
-        return [names[position] for position in _positions(bits)]
+        return [names[position] for position in positions_of(bits)]
 
     def bits(self, names: Collection[str]) -> int:
         """The bitmap of segments; ids that the index does not know are left out."""
@@ -265,9 +255,10 @@ class Index:
         number = self._base_numbers.get(id(base))
         return self._by_value[base] if number is None else number
 
-    def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Unit]) -> None:
-        """Read variables again, and turn the literals that their values turn."""
-        literals, held, moments = state._literals, state._values, state._until
+    def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Unit]) -> int:
+        """Read variables again; which literals their values turn."""
+        held, moments = state._values, state._until
+        turned = 0
         for unit in touched:
             values, until = unit.read(evaluation)
             number = unit.number
@@ -277,50 +268,35 @@ class Index:
                     heappush(state._heap, (until, number))
             elif number in moments:
                 del moments[number]
-            for variable, value in zip(unit.variables, values, strict=True):
-                default = variable.default
-                old = held.get(variable.number, default)
-                if value == old:
+            before = held.get(number, unit.defaults)
+            if values == before:
+                continue
+            held[number] = values
+            for table, old, new in zip(unit.tables, before, values, strict=True):
+                if old == new:
                     continue
-                before = 0
-                if old != default:
-                    cached = variable.cache.get(old)
-                    before = variable.table.delta(old) if cached is None else cached
-                if value == default:
-                    del held[variable.number]
-                    literals ^= before
-                    continue
-                held[variable.number] = value
-                bits = variable.cache.get(value)
-                if bits is None:
-                    bits = variable.table.delta(value)
+                off, on = table.cache.get(old), table.cache.get(new)
+                off = table.delta(old) if off is None else off
+                on = table.delta(new) if on is None else on
                 # Values between the same two thresholds share one bitmap.
-                if bits is not before:
-                    literals ^= bits ^ before if before else bits
-        state._literals = literals
+                if off is not on:
+                    turned ^= off ^ on
+        return turned
 
     def _settle(self, state: State, evaluation: Evaluation) -> None:
-        """Fold the layers, first to last, carrying membership on to later ones."""
-        for depth, layer in enumerate(self._layers):
-            result = layer.fold(state._literals)
-            flipped = result ^ state._results[depth]
+        """Bring the layers up to date, first to last, carrying membership on to later ones."""
+        standing = state._standing
+        for depth in range(len(self._layout.layers)):
+            flipped = standing.settle(depth)
             if not flipped:
                 continue
-            state._results[depth] = result
-            state.result ^= flipped << layer.offset
-            for position in _positions(flipped & layer.watched):
-                name = self.names[layer.offset + position]
-                if result >> position & 1:
+            offset = self._layout.layers[depth].offset
+            for position in positions_of(flipped):
+                name = self.names[offset + position]
+                if standing.holds(depth, position):
                     state._inside.add(name)
                     evaluation.segments.add(name)
                 else:
                     state._inside.discard(name)
                     evaluation.segments.discard(name)
-                self._refresh(state, evaluation, self._segments[name])
-
-
-def _positions(bits: int) -> Iterator[int]:
-    while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low
+                standing.turn(self._refresh(state, evaluation, self._segments[name]))

@@ -5,101 +5,172 @@ strips of all layers lie one after another in one wide integer. So the OR of the
 and the AND of the clauses of all rules, are a few operations on whole strips, however many rules there are.
 Rules with wide clauses come first, then those with many clauses, which keeps the strips short.
 
+Literals that events and time can turn are moving, the others are fixed. Moving ones lie below all fixed
+ones, so that an event works on a short integer. A clause with both kinds is divided: what its fixed literals
+say is folded once, and leaves the clauses that are up to their moving literals.
+
 A rule that refers to another one stands in a later layer than that.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from .literals import Form, Key, Literal
+from .literals import Clause, Form, Key, Literal
 from .tables import TableDraft, bitmap
 
 
-class Layer:
-    """Rules without references to each other, and the fold of their literals."""
+class Strips:
+    """The clauses of a layer's rules, slot by slot: the first one of each rule, the second one, ..."""
 
-    __slots__ = ("count", "first", "full", "offset", "reach", "slots", "watched")
+    __slots__ = ("first", "reach", "slots")
+
+    def __init__(self, slots: Sequence[Sequence[tuple[int, int]]]) -> None:
+        strips = [strip for slot in slots for strip in slot]
+        self.first: int = min((start for start, _ in strips), default=0)
+        self.reach: int = (1 << max((start + length for start, length in strips), default=0)) - 1
+        self.slots = [[self._place(*strip) for strip in slot] for slot in slots]
+
+    def _place(self, start: int, length: int) -> tuple[int, int]:
+        """The mask of all literals up to the end of a strip, and where the strip begins in it."""
+        return (1 << (start - self.first + length)) - 1, start - self.first
+
+    def holding(self, literals: int) -> Iterator[int]:
+        """Of each slot the rules whose clause has a literal that holds."""
+        own = literals & self.reach
+        if self.first:
+            own >>= self.first
+        for slot in self.slots:
+            clauses = 0
+            for reach, start in slot:
+                # Masking comes first, for it is cheaper than shifting, whose cost is that of what it leaves.
+                clauses |= (own & reach) >> start if start else own & reach
+            yield clauses
+
+
+class Layer:
+    """Rules without references to each other: each holds where no clause of it fails."""
+
+    __slots__ = (
+        "_aside",
+        "_fixed",
+        "_fixed_slots",
+        "_full",
+        "_moving",
+        "_moving_slots",
+        "offset",
+        "watched",
+    )
 
     def __init__(self, data: Mapping[str, Any], offset: int) -> None:
         self.offset = offset
-        self.count: int = data["count"]
-        self.full = ((1 << self.count) - 1) ^ int(data["inverted"], 16)
-        strips = [strip for _, *found in data["slots"] for strip in found]
-        self.first: int = min(start for start, _ in strips)
-        self.reach: int = (1 << max(start + length for start, length in strips)) - 1
-        self.slots = [
-            (int(present, 16), *self._place(*first), [self._place(*strip) for strip in rest])
-            for present, first, *rest in data["slots"]
-        ]
+        count: int = data["count"]
         self.watched = int(data["watched"], 16)
+        self._full = ((1 << count) - 1) ^ int(data["inverted"], 16)
+        self._moving, self._aside, self._fixed = (Strips(data[name]) for name in ("moving", "aside", "fixed"))
+        # Of each slot the rules that have such a clause.
+        self._moving_slots, self._fixed_slots = (
+            [int(slot, 16) for slot in data[name]] for name in ("moving_slots", "fixed_slots")
+        )
 
-    def _place(self, start: int, length: int) -> tuple[int, int]:
-        """The mask of all of the layer up to the end of a strip, and where the strip begins in it."""
-        return (1 << (start - self.first + length)) - 1, start - self.first
-
-    def fold(self, literals: int) -> int:
-        """Which rules hold, given which literals do."""
-        own = (literals & self.reach) >> self.first
+    def settle(self, literals: int) -> tuple[int, list[int]]:
+        """What fixed literals decide: the rules with a failing clause, and of each slot of moving clauses
+        those that only a moving literal can fulfil."""
         failing = 0
-        for present, reach, offset, more in self.slots:
-            # Masking comes first, for it is cheaper than shifting, whose cost is that of what it leaves.
-            clauses = (own & reach) >> offset
-            for further, start in more:
-                clauses |= (own & further) >> start
+        for clauses, present in zip(self._fixed.holding(literals), self._fixed_slots, strict=True):
             failing |= clauses ^ present
-        result: int = self.full ^ failing
-        return result
+        fulfilled = zip(self._aside.holding(literals), self._moving_slots, strict=True)
+        return failing, [present ^ (present & clauses) for clauses, present in fulfilled]
+
+    def result(self, literals: int, failing: int, undecided: Sequence[int]) -> int:
+        """The rules that hold, given the moving literals and what the fixed ones decided."""
+        # As `Strips.holding` does it, without its detour: this is where an event's time goes.
+        moving = self._moving
+        own = literals & moving.reach
+        if moving.first:
+            own >>= moving.first
+        for slot, unmet in zip(moving.slots, undecided, strict=True):
+            clauses = 0
+            for reach, start in slot:
+                clauses |= (own & reach) >> start if start else own & reach
+            failing |= unmet ^ (unmet & clauses)
+        return self._full ^ failing
 
 
-def arrange(forms: Sequence[Form]) -> list[int]:
-    """The order in which the rules of a layer stand."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A rule's clauses: those with moving literals, what else stands in these, and the fixed ones."""
 
-    def key(index: int) -> tuple[list[int], int]:
-        widths = sorted((len(clause) for clause in forms[index].clauses), reverse=True)
-        return [-width for width in widths if width > 1], -len(widths)
+    moving: tuple[Clause, ...]
+    aside: tuple[Clause, ...]
+    fixed: tuple[Clause, ...]
+    inverted: bool
 
+
+def divide(form: Form, moving: Collection[Key], numbers: Mapping[Key, int]) -> Parts:
+    """The clauses of a rule by what can turn them, wide ones first."""
+    turning: list[tuple[Clause, Clause]] = []
+    fixed: list[Clause] = []
+    for clause in form.clauses:
+        moves = tuple(literal for literal in clause if literal.key in moving)
+        if moves:
+            turning.append((moves, tuple(literal for literal in clause if literal.key not in moving)))
+        else:
+            fixed.append(clause)
+
+    def place(clause: Clause) -> tuple[int, int]:
+        return -len(clause), min(numbers[literal.key] for literal in clause)
+
+    turning.sort(key=lambda pair: place(pair[0]))
+    fixed.sort(key=place)
+    return Parts(tuple(m for m, _ in turning), tuple(a for _, a in turning), tuple(fixed), form.inverted)
+
+
+def arrange(rules: Sequence[Parts]) -> list[int]:
+    """The order in which the rules of a layer stand: it keeps the moving strips short, then the fixed ones."""
+    return sorted(range(len(rules)), key=lambda i: (_shape(rules[i].moving), _shape(rules[i].fixed)))
+
+
+def _shape(clauses: Sequence[Clause]) -> tuple[tuple[int, ...], int]:
     # Shorter lists of wide clauses sort first among equals, so pad what is compared.
-    return sorted(range(len(forms)), key=lambda index: _padded(*key(index)))
-
-
-def _padded(wide: list[int], count: int) -> tuple[tuple[int, ...], int]:
-    return (*wide, 0), count
+    return (*(-len(clause) for clause in clauses if len(clause) > 1), 0), -len(clauses)
 
 
 @dataclass
 class Literals:
-    """The literals of an index while layers are added to it: their tables, and which start as true."""
+    """The literals of an index while strips are laid out: their tables, and which start as true."""
 
-    numbers: Mapping[Key, int]
-    tables: dict[Key, TableDraft]
-    negated: list[int]
+    tables: dict[Key, TableDraft] = field(default_factory=dict)
+    negated: list[int] = field(default_factory=list)
     width: int = 0
 
+    def lay_out(self, rules: Iterable[Sequence[Clause]]) -> list[list[tuple[int, int]]]:
+        """Where the strips of some clauses of rules begin, which stand in this order, and their lengths."""
+        slots: list[list[list[tuple[int, Literal]]]] = []
+        for index, clauses in enumerate(rules):
+            for j, clause in enumerate(clauses):
+                if j == len(slots):
+                    slots.append([])
+                for m, literal in enumerate(clause):
+                    if m == len(slots[j]):
+                        slots[j].append([])
+                    slots[j][m].append((index, literal))
+        return [[self._strip(strip) for strip in slot] for slot in slots]
 
-def lay_out(forms: Sequence[Form], literals: Literals) -> dict[str, Any]:
-    """The layer of rules that stand in this order, as plain data; their literals enter `literals`."""
-    numbers = literals.numbers
-    strips: dict[tuple[int, int], list[tuple[int, Literal]]] = {}
-    for index, form in enumerate(forms):
-        clauses = sorted(form.clauses, key=lambda clause: (-len(clause), min(numbers[o.key] for o in clause)))
-        for j, clause in enumerate(clauses):
-            for m, literal in enumerate(clause):
-                strips.setdefault((j, m), []).append((index, literal))
-    slots: list[list[Any]] = []
-    for (j, m), found in sorted(strips.items()):
-        if m == 0:
-            slots.append([f"{bitmap([index for index, _ in found]):x}"])
-        length = found[-1][0] + 1
-        slots[j].append([literals.width, length])
-        for index, literal in found:
-            position = literals.width + index
+    def _strip(self, literals: Sequence[tuple[int, Literal]]) -> tuple[int, int]:
+        start, length = self.width, literals[-1][0] + 1
+        for index, literal in literals:
             if literal.negated:
-                literals.negated.append(position)
-            draft = literals.tables.get(literal.key)
+                self.negated.append(start + index)
+            draft = self.tables.get(literal.key)
             if draft is None:
-                draft = literals.tables[literal.key] = TableDraft(literal.key.is_many)
-            draft.add(position, literal.test)
-        literals.width += length
-    inverted = bitmap([index for index, form in enumerate(forms) if form.inverted])
-    return {"count": len(forms), "inverted": f"{inverted:x}", "slots": slots}
+                draft = self.tables[literal.key] = TableDraft(literal.key.is_many)
+            draft.add(start + index, literal.test)
+        self.width += length
+        return start, length
+
+
+def slots_of(rules: Sequence[Sequence[Clause]]) -> list[str]:
+    """Of each slot the rules that have such a clause, as hexadecimal bitmaps."""
+    most = max(map(len, rules), default=0)
+    return [f"{bitmap([i for i, clauses in enumerate(rules) if len(clauses) > j]):x}" for j in range(most)]

@@ -154,7 +154,7 @@ class Table:
         self._points: dict[Any, int] | None = None
         self._texts: _Texts | None = None
         self.default = default
-        self.cache: dict[Value, int] = {}
+        self.cache: dict[Value, int] = {default: 0}
         self._states: dict[int, int] = {}
         self._checkpoints: list[int] | None = None
         self._raw_default: int | None = None
@@ -167,17 +167,21 @@ class Table:
 
     def forget(self) -> None:
         """Drop all bitmaps."""
-        self.cache.clear()
+        self._forget_values()
         self._states.clear()
         self._checkpoints = None
         self._raw_default = None
+
+    def _forget_values(self) -> None:
+        self.cache.clear()
+        self.cache[self.default] = 0
 
     def delta(self, value: Value) -> int:
         """The bits that differ between the default value and this one."""
         bits = self.cache.get(value)
         if bits is None:
             if len(self.cache) >= MOST_VALUES:
-                self.cache.clear()
+                self._forget_values()
             bits = self._make(value)
             self.cache[value] = bits
         return bits

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from ..evaluate import Base, Compiler, Evaluation, Row, base_of
@@ -132,12 +133,19 @@ class Readers:
 def bundle(base: Base, figures: Sequence[tuple[int, str, str | None]]) -> Reader:
     """The reader of several figures `(seconds, function, column)` over one base, in that order.
 
-    They look at the events together: a count is the distance of two places in the order of time.
+    They look at the events together: a count is the distance of two places in the order of time. Figures over
+    the same seconds stand together, and find their first event once.
     """
     name = id(base)
     parts = [
-        (seconds, None if function == "count" else _figure(function, column or ""))
-        for seconds, function, column in figures
+        (
+            seconds,
+            [
+                None if function == "count" else _figure(function, column or "")
+                for _, function, column in same
+            ],
+        )
+        for seconds, same in groupby(figures, key=lambda figure: figure[0])
     ]
 
     def read(evaluation: Evaluation) -> Reading:
@@ -150,11 +158,12 @@ def bundle(base: Base, figures: Sequence[tuple[int, str, str | None]]) -> Reader
         past = bisect_right(times, now)
         until = times[past] if past < count else NEVER
         values: list[Value] = []
-        for seconds, figure in parts:
+        for seconds, same in parts:
             first = bisect_right(times, now - seconds)
             if first < count and times[first] + seconds < until:  # the next event to leave
                 until = times[first] + seconds
-            values.append(float(past - first) if figure is None else figure(track, first, past))
+            for figure in same:
+                values.append(float(past - first) if figure is None else figure(track, first, past))
         return values, until
 
     return read
