@@ -247,14 +247,14 @@ class Tables:
         ]
         return self._athena.table(columns, rows)
 
-    def _lists(self, _: Sequence[str]) -> str:
+    def lists_query(self, _: Sequence[str]) -> str:
         return f"SELECT profile_key, segment FROM {self.lists}"
 
     def members(self, rule_set: RuleSet, now: int, partitioned: bool = False) -> Members:
         """All batch and list segments of a rule set, by one query; it may know how events are divided by time."""
         partitions = dict.fromkeys(self.behaviors, self.partitions) if partitioned else None
         sql = members_query(
-            rule_set, self.profiles, self.behaviors, now, lists=self._lists, partitions=partitions
+            rule_set, self.profiles, self.behaviors, now, lists=self.lists_query, partitions=partitions
         )
         found: dict[str, set[str]] = {s.id: set() for s in rule_set.of_kind("batch", "list")}
         for key, names in self._athena.run(sql):
