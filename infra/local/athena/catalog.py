@@ -13,8 +13,10 @@ import boto3
 import duckdb
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from sqlglot import exp
 
 from infra.local.athena.errors import NotProven, QueryFailed
+from infra.local.athena.injected import named_values
 from infra.local.athena.translate import TableName
 from infra.local.athena.types import from_glue
 
@@ -123,9 +125,14 @@ class Catalog:
                 ) from None
             raise
 
-    def _partitioned_files(self, table: Table) -> list[str]:
+    def _partitioned_files(self, table: Table, query: exp.Query) -> list[str]:
         """The files of the registered partitions, or of the projected ones."""
         if table.parameters.get("projection.enabled", "").lower() == "true":
+            if injected := _injected_key(table):
+                folders = [
+                    f"{table.location}{injected}={value}/" for value in sorted(named_values(query, injected))
+                ]
+                return [path for folder in folders for path in self.files(folder)]
             projection = Projection.of(table)
             return [path for path in self.files(table.location) if projection.covers(_keys_of(path, table))]
         pages = self.glue.get_paginator("get_partitions").paginate(
@@ -141,9 +148,13 @@ class Catalog:
                 found.extend(self.files(location))
         return found
 
-    def relation(self, table: Table, connection: duckdb.DuckDBPyConnection) -> str:
-        """DuckDB SQL for the table: its columns, in order, with their declared types."""
-        files = self._partitioned_files(table) if table.partition_keys else list(self.files(table.location))
+    def relation(self, table: Table, connection: duckdb.DuckDBPyConnection, query: exp.Query) -> str:
+        """DuckDB SQL for the table: its columns, in order, with their declared types, as a query needs it."""
+        files = (
+            self._partitioned_files(table, query)
+            if table.partition_keys
+            else list(self.files(table.location))
+        )
         types = {name: from_glue(kind) for name, kind in table.all_columns.items()}
         if not files:
             empty = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in types.items())
@@ -203,6 +214,18 @@ class Projection:
             return self.first <= dt.date.fromisoformat(keys[self.key]) <= self.last
         except ValueError:
             return False
+
+
+def _injected_key(table: Table) -> str | None:
+    """The one partition key whose values queries name; such a table may say nothing else of its projection."""
+    if len(table.partition_keys) != 1:
+        return None
+    (key,) = table.partition_keys
+    given = {name: value for name, value in table.parameters.items() if name.startswith("projection.")}
+    injected = {"projection.enabled": given["projection.enabled"], f"projection.{key}.type": "injected"}
+    template = table.parameters.get("storage.location.template")
+    fits = given == injected and template in (None, f"{table.location}{key}=${{{key}}}/")
+    return key if fits else None
 
 
 def _bound(text: str) -> dt.date:

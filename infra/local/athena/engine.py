@@ -191,7 +191,7 @@ class Engine:
 
         translation = translate(query, job.database, columns_of)
         for name in translation.tables:
-            relation = self.catalog.relation(tables[(name.database, name.table)], connection)
+            relation = self.catalog.relation(tables[(name.database, name.table)], connection, query)
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.database)}")
             connection.execute(f"CREATE VIEW {quoted(name.database)}.{quoted(name.table)} AS {relation}")
             job.check()

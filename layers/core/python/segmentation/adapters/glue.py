@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.event_lake import LakeTable
+from segmentation.domain.event_lake import BY_DATE, LakeTable
 
 from .aws_errors import code_of
 
@@ -65,18 +65,13 @@ class GlueLakeCatalog:
         return {
             "Name": table.name,
             "TableType": "EXTERNAL_TABLE",
-            "PartitionKeys": [{"Name": "date", "Type": "string"}],
+            "PartitionKeys": [{"Name": table.partition, "Type": "string"}],
             "Parameters": {
                 "EXTERNAL": "TRUE",
                 "classification": "parquet",
                 "projection.enabled": "true",
-                "projection.date.type": "date",
-                "projection.date.format": "yyyy-MM-dd",
-                # Events of later days do not exist for rules until their time comes.
-                "projection.date.range": f"{earliest or 'NOW'},NOW+1DAYS",
-                "projection.date.interval": "1",
-                "projection.date.interval.unit": "DAYS",
-                "storage.location.template": f"{location}date=${{date}}/",
+                **_projection(table.partition, earliest),
+                "storage.location.template": f"{location}{table.partition}=${{{table.partition}}}/",
             },
             "StorageDescriptor": {
                 "Columns": [{"Name": name, "Type": kind} for name, kind in columns.items()],
@@ -84,3 +79,17 @@ class GlueLakeCatalog:
                 **_PARQUET,
             },
         }
+
+
+def _projection(key: str, earliest: str | None) -> dict[str, str]:
+    """How a table's partitions are known: days by their range, others by the queries that name them."""
+    if key != BY_DATE:
+        return {f"projection.{key}.type": "injected"}
+    return {
+        "projection.date.type": "date",
+        "projection.date.format": "yyyy-MM-dd",
+        # Events of later days do not exist for rules until their time comes.
+        "projection.date.range": f"{earliest or 'NOW'},NOW+1DAYS",
+        "projection.date.interval": "1",
+        "projection.date.interval.unit": "DAYS",
+    }

@@ -28,6 +28,7 @@ Kind = Type | Literal["map"]
 """What a column of a file holds."""
 
 EXTRA: Final = "extra"
+BY_DATE: Final = "date"
 _FIXED: Mapping[str, Kind] = {
     "event_id": Type.STRING,
     "profile": Type.STRING,
@@ -63,12 +64,13 @@ _EXACT_INTEGER = 2**53
 
 @dataclass(frozen=True, slots=True)
 class LakeTable:
-    """A table over a folder of the lake, partitioned by `date`."""
+    """A table over a folder of the lake, partitioned by a key: `date`, or one whose values only queries name."""
 
     name: str
     folder: str
     columns: Mapping[str, str]
     """Names and catalog types, without the partition key."""
+    partition: str = BY_DATE
 
 
 @dataclass(frozen=True, slots=True)

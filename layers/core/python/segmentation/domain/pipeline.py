@@ -4,7 +4,7 @@ Everything here is pure. A run is one item of the runs store; each transition is
 two invocations at once one goes on and the other looks again. What a run asks of the world (`todo`) may be done
 twice: a statement is started under a token of its own (`token`), a pointer is put only over the one that was there.
 
-    build:        plan -> tables -> count -> commit -> tell
+    build:        plan -> tables -> count -> samples? -> commit -> tell
     materialize:  plan -> members -> merge? -> changes -> sizes -> commit -> tell
 
 A members query that fails for good is split until the segments that fail stand alone. They keep their last good
@@ -27,6 +27,8 @@ MOST_SECONDS = 6 * 3_600
 """A run that has not committed after so long is given up."""
 
 
+SAMPLE = "sample_of_"
+"""How the name of a statement that makes the sample of a table begins."""
 BY_SCHEDULE = "schedule"
 """Who asked for a run that the template's schedule started."""
 
@@ -132,6 +134,8 @@ class Run:
     merge: bool = False
     """Members must be put together: of several queries, or with members that are carried over."""
     backfill: bool = False
+    samples: bool = False
+    """Of each built table a sample is made too."""
     rows: int = 0
     statements: tuple[Statement, ...] = ()
     failed: tuple[FailedSegments, ...] = ()
@@ -189,10 +193,10 @@ def token(run: Run, statement: Statement) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def planned_build(run: Run, tables: Iterable[str], now: int) -> Run:
-    """The raw tables were checked; these tables are to be made."""
+def planned_build(run: Run, tables: Iterable[str], now: int, *, samples: bool = False) -> Run:
+    """The raw tables were checked; these tables are to be made, and perhaps a sample of each."""
     statements = tuple(Statement(name, "tables", due=now) for name in tables)
-    return replace(run, step="tables", statements=statements)
+    return replace(run, step="tables", statements=statements, samples=samples)
 
 
 def planned_materialize(
@@ -316,7 +320,7 @@ def settled(run: Run, now: int) -> Run:
         run = _isolated(run, now)
     current = run.of_step(run.step)
     broken = next((one for one in current if one.progress is Progress.FAILED), None)
-    if run.step in ("tables", "count", "merge", "changes", "sizes") and broken is not None:
+    if run.step in ("tables", "count", "samples", "merge", "changes", "sizes") and broken is not None:
         where = f"query {broken.query}" if broken.query else "its query"
         return failed(run, f"{broken.name!r} failed, {where}: {broken.reason}", now)
     if any(one.progress in (Progress.WAITING, Progress.STARTED) for one in current):
@@ -324,7 +328,10 @@ def settled(run: Run, now: int) -> Run:
     match run.step:
         case "tables":
             return _next(run, "count", now)
-        case "count" | "sizes":
+        case "count" if run.samples:
+            made = [Statement(SAMPLE + one.name, "samples", due=now) for one in run.of_step("tables")]
+            return replace(run, step="samples", statements=(*run.statements, *made))
+        case "count" | "samples" | "sizes":
             return replace(run, step="commit")
         case "members":
             lost = sum(one.last - one.first for one in run.failed)

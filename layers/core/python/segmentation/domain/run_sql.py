@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from segmentation.language.operators.segments import DIGITS
 from segmentation.language.sql import IDENTITIES
 
 GONE = "identities_left"
@@ -112,3 +113,14 @@ def rows_query(tables: Sequence[tuple[str, str]]) -> str:
     return " UNION ALL ".join(
         f"SELECT '{name}' AS name, count(*) AS n FROM {table}" for name, table in tables
     )
+
+
+def sample_query(table: str, profiles: int, wanted: int) -> str:
+    """The rows of a built table that are of the `wanted` profiles, about, that are drawn of so many.
+
+    They are drawn by a hash of their keys, so that all tables, and all builds, agree.
+    """
+    border = 16**DIGITS * min(wanted, profiles) // max(profiles, 1)
+    hashed = "sha256(to_utf8(concat(t.profile_key, ':sample')))"
+    drawn = f"from_base(substr(to_hex({hashed}), 1, {DIGITS}), 16) < {border}"
+    return f"SELECT t.* FROM {table} t WHERE {drawn}"

@@ -42,10 +42,12 @@ class Group:
 
     @property
     def spaced(self) -> bool:
+        """Whether white space stood before it."""
         return self.opening.spaced
 
     @property
     def is_query(self) -> bool:
+        """Whether it is a query of its own."""
         return bool(self.items) and _text(self.items[0]) in ("SELECT", "WITH")
 
 

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain import pipeline
-from segmentation.domain.build_plan import BEHAVIOR, build_tables, layout_document
+from segmentation.domain.build_plan import (
+    BEHAVIOR,
+    SAMPLED,
+    build_tables,
+    layout_document,
+    sample_properties,
+)
 from segmentation.domain.build_sql import check_sources, raw_tables
 from segmentation.domain.erasure import excluded_table
 from segmentation.domain.errors import BadRecord, NotFound, Superseded
-from segmentation.domain.pipeline import Job, Run, Statement
+from segmentation.domain.pipeline import SAMPLE, Job, Run, Statement
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant, pointer_path, table_name, version_path
-from segmentation.domain.run_sql import create_table, rows_query
+from segmentation.domain.run_sql import create_table, rows_query, sample_query
 from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse
 
 from .register_lake import register_lake
@@ -63,7 +69,9 @@ class BuildSteps:
             plan = self._planned(published, run.started if self.logical_now is None else self.logical_now)
             # Of two who plan at once, the first one's plan holds.
             self.lake.put(path, json.dumps(plan, indent=1).encode(), expected="")
-        return pipeline.planned_build(run, self._plan(run)["tables"], now)
+        plan = self._plan(run)
+        many = plan["previous_rows"].get("profiles", 0) > SAMPLED
+        return pipeline.planned_build(run, plan["tables"], now, samples=many)
 
     def _planned(self, published: Published, now: int) -> dict[str, Any]:
         audience = published.audience
@@ -96,15 +104,17 @@ class BuildSteps:
             tables = _tables(run)
             return rows_query([(one.name, tables[one.name]) for one in run.of_step("tables")])
         location = self.lake.uri(version_path(run.audience, run.id, statement.table + "/"))
+        if statement.step == "samples":
+            of = _tables(run)[statement.name.removeprefix(SAMPLE)]
+            query = sample_query(of, self._rows(run)["profiles"], SAMPLED)
+            return create_table(_table(run, statement), location, query, **sample_properties())
         table = self._plan(run)["tables"][statement.name]
         return create_table(_table(run, statement), location, table["query"], **table["properties"])
 
     def commit(self, run: Run, now: int) -> int:
         """Point to the new version. A version without profiles is no successor of one with some."""
         plan, path = self._plan(run), pointer_path(run.audience)
-        count = run.statement("count")
-        assert count.query is not None  # noqa: S101 - it has succeeded
-        rows = {str(name): int(number or 0) for name, number in self.warehouse.results(count.query)}
+        rows = self._rows(run)
         if not rows["profiles"] and plan["previous_rows"].get("profiles"):
             raise BadRecord("the new version has no profiles at all; the last one stays")
         tables = _tables(run)
@@ -118,6 +128,7 @@ class BuildSteps:
                 "behaviors": {name.removeprefix(BEHAVIOR): table for name, table in tables.items()},
             },
             "layout": plan["layout"],
+            "sample": _sample(run, rows["profiles"]),
             "rows": rows,
             "queries": queries(run),
             "bytes_scanned": bill.bytes_scanned,
@@ -128,6 +139,12 @@ class BuildSteps:
             if stored is None or json.loads(stored.data)["version"] != run.id:
                 raise Superseded(f"version {run.id}: the pointer was changed by somebody else meanwhile")
         return rows["profiles"]
+
+    def _rows(self, run: Run) -> dict[str, int]:
+        """How many rows each table has."""
+        count = run.statement("count")
+        assert count.query is not None  # noqa: S101 - it has succeeded
+        return {str(name): int(number or 0) for name, number in self.warehouse.results(count.query)}
 
     def tell(self, run: Run) -> None:
         """Segments that are due after a build are started by whoever sees that there is a new version."""
@@ -155,6 +172,16 @@ def queries(run: Run) -> list[dict[str, Any]]:
 
 def _table(run: Run, statement: Statement) -> str:
     return table_name(run.audience, run.id, statement.table.removeprefix(BEHAVIOR))
+
+
+def _sample(run: Run, profiles: int) -> dict[str, Any] | None:
+    """The tables that hold a sample of the version, if there are any, and of which share of the profiles."""
+    tables = {one.name.removeprefix(SAMPLE): _table(run, one) for one in run.of_step("samples")}
+    if not tables:
+        return None
+    table = tables.pop("profiles")
+    behaviors = {name.removeprefix(BEHAVIOR): table for name, table in tables.items()}
+    return {"profiles": table, "behaviors": behaviors, "share": min(1.0, SAMPLED / max(profiles, 1))}
 
 
 def _tables(run: Run) -> dict[str, str]:

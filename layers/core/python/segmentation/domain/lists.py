@@ -1,0 +1,165 @@
+"""Uploaded lists: which uploads make up each list of an audience, and where they lie.
+
+    lists/<audience>/current.json                                       which uploads are the members of each list
+    lists/<audience>/<segment>/<upload>/upload.json                     an upload and how far it is
+    lists/<audience>/<segment>/<upload>/data/...                        what was sent, removed once it is taken in
+    lists/<audience>/<segment>/<upload>/malformed/, unmatched/          rows that could not be taken, or are nobody's
+    listed/<audience>/version=<segment>.<upload>/...                    its members as Parquet: segment, key, line
+
+A member's key is what an audience knows people by: the profile key where the list is by the master key, else
+`<identity>:<value as it is written>`, as in the profiles' `identities`. So a list keeps its people when the audience is
+built anew, and finds those who come later. All lists of an audience change by one conditional put of one object.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from segmentation.language.types import Type
+
+from .audience import Audience
+from .event_lake import Kind, LakeTable
+from .run import table_name
+
+COLUMNS: Mapping[str, Kind] = {"segment": Type.STRING, "key": Type.STRING, "line": Type.TIMESTAMP}
+"""Of a list's members. `line`: where in the upload the row stands (a whole number, as moments are)."""
+PARTITION = "version"
+MOST_UPLOADS = 50
+"""Uploads that one list is made of, by appending."""
+REMEMBERED = 200
+"""Uploads that a list remembers to have taken in, so that none is taken in twice."""
+UPLOAD_ID = re.compile(r"[0-9]{8}t[0-9]{6}z_[0-9a-z]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersion:
+    """One upload's members, of one list. `identity` is the column that they are known by."""
+
+    id: str
+    identity: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """One list: the uploads that are its members now, those that ever were, and those to be removed with the moments
+    since when they are no members any more."""
+
+    uploads: tuple[ListVersion, ...] = ()
+    taken: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Names what is in it."""
+        return "+".join(one.id for one in self.uploads)
+
+    @property
+    def rows(self) -> int:
+        """Rows of its uploads, whoever they stand for."""
+        return sum(one.rows for one in self.uploads)
+
+    def replaced(self, upload: ListVersion, now: int) -> "ListState":
+        """Only this upload from now on."""
+        gone = {one.id: now for one in self.uploads}
+        return self._with((upload,), upload, {**self.dropped, **gone})
+
+    def appended(self, upload: ListVersion) -> "ListState":
+        """This upload too."""
+        return self._with((*self.uploads, upload), upload, self.dropped)
+
+    def emptied(self, now: int) -> "ListState":
+        """Nobody."""
+        gone = {one.id: now for one in self.uploads}
+        return replace(self, uploads=(), dropped={**self.dropped, **gone})
+
+    def cleaned(self, gone: Sequence[str]) -> "ListState":
+        """Without what was removed for good."""
+        return replace(self, dropped={one: at for one, at in self.dropped.items() if one not in gone})
+
+    def _with(
+        self, uploads: tuple[ListVersion, ...], upload: ListVersion, dropped: Mapping[str, int]
+    ) -> "ListState":
+        return ListState(uploads, (*self.taken, upload.id)[-REMEMBERED:], dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """All lists of an audience that anything was ever uploaded to."""
+
+    lists: Mapping[str, ListState] = field(default_factory=dict)
+
+    def of(self, segment: str) -> ListState:
+        """A list; an empty one, if nothing was uploaded."""
+        return self.lists.get(segment, ListState())
+
+    def having(self, segment: str, state: ListState) -> "Lists":
+        """With one list changed."""
+        return Lists({**self.lists, segment: state})
+
+    def without(self, segment: str) -> "Lists":
+        """Without one list."""
+        return Lists({name: one for name, one in self.lists.items() if name != segment})
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {name: asdict(one) for name, one in self.lists.items()}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Lists":
+        """From JSON that `to_document` made."""
+        return cls(
+            {
+                name: ListState(
+                    tuple(ListVersion(**upload) for upload in one["uploads"]),
+                    tuple(one["taken"]),
+                    dict(one["dropped"]),
+                )
+                for name, one in document.items()
+            }
+        )
+
+
+def lists_path(audience: str) -> str:
+    """Where it stands what each list of an audience is made of."""
+    return f"lists/{audience}/current.json"
+
+
+def list_folder(audience: str, segment: str) -> str:
+    """Where the uploads of a list lie."""
+    return f"lists/{audience}/{segment}/"
+
+
+def upload_path(audience: str, segment: str, upload: str, name: str) -> str:
+    """Something of an upload."""
+    return f"{list_folder(audience, segment)}{upload}/{name}"
+
+
+def version_of(segment: str, upload: str) -> str:
+    """The partition of an upload's members."""
+    return f"{segment}.{upload}"
+
+
+def members_folder(audience: str, segment: str, upload: str) -> str:
+    """Where an upload's members lie."""
+    return f"listed/{audience}/{PARTITION}={version_of(segment, upload)}/"
+
+
+def listed_table(audience: Audience) -> LakeTable:
+    """The table over the members of all lists of an audience."""
+    columns = {"segment": "string", "key": "string", "line": "bigint"}
+    return LakeTable(table_name(audience.id, "listed"), f"listed/{audience.id}/", columns, PARTITION)
+
+
+def identities_for_lists(audience: Audience) -> tuple[str, ...]:
+    """The columns that a list can be by: the master key and those that raw tables know."""
+    return (audience.master_key, *(one.name for one in audience.known_identities()))
+
+
+def member_key(audience: Audience, identity: str, value: str) -> str:
+    """How a member is kept; empty where the value says nothing."""
+    if identity == audience.master_key:
+        return value
+    written = audience.keys[identity].write(value)
+    return f"{identity}:{written}" if written else ""
