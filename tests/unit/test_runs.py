@@ -175,7 +175,10 @@ def test_the_end_of_a_query_carries_its_run_on(world: World) -> None:
         world.rig.advance.query_ended(query)
     (counting,) = world.of(Job.BUILD)[0].active_queries
     world.warehouse.finish(counting)
-    done = world.rig.advance.query_ended(counting)
+    world.rig.advance.query_ended(counting)
+    for query in world.of(Job.BUILD)[0].active_queries:  # the samples
+        world.warehouse.finish(query)
+        done = world.rig.advance.query_ended(query)
     assert [(one.id, one.state) for one in done.runs] == [(run.id, State.COMMITTED)]
     assert world.lake.json("audiences/shop/current.json")["version"] == run.id
     assert world.runs.held() == []
@@ -224,13 +227,36 @@ def test_segments_need_a_built_audience(world: World) -> None:
     )
 
 
+def test_a_large_audience_has_a_sample_and_a_small_one_none(world: World) -> None:
+    first = world.built()  # nobody knows yet how large it is
+    pointer = world.lake.json("audiences/shop/current.json")
+    behaviors = {name: f"shop_{first.id}_sample_of_behavior_{name}" for name in ("purchases", "mailings")}
+    profiles = f"shop_{first.id}_sample_of_profiles"
+    assert pointer["sample"] == {"profiles": profiles, "behaviors": behaviors, "share": 1.0}
+    world.clock.time += 60
+    world.built()
+    assert world.lake.json("audiences/shop/current.json")["sample"] is None
+    world.warehouse.answers["count"] = [
+        ("profiles", "400000"),
+        ("behavior_purchases", "7"),
+        ("behavior_mailings", "0"),
+    ]
+    for _ in range(2):
+        world.clock.time += 60
+        world.built()
+    assert world.lake.json("audiences/shop/current.json")["sample"]["share"] == 0.25
+    name, sql = world.warehouse.statements[-1]
+    assert name == "sample_of_behavior_mailings"
+    assert f"< {16**13 // 4}" in sql
+
+
 def test_raw_tables_that_do_not_fit_fail_the_build_at_once(world: World) -> None:
     world.built()
     del world.warehouse.tables["mail"]
     world.clock.time += 60
     with pytest.raises(RunFailed, match=r"RuleError: .*mail"):
         world.built()
-    assert len(world.warehouse.started) == 4
+    assert len(world.warehouse.started) == 7
 
 
 def test_a_version_without_profiles_does_not_follow_one_with_some(world: World) -> None:
@@ -277,7 +303,9 @@ def test_a_failed_query_fails_the_run_and_nothing_else(world: World, failing: st
     assert world.current().previous == good.id
 
 
-STATEMENTS = ["profiles", "behavior_purchases", "behavior_mailings", "count", "members", "changes", "sizes"]
+SAMPLES = ["sample_of_profiles", "sample_of_behavior_purchases", "sample_of_behavior_mailings"]
+TABLES = ["profiles", "behavior_purchases", "behavior_mailings"]
+STATEMENTS = [*TABLES, "count", *SAMPLES, "members", "changes", "sizes"]
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
@@ -301,7 +329,7 @@ def test_a_passing_failure_of_each_query_passes(world: World, statement: str) ->
     assert record.members_table() in tables[-1]
 
 
-@pytest.mark.parametrize("start", range(7))
+@pytest.mark.parametrize("start", range(10))
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_throttle_at_each_start_passes(start: int, times: int) -> None:
     world = World()
@@ -325,7 +353,7 @@ def test_a_throttle_at_each_start_passes(start: int, times: int) -> None:
             world.clock.time += 1_000
             world.rig.advance.sweep()
         assert world.rig.finish(run).ended_well
-    assert count == 7 + times
+    assert count == 10 + times
 
 
 @pytest.mark.parametrize("store", ["runs", "queue", "blind"])

@@ -70,7 +70,7 @@ class BuildSteps:
             # Of two who plan at once, the first one's plan holds.
             self.lake.put(path, json.dumps(plan, indent=1).encode(), expected="")
         plan = self._plan(run)
-        many = plan["previous_rows"].get("profiles", 0) > SAMPLED
+        many = plan["previous_rows"].get("profiles", SAMPLED + 1) > SAMPLED
         return pipeline.planned_build(run, plan["tables"], now, samples=many)
 
     def _planned(self, published: Published, now: int) -> dict[str, Any]:
