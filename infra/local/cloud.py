@@ -23,6 +23,7 @@ from infra.local.errors import CloudError, FunctionError
 from infra.local.events import EventBus
 from infra.local.functions import Functions
 from infra.local.http_api import HttpApi
+from infra.local.issuer import CLIENT, Issuer
 from infra.local.kinesis import shard_readers
 from infra.local.log import ConsoleLog, Log
 from infra.local.provision import Mapped, Stack, World
@@ -31,7 +32,7 @@ from infra.local.runtime import Activity
 from infra.local.schedules import schedules
 from infra.local.sources import Source
 from infra.local.sqs import QueueReader
-from infra.local.template import load
+from infra.local.template import load, parameter_names
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
@@ -40,7 +41,9 @@ ACCOUNT = "123456789012"
 class Cloud:
     """A template, alive: its resources in moto, its functions in processes, its event sources polling.
 
-    Two ports: `api_port` for the HTTP API of the template, `aws_port` for all AWS APIs; 0 takes any free one.
+    Ports: `api_port` for the HTTP API of the template, the next ones for those of its nested stacks, `aws_port` for all
+    AWS APIs; 0 takes any free one. `issuer` issues tokens of a development key: where the template has the parameters
+    JwtIssuer and JwtAudience, and they are not given, they name it.
     `sqs_retry_seconds` brings back what a function did not finish sooner than the queue's visibility time-out.
     """
 
@@ -68,6 +71,8 @@ class Cloud:
         self._activity = Activity()
         self._sources: list[Source] = []
         self._servers: list[BaseWSGIServer] = []
+        self._apis: dict[str, _Late] = {}
+        self.issuer = Issuer()
         self._functions: Functions | None = None
         self._world: World | None = None
         self._endpoint: subprocess.Popen[str] | None = None
@@ -87,7 +92,7 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """Where the HTTP API of the template answers."""
-        return self._running.api_url
+        return self._running.main_url
 
     @property
     def endpoint_url(self) -> str:
@@ -176,15 +181,20 @@ class Cloud:
         self._world, self._endpoint = None, None
 
     def _start(self) -> None:
-        internal = _Late()
-        api = _Late()
+        internal, main = _Late(), _Late()
         lambda_port = self._serve(0, internal)
         self._endpoint = self._start_endpoint(lambda_port)
-        api_port = self._serve(self._api_port, api)
-        template = load(self._template_path, self._parameters, self._region)  # while the endpoint starts
+        main_url = f"http://127.0.0.1:{self._serve(self._api_port, main)}"
+        self._apis = {main_url: main}
+        self.issuer.url = f"http://127.0.0.1:{self._serve(0, self.issuer)}"
+        known = {"JwtIssuer": self.issuer.url, "JwtAudience": CLIENT}
+        wanted = {name: known[name] for name in known.keys() & parameter_names(self._template_path)}
+        # while the endpoint starts
+        template = load(self._template_path, {**wanted, **self._parameters}, self._region)
         world = World(
             endpoint_url=self._wait_for_endpoint(self._endpoint),
-            api_url=f"http://127.0.0.1:{api_port}",
+            main_url=main_url,
+            open_api=self._open_api,
             region=self._region,
             account=ACCOUNT,
         )
@@ -193,7 +203,8 @@ class Cloud:
         self.outputs = stack.outputs()
         self._functions = Functions(world, self._log, self._activity)
         self.events = internal.application = EventBus(world, self._functions, self._log, self._activity)
-        api.application = HttpApi(world, self._functions, self._log)
+        for api in world.apis:
+            self._apis[api.url].application = HttpApi(api, world, self._functions, self._log)
         for mapped in world.mappings:
             self._sources += self._mapping(mapped, world)
         self._sources += schedules(world, self._functions, self._log, self._clock)
@@ -235,6 +246,13 @@ class Cloud:
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         self._servers.append(server)
         return server.port
+
+    def _open_api(self) -> str:
+        """An address for one more HTTP API."""
+        late, port = _Late(), self._api_port + len(self._apis) if self._api_port else 0
+        url = f"http://127.0.0.1:{self._serve(port, late)}"
+        self._apis[url] = late
+        return url
 
     def _start_endpoint(self, lambda_port: int) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+from infra.local.authorizers import IamAuthorizer, JwtAuthorizer, Refused
 from infra.local.errors import TemplateError
 from infra.local.functions import Functions, describe
 from infra.local.log import Log
-from infra.local.provision import World
+from infra.local.provision import Api, World
 
 BODY_LIMIT = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
@@ -26,6 +27,8 @@ _TEXT = re.compile(
 )
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
+IAM = "AWS_IAM"
+"""The authorizer that SAM calls so: a signature of AWS's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Route:
     path: str
     pattern: re.Pattern[str]
     function: str
+    authorizer: str = "NONE"
 
     @property
     def key(self) -> str:
@@ -67,7 +71,8 @@ def routes(paths: Mapping[str, Any]) -> list[Route]:
                 )
             name = path.strip("/") if path.strip("/") == "$default" else path
             method = "ANY" if method == _ANY else method.upper()
-            found.append(Route(method, name, _pattern(name), integration["uri"]))
+            authorizer = next(iter(operation.get("security", [{"NONE": []}])[0]))
+            found.append(Route(method, name, _pattern(name), integration["uri"], authorizer))
     return sorted(found, key=lambda route: route.rank)
 
 
@@ -87,11 +92,19 @@ def _pattern(path: str) -> re.Pattern[str]:
 class HttpApi:
     """The WSGI application that stands where API Gateway would."""
 
-    def __init__(self, world: World, functions: Functions, log: Log) -> None:
+    def __init__(self, api: Api, world: World, functions: Functions, log: Log) -> None:
+        self._api = api
         self._world = world
         self._functions = functions
         self._log = log
-        self._routes = routes(world.api or {})
+        self._routes = routes(api.paths)
+        self._iam = IamAuthorizer(world.region, world.account)
+        self._tokens = {
+            name: JwtAuthorizer(name, scheme) for name, scheme in api.authorizers.items() if name != IAM
+        }
+        for route in self._routes:
+            if route.authorizer not in {"NONE", IAM, *self._tokens}:
+                raise TemplateError(f"route {route.key}: there is no authorizer {route.authorizer}")
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -118,8 +131,15 @@ class HttpApi:
         else:
             return _message(404, "Not Found")
         event = proxy_event(
-            environ, body, route.key, found.groupdict(), request_id, self._world.account, self._world.api_id
+            environ, body, route.key, found.groupdict(), request_id, self._world.account, self._api.id
         )
+        try:
+            if authorizer := self._authorized(route, environ, event["headers"], body):
+                event["requestContext"]["authorizer"] = authorizer
+        except Refused as refused:
+            status, headers, answer = _message(refused.status, refused.message)
+            challenge = [("WWW-Authenticate", "Bearer")] if status == 401 else []
+            return status, headers + challenge, answer
         payload = json.dumps(event).encode()
         result = self._functions.invoke(route.function, payload, patience=INTEGRATION_SECONDS)
         if result is None or result.seconds > INTEGRATION_SECONDS:
@@ -135,6 +155,18 @@ class HttpApi:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self._log("http", f"500 {method} {path}: not an answer that API Gateway understands: {error}")
             return _message(500, "Internal Server Error")
+
+    def _authorized(
+        self, route: Route, environ: Mapping[str, Any], headers: Mapping[str, str], body: bytes
+    ) -> dict[str, Any]:
+        """What the function is told of a verified caller; nothing on a route that is open to all."""
+        if route.authorizer == "NONE":
+            return {}
+        if route.authorizer == IAM:
+            path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+            path = path.encode("latin-1").decode("utf-8", "replace")
+            return self._iam(environ["REQUEST_METHOD"], path, query, headers, body)
+        return self._tokens[route.authorizer](headers)
 
 
 def proxy_event(

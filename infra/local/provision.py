@@ -96,12 +96,25 @@ class Mapped:
     arn: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An HTTP API: its routes and authorizers as SAM writes them, and where this cloud serves it."""
+
+    logical_id: str
+    id: str
+    url: str
+    paths: Mapping[str, Any]
+    authorizers: Mapping[str, Any]
+
+
 @dataclass
 class World:
-    """Where resources are created, and what this cloud itself must run."""
+    """Where resources are created, and what this cloud itself must run. `main_url`: where the template's own HTTP API is served;
+    `open_api`: a new address for one of a nested stack."""
 
     endpoint_url: str
-    api_url: str
+    main_url: str
+    open_api: Callable[[], str]
     region: str
     account: str
     functions: dict[str, FunctionSpec] = field(default_factory=dict)
@@ -110,8 +123,7 @@ class World:
     rules: list[Mapped] = field(default_factory=list)
     invoke_configs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     layers: dict[str, Path] = field(default_factory=dict)
-    api: Mapping[str, Any] | None = None
-    api_id: str = ""
+    apis: list[Api] = field(default_factory=list)
     _session: boto3.Session | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -145,8 +157,9 @@ class World:
 class Stack:
     """Provisions one template; a nested stack is another one."""
 
-    def __init__(self, template: Template, name: str, world: World) -> None:
+    def __init__(self, template: Template, name: str, world: World, nested: bool = False) -> None:
         self.template = template
+        self.nested = nested
         self.name = name
         self.world = world
         self.resources: dict[str, Physical] = {}
@@ -213,8 +226,9 @@ class Stack:
 
     def _localized(self, value: str) -> str:
         """The address that API Gateway would have, as the address of this cloud's own HTTP server."""
-        address = f"https://{self.world.api_id}.execute-api.{self.world.region}.amazonaws.com"
-        return value.replace(address, self.world.api_url) if self.world.api_id else value
+        for api in self.world.apis:
+            value = value.replace(f"https://{api.id}.execute-api.{self.world.region}.amazonaws.com", api.url)
+        return value
 
     def _wanted(self, resource: Resource) -> bool:
         return resource.condition is None or self._resolver.condition(resource.condition, resource.logical_id)
@@ -538,28 +552,24 @@ def _event_invoke_config(stack: Stack, resource: Resource, properties: Propertie
 
 
 def _api(stack: Stack, resource: Resource, properties: Properties) -> Physical:
-    world = stack.world
-    if world.api is not None:
-        raise TemplateError(
-            f"{resource.logical_id}: the embedded cloud serves one HTTP API, and there is one already"
-        )
     body = properties.need("Body")
     if "x-amazon-apigateway-cors" in body:
         raise TemplateError(
             f"{resource.logical_id}: the embedded cloud does not answer CorsConfiguration; answer CORS in the functions"
         )
-    if security := body.get("components", {}).get("securitySchemes"):
+    if not stack.nested and any(one.url == stack.world.main_url for one in stack.world.apis):
         raise TemplateError(
-            f"{resource.logical_id}: the embedded cloud does not know the authorizers {list(security)}"
+            f"{resource.logical_id}: the embedded cloud serves one HTTP API a stack, and there is one already"
         )
-    world.api = body["paths"]
-    world.api_id = hashlib.sha256(stack.physical_name(resource).encode()).hexdigest()[:10]
-    return Physical(
+    api = Api(
         resource.logical_id,
-        resource.type,
-        world.api_id,
-        {"ApiId": world.api_id, "ApiEndpoint": world.api_url},
+        hashlib.sha256(stack.physical_name(resource).encode()).hexdigest()[:10],
+        stack.world.open_api() if stack.nested else stack.world.main_url,
+        body["paths"],
+        body.get("components", {}).get("securitySchemes", {}),
     )
+    stack.world.apis.append(api)
+    return Physical(resource.logical_id, resource.type, api.id, {"ApiId": api.id, "ApiEndpoint": api.url})
 
 
 def _schedule(stack: Stack, resource: Resource, properties: Properties) -> Physical:
@@ -583,7 +593,10 @@ def _nested(stack: Stack, resource: Resource, properties: Properties) -> Physica
         for name, value in properties.take("Parameters", {}).items()
     }
     nested = Stack(
-        load(path, parameters, stack.world.region), f"{stack.name}-{resource.logical_id}", stack.world
+        load(path, parameters, stack.world.region),
+        f"{stack.name}-{resource.logical_id}",
+        stack.world,
+        nested=True,
     )
     nested.provision()
     stack_id = stack.world.arn("cloudformation", f"stack/{nested.name}/local")

@@ -57,6 +57,16 @@ class Template:
         )
 
 
+def parameter_names(path: Path) -> set[str]:
+    """The parameters that a template declares; none if it cannot be read, which `load` says."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    try:
+        return set((yaml_parse(path.read_text("utf-8")) or {}).get("Parameters") or ())
+    except (OSError, yaml.YAMLError, AttributeError):
+        return set()
+
+
 def load(path: Path, parameters: Mapping[str, str], region: str) -> Template:
     """Read, transform (offline) and check the parameters of a template."""
     from samtranslator.yaml_helper import yaml_parse

@@ -19,7 +19,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def stack(path: Path, **parameters: str) -> Stack:
-    world = World("http://127.0.0.1:1", "http://127.0.0.1:2", REGION, "123456789012")
+    world = World(
+        "http://127.0.0.1:1", "http://127.0.0.1:2", lambda: "http://127.0.0.1:3", REGION, "123456789012"
+    )
     return Stack(load(path, parameters, REGION), "s", world)
 
 
