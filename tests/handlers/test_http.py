@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from segmentation.domain.errors import TooMany
 from segmentation.runtime.http import Request, cached, respond
+from segmentation.usecases.publish_rules import PublishRules
 
+from functions.collect_calls import app as collect_calls
 from functions.collect_events import app as collect_events
 from functions.serve_api import app as serve_api
+from tests.fakes import FixedClock
+from tests.fakes.documents import documents
 from tests.handlers.conftest import CONTEXT, Aws, golden
 
 
@@ -228,3 +232,113 @@ def test_a_tag_that_the_caller_has_is_not_sent_again() -> None:
         304,
         200,
     )
+
+
+# ------------------------------------------------------------------------------------------ calls and personalization
+
+
+def post(path: str, body: Any, **headers: str) -> Any:
+    event = golden("collect")
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    event |= {"body": json.dumps(body), "isBase64Encoded": False}
+    del event["headers"]["authorization"]
+    event["headers"].update(headers)
+    return event
+
+
+def publish(aws: Aws, **changes: Any) -> None:
+    document = {**documents(), **changes}
+    PublishRules(aws.lake, FixedClock())(
+        *(document[name] for name in ("audience", "segments", "access", "destinations"))
+    )
+
+
+def with_calls() -> dict[str, Any]:
+    audience = documents()["audience"]
+    calls = {"anonymous_id": "td_client_id", "track": {"behavior": "purchases"}}
+    return {**audience, "calls": calls}
+
+
+def test_calls_of_segments_clients_are_kept(aws: Aws) -> None:
+    publish(aws, audience=with_calls())
+    body = {"writeKey": "write-key", "anonymousId": "a", "event": "Bought", "messageId": "m-1"}
+    text = post("/v1/t", body, **{"content-type": "text/plain"})
+    status, answer, headers = call(collect_calls.handler, text)
+    assert (status, answer) == (200, {"success": True})
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    assert json.loads(aws.stream()[0]["Data"])["id"] == "m-1"
+    status, answer, _ = call(collect_calls.handler, post("/v1/track", {**body, "writeKey": "no"}))
+    assert (status, answer["code"], answer["success"]) == (401, "Unauthorized", False)
+    good = {**body, "type": "track", "messageId": "m-2"}
+    status, answer, _ = call(collect_calls.handler, post("/v1/batch", {**body, "batch": [good, {}]}))
+    assert (status, answer["success"], len(answer["rejected"])) == (200, True, 1)
+    assert len(aws.stream()) == 2
+    aws.kinesis.delete_stream(StreamName="events")
+    assert call(collect_calls.handler, text)[0] == 503
+
+
+def test_the_browsers_client_is_told_where_to_send(aws: Aws) -> None:
+    publish(aws, audience=with_calls())
+    status, answer, headers = call(collect_calls.handler, get("/v1/projects/write-key/settings"))
+    assert (status, headers["cache-control"]) == (200, "max-age=300")
+    host = golden("personalize")["requestContext"]["domainName"]
+    assert answer["integrations"]["Segment.io"] == {
+        "apiKey": "write-key",
+        "apiHost": f"{host}/v1",
+        "versionSettings": {"version": "4.4.7"},
+    }
+    assert call(collect_calls.handler, get("/v1/projects/nobody/settings"))[0] == 404
+    assert call(collect_calls.handler, post("/v1/projects/write-key/settings", {}))[0] == 405
+
+
+def sectioned() -> dict[str, Any]:
+    access = documents()["access"]
+    access["tokens"][0] |= {
+        "key_columns": ["td_client_id"],
+        "sections": {"hero": {"segments": ["buying-now"]}},
+    }
+    del access["tokens"][0]["key_column"]
+    return access
+
+
+@pytest.mark.parametrize("path", ["/public/shop_db/purchases", "/shop_db/purchases"])
+def test_personalization_counts_the_event_that_it_answers(aws: Aws, path: str) -> None:
+    publish(aws, access=sectioned())
+    headers = {"authorization": "TD1 write-key", "wp13n-token": "site-token"}
+    status, body, _ = call(collect_events.handler, post(path, {"td_client_id": "c"}, **headers))
+    section = {"attributes": {}, "batch_segments": [], "realtime_segments": [{"id": "buying-now"}]}
+    assert (status, body) == (200, {"offers": {"hero": section}})
+    assert len(aws.stream()) == 1
+    status, body, _ = call(collect_events.handler, post(path, {}, **{**headers, "wp13n-token": "no"}))
+    assert (status, body) == (400, {"code": 3001, "message": "unknown personalization token"})
+    headers["authorization"] = "TD1 no"
+    assert call(collect_events.handler, post(path, {}, **headers))[:2] == (
+        401,
+        {"code": 401, "message": "unknown write key"},
+    )
+    assert call(collect_events.handler, post("/public/shop_db", {}, **headers))[0] == 404
+
+
+def test_a_profile_is_read_plainly_and_asked_about_by_its_tag(aws: Aws) -> None:
+    path = "/v1/profiles/person_id/1/segments"
+    bearer = {"authorization": "Bearer site-token"}
+    status, body, headers = call(serve_api.handler, get(path, **bearer))
+    assert (status, body["segments"]) == (200, [])
+    assert headers["cache-control"] == "private, no-cache"
+    again = get(path, "token=site-token", **{"if-none-match": headers["etag"]})
+    assert call(serve_api.handler, again)[:2] == (304, None)
+    assert call(serve_api.handler, get(path + "/adults", **bearer))[1]["member"] is False
+    for wrong, status in ((path + "/nothing", 404), (path.replace("person", "x"), 403)):
+        assert call(serve_api.handler, get(wrong, **bearer))[0] == status
+    assert call(serve_api.handler, get(path))[0] == 401
+
+
+def test_a_key_over_its_rate_is_told_to_wait(aws: Aws) -> None:
+    access = documents()["access"]
+    access["write_keys"][0]["per_minute"] = 1
+    publish(aws, access=access)
+    assert call(collect_events.handler, golden("collect"))[0] == 200
+    status, body, headers = call(collect_events.handler, golden("collect"))
+    assert (status, body["error"]) == (429, "Too Many Requests")
+    assert 0 < int(headers["retry-after"]) <= 60
+    assert headers["access-control-expose-headers"]
