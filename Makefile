@@ -53,7 +53,7 @@ run: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/cfn-lint --append-rules infra/lint -- template.yaml infra/observability.yaml
+	$(BIN)/cfn-lint --append-rules infra/lint -- template.yaml infra/*.yaml
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 

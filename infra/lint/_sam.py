@@ -10,9 +10,9 @@ FUNCTION = "AWS::Serverless::Function"
 
 
 def resources(template: Node, *types: str) -> Iterator[tuple[str, Node]]:
-    """The resources of these types (all, without types), by logical id."""
+    """The resources of these types (all, without types), by logical id. cfn-lint has expanded Fn::ForEach before."""
     for name, resource in template.get("Resources", {}).items():
-        if not types or resource.get("Type") in types:
+        if isinstance(resource, Mapping) and (not types or resource.get("Type") in types):
             yield name, resource
 
 

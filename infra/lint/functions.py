@@ -6,7 +6,8 @@ from typing import Any
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
-from infra.lint._sam import FUNCTION, properties, resources, target
+from infra.lint._sam import FUNCTION, properties, resources, target, text
+from infra.lint._stacks import Stack
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
@@ -38,17 +39,18 @@ class KeptLog(CloudFormationLintRule):
     """A log group that Lambda makes itself is kept for ever, and outside of the stack."""
 
     id = "E9102"
-    shortdesc = "Every function writes to a log group of this template that has a retention"
+    shortdesc = "Every function writes to a log group of these templates that has a retention"
     description = "LoggingConfig.LogGroup refers to an AWS::Logs::LogGroup with RetentionInDays"
 
     def match(self, cfn: Any) -> list[RuleMatch]:
         matches = []
+        stack = Stack.of(cfn)
         for name, function in resources(cfn.template, FUNCTION):
-            group = target(cfn.template, (properties(function).get("LoggingConfig") or {}).get("LogGroup"))
-            if group is None:
-                message = f"{name} has no log group of this template (LoggingConfig: LogGroup: !Ref X)"
-            elif "RetentionInDays" not in properties(group[1]):
-                message = f"{name} writes to {group[0]}, which has no RetentionInDays"
+            group = stack.find((properties(function).get("LoggingConfig") or {}).get("LogGroup"))
+            if group is None or group.resource.get("Type") != "AWS::Logs::LogGroup":
+                message = f"{name} has no log group of these templates (LoggingConfig: LogGroup: !Ref X)"
+            elif "RetentionInDays" not in properties(group.resource):
+                message = f"{name} writes to {group.name}, which has no RetentionInDays"
             else:
                 continue
             matches.append(RuleMatch(["Resources", name, "Properties"], message))
@@ -84,3 +86,21 @@ class OneTarget(CloudFormationLintRule):
             if wrong:
                 matches.append(RuleMatch(["Resources", name], f"{name}: {', '.join(wrong)}"))
         return matches
+
+
+class Named(CloudFormationLintRule):
+    """A name that CloudFormation makes up is known to nobody: alarms, log streams and operators go by this one."""
+
+    id = "E9104"
+    shortdesc = "A function is named after its stack and itself"
+    description = "FunctionName: !Sub ${AWS::StackName}-LogicalId; in a nested stack, the outermost one's name: ${StackName}"
+
+    def match(self, cfn: Any) -> list[RuleMatch]:
+        stack = "StackName" if "StackName" in cfn.template.get("Parameters", {}) else "AWS::StackName"
+        return [
+            RuleMatch(
+                ["Resources", name, "Properties"], f"{name} needs FunctionName: !Sub ${{{stack}}}-{name}"
+            )
+            for name, function in resources(cfn.template, FUNCTION)
+            if text(properties(function).get("FunctionName")) != f"${{{stack}}}-{name}"
+        ]

@@ -8,6 +8,7 @@ from typing import Any
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
 from infra.lint._sam import FUNCTION, as_list, resources, statements, text
+from infra.lint._stacks import Stack
 
 # Actions that AWS offers on no narrower resource than "*". Each entry needs its reason beside it.
 ONLY_ON_EVERYTHING: frozenset[str] = frozenset()
@@ -49,17 +50,17 @@ class NoForeignPolicies(CloudFormationLintRule):
     """AWS's own managed policies are wide, and change without this repository changing."""
 
     id = "E9112"
-    shortdesc = "Roles attach only managed policies of this template"
-    description = "ManagedPolicyArns holds references to AWS::IAM::ManagedPolicy resources beside it"
+    shortdesc = "Roles attach only managed policies of these templates"
+    description = "ManagedPolicyArns holds references to AWS::IAM::ManagedPolicy resources, also of other stacks of ours"
 
     def match(self, cfn: Any) -> list[RuleMatch]:
-        own = {name for name, _ in resources(cfn.template, "AWS::IAM::ManagedPolicy")}
+        stack = Stack.of(cfn)
         return [
             RuleMatch(
                 ["Resources", name, "Properties", "ManagedPolicyArns"],
-                f"{name} attaches a policy that does not stand in this template",
+                f"{name} attaches a policy that stands in none of these templates",
             )
             for name, role in resources(cfn.template, "AWS::IAM::Role")
             for policy in as_list(role.get("Properties", {}).get("ManagedPolicyArns"))
-            if not (isinstance(policy, dict) and policy.get("Ref") in own)
+            if (found := stack.find(policy)) is None or found.resource["Type"] != "AWS::IAM::ManagedPolicy"
         ]

@@ -6,10 +6,12 @@ from typing import Any
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
-from infra.lint._sam import FUNCTION, event_path, events, properties, resources, target
+from infra.lint._sam import FUNCTION, event_path, events, properties, resources
+from infra.lint._stacks import Stack
 
 STREAMS = ("Kinesis", "DynamoDB")
 SCHEDULES = ("Schedule", "ScheduleV2")
+RULES = ("EventBridgeRule", "CloudWatchEvent")
 LONGEST_RETRY_SECONDS = 86_400
 
 
@@ -17,10 +19,11 @@ class FailureDestination(CloudFormationLintRule):
     """What fails every time is kept where a person can look at it and replay it."""
 
     id = "E9121"
-    shortdesc = "Streams and schedules have a failure destination"
+    shortdesc = "Streams, schedules and rules have a failure destination"
     description = (
         "A stream has DestinationConfig.OnFailure to S3 (SQS and SNS would get metadata only); a schedule has a "
-        "DeadLetterConfig, and its function an EventInvokeConfig with OnFailure, since it is invoked asynchronously"
+        "DeadLetterConfig; and the function of a schedule or a rule an EventInvokeConfig with OnFailure, since it is "
+        "invoked asynchronously"
     )
 
     def match(self, cfn: Any) -> list[RuleMatch]:
@@ -37,12 +40,13 @@ class FailureDestination(CloudFormationLintRule):
                     matches.append(
                         RuleMatch(event_path(name, event), f"{name}: {event} has no DeadLetterConfig")
                     )
+            for event, _ in events(function, *SCHEDULES, *RULES):
                 invoke = properties(function).get("EventInvokeConfig") or {}
                 if "OnFailure" not in (invoke.get("DestinationConfig") or {}):
                     matches.append(
                         RuleMatch(
                             event_path(name, event),
-                            f"{name} is scheduled but has no EventInvokeConfig OnFailure",
+                            f"{name} is invoked asynchronously but has no EventInvokeConfig OnFailure",
                         )
                     )
         return matches
@@ -103,16 +107,17 @@ class Redrive(CloudFormationLintRule):
     """A message that fails every time leaves the queue for its dead letters."""
 
     id = "E9124"
-    shortdesc = "A queue with a consumer has a redrive policy to a queue of this template"
+    shortdesc = "A queue with a consumer has a redrive policy to a queue of these templates"
     description = "RedrivePolicy.deadLetterTargetArn refers to a queue beside it"
 
     def match(self, cfn: Any) -> list[RuleMatch]:
         matches = []
+        stack = Stack.of(cfn)
         for name, function in resources(cfn.template, FUNCTION):
             for event, source in events(function, "SQS"):
-                queue = target(cfn.template, source.get("Queue"))
-                policy = properties(queue[1]).get("RedrivePolicy") or {} if queue else {}
-                if target(cfn.template, policy.get("deadLetterTargetArn")) is None:
+                queue = stack.find(source.get("Queue"))
+                policy = properties(queue.resource).get("RedrivePolicy") or {} if queue else {}
+                if queue is None or queue.stack.find(policy.get("deadLetterTargetArn")) is None:
                     matches.append(
                         RuleMatch(
                             event_path(name, event), f"{name}: the queue of {event} has no dead letters"
@@ -130,11 +135,12 @@ class VisibleLater(CloudFormationLintRule):
 
     def match(self, cfn: Any) -> list[RuleMatch]:
         matches = []
+        stack = Stack.of(cfn)
         for name, function in resources(cfn.template, FUNCTION):
             needed = 6 * int(properties(function).get("Timeout", 3))
             for event, source in events(function, "SQS"):
-                queue = target(cfn.template, source.get("Queue"))
-                hidden = int(properties(queue[1]).get("VisibilityTimeout", 30)) if queue else 0
+                queue = stack.find(source.get("Queue"))
+                hidden = int(properties(queue.resource).get("VisibilityTimeout", 30)) if queue else 0
                 if hidden < needed:
                     said = f"{name}: {event} hides messages for {hidden} s; its time-out needs {needed} s"
                     matches.append(RuleMatch(event_path(name, event), said))

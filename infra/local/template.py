@@ -15,10 +15,13 @@ import boto3
 import yaml
 
 from infra.local.errors import TemplateError
+from infra.local.loops import TRANSFORM as LOOPS
+from infra.local.loops import expand, transforms
 
 LOCAL_BUCKET = "local-path"
 """SAM takes code from S3 only; a path of this machine travels through the transform as a key of this bucket."""
 
+SAM = "AWS::Serverless-2016-10-31"
 NO_VALUE = object()
 _CODE = {"CodeUri", "ContentUri"}
 
@@ -82,7 +85,12 @@ def load(path: Path, parameters: Mapping[str, str], region: str) -> Template:
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         raise TemplateError(f"{path} has no Resources")
     values = _parameters(document.get("Parameters") or {}, parameters, path)
-    if "Transform" in document:
+    document = expand(document, values)
+    if unknown := set(transforms(document)) - {SAM, LOOPS}:
+        raise TemplateError(
+            f"{path}: the embedded cloud does not know the transform {', '.join(sorted(unknown))}"
+        )
+    if SAM in transforms(document):
         document = _transform(document, parameters, region, path)
     resources = {}
     for logical_id, body in document["Resources"].items():

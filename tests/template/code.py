@@ -12,7 +12,8 @@ from typing import cast
 
 from segmentation.runtime import settings
 
-from tests.template.templates import ROOT, Template
+from infra.lint._sam import properties
+from tests.template.templates import FUNCTIONS, ROOT
 
 Call = tuple[str, str]
 Action = tuple[str, frozenset[str]]
@@ -208,10 +209,8 @@ def _client_calls(method: ast.FunctionDef, services: Mapping[str, str]) -> Itera
             yield from (f"dynamodb:{TRANSACTIONS[word]}" for word in words if word in TRANSACTIONS)
 
 
-def every_function(template: Template) -> dict[str, Code]:
+def every_function() -> dict[str, Code]:
     """Logical id -> code."""
     return {
-        name: Code(resource["Properties"]["Handler"].split(".")[0])
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        name: Code(properties(found.resource)["Handler"].split(".")[0]) for name, found in FUNCTIONS.items()
     }

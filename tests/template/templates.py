@@ -1,21 +1,26 @@
-"""Reading templates as data."""
+"""The templates as data."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode
+from infra.lint._sam import FUNCTION, properties
+from infra.lint._stacks import Found, Stack
 
 ROOT = Path(__file__).parents[2]
+WHOLE = Stack.load(ROOT / "template.yaml")
+"""template.yaml and the stacks nested in it."""
+FUNCTIONS: dict[str, Found] = {found.name: found for found in WHOLE.every(FUNCTION)}
+"""Every function of every stack, by logical id."""
 
-Template = dict[str, Any]
+Template = Mapping[str, Any]
 
 
-def load(path: Path) -> Template:
-    """A template as plain data, short forms (`!Ref`) written out."""
-    template, problems = decode(str(path))
-    assert not problems, problems
-    plain: Template = json.loads(json.dumps(template))
-    return plain
+def told(function: str) -> dict[str, Any]:
+    """A function's environment variables, those of its template's Globals too."""
+    found = FUNCTIONS[function]
+    everyone = found.stack.template["Globals"]["Function"]["Environment"]["Variables"]
+    own = properties(found.resource).get("Environment", {}).get("Variables", {})
+    return {**everyone, **own}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from infra.lint._sam import FUNCTION, resources
-from tests.template.templates import ROOT, Template
+from infra.lint._stacks import Stack
+from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
 MB = 1024 * 1024
 UNZIPPED_LIMIT = 250 * MB
@@ -38,12 +38,11 @@ def sam(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `sam` reads, apart from the working tree: nothing else may be needed."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("template.yaml", "samconfig.toml"):
-        shutil.copy(ROOT / name, copy)
+    (copy / "infra").mkdir()
+    for path in (ROOT / "samconfig.toml", *(stack.path for stack in WHOLE.walk())):
+        shutil.copy(path, copy / path.relative_to(ROOT))
     for name in ("functions", "layers"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    (copy / "infra").mkdir()
-    shutil.copy(ROOT / "infra/observability.yaml", copy / "infra")
     return copy
 
 
@@ -63,15 +62,22 @@ def test_sam_accepts_the_template(checkout: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_function_is_built_from_its_own_folder_alone(built: Path, template: Template) -> None:
-    for name, function in resources(template, FUNCTION):
-        folder = function["Properties"]["Handler"].split(".")[0]
-        assert [path.name for path in (built / name).iterdir()] == [folder]
-        assert (built / name / folder / "app.py").is_file()
-        assert size(built / name) < MB
+def test_a_function_is_built_from_its_own_folder_alone(built: Path) -> None:
+    for name, function in FUNCTIONS.items():
+        folder = function.resource["Properties"]["Handler"].split(".")[0]
+        code = built / function.stack.name / name
+        assert [path.name for path in code.iterdir()] == [folder]
+        assert (code / folder / "app.py").is_file()
+        assert size(code) < MB
 
 
-def test_functions_fit_with_their_layers(built: Path, template: Template) -> None:
+def test_nested_stacks_are_built_with_what_they_ask_for(built: Path) -> None:
+    for stack in WHOLE.walk():
+        template = Stack.load(built / stack.name / "template.yaml").template
+        assert set(template["Resources"]) == set(stack.template["Resources"])
+
+
+def test_functions_fit_with_their_layers(built: Path) -> None:
     core, arrow = size(built / "CoreLayer"), size(built / "ArrowLayer")
     assert core < 20 * MB
     assert arrow < 120 * MB

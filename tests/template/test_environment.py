@@ -9,19 +9,17 @@ from importlib.metadata import packages_distributions
 import pytest
 
 from tests.template.code import PACKAGE, every_function, parse
-from tests.template.templates import ROOT, Template, load
+from tests.template.templates import ROOT, told
 
-CODE = every_function(load(ROOT / "template.yaml"))
+CODE = every_function()
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 # Part of the runtime.
 RUNTIME = {"boto3", "botocore"}
 
 
 @pytest.mark.parametrize("function", CODE)
-def test_the_environment_is_what_the_settings_read(function: str, template: Template) -> None:
-    own = template["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
-    told = {**template["Globals"]["Function"]["Environment"]["Variables"], **own}
-    assert set(told) == CODE[function].variables | POWERTOOLS
+def test_the_environment_is_what_the_settings_read(function: str) -> None:
+    assert set(told(function)) == CODE[function].variables | POWERTOOLS
 
 
 def test_layers_hold_what_the_code_imports() -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from infra.lint._sam import as_list, properties, statements, target
+from infra.lint._sam import as_list, properties, statements
+from infra.lint._stacks import Found, Stack
 from tests.template.code import every_function
-from tests.template.templates import ROOT, load
+from tests.template.templates import FUNCTIONS, told
 
 Grant = tuple[str, str]
-TEMPLATE = load(ROOT / "template.yaml")
-CODE = every_function(TEMPLATE)
+CODE = every_function()
 
 SERVICES = {
     "AWS::S3::Bucket": "s3",
@@ -85,57 +85,58 @@ ATHENA = {
 }
 
 
+def found_in(stack: Stack, value: Any) -> Found:
+    found = stack.find(value)
+    assert found is not None, f"{value} in {stack.path.name} names no resource of the templates"
+    return found
+
+
 def granted(function: str) -> set[Grant]:
     """(action, resource) pairs of the function's role and of the managed policies attached to it."""
-    found = target(TEMPLATE, properties(TEMPLATE["Resources"][function])["Role"])
-    assert found is not None
-    role = found[1]
-    policies = [TEMPLATE["Resources"][one["Ref"]] for one in properties(role)["ManagedPolicyArns"]]
+    own = FUNCTIONS[function]
+    role = found_in(own.stack, properties(own.resource)["Role"])
+    policies = [found_in(role.stack, one) for one in properties(role.resource)["ManagedPolicyArns"]]
     return {
         (action, resource)
         for source in (role, *policies)
-        for statement in statements(source)
+        for statement in statements(source.resource)
         for action in as_list(statement["Action"])
         for where in as_list(statement["Resource"])
-        for resource in _named(where)
+        for resource in _named(where, source.stack)
     }
 
 
-def _named(where: Any) -> Iterator[str]:
-    """The resource of the template that an ARN is of. The catalog's own ARN goes with the database."""
+def _named(where: Any, stack: Stack) -> Iterator[str]:
+    """The resource of the templates that an ARN is of. The catalog's own ARN goes with the database."""
     if text := where.get("Fn::Sub"):
-        names = [name for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", text) if not name.startswith("AWS")]
+        names = [name for name in re.findall(r"\$\{([\w.]+)\}", text) if not name.startswith("AWS")]
         if not names:
-            assert text.endswith(":catalog"), f"{text} names no resource of the template"
+            assert text.endswith(":catalog"), f"{text} names no resource of the templates"
             return
-        yield names[-1]
-    else:
-        found = target(TEMPLATE, where)
-        assert found is not None, f"{where} names no resource of the template"
-        yield found[0]
+        where = {"Fn::Sub": "${" + names[-1] + "}"}
+    yield found_in(stack, where).name
 
 
 def needed(function: str) -> set[Grant]:
     """What the code calls, and what its event sources and Athena do in its name."""
-    own = properties(TEMPLATE["Resources"][function])
-    told = {**TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]}
-    told |= own.get("Environment", {}).get("Variables", {})
+    own = FUNCTIONS[function]
+    variables = told(function)
     grants = set(EVERY_FUNCTION)
-    for action, variables in CODE[function].calls:
+    for action, given in CODE[function].calls:
         service = action.split(":")[0]
         (store,) = {
-            found[0]
-            for variable in variables
-            if (found := target(TEMPLATE, told[variable])) and SERVICES.get(found[1]["Type"]) == service
+            found.name
+            for variable in given
+            if (found := own.stack.find(variables[variable]))
+            and SERVICES.get(found.resource["Type"]) == service
         }
         grants.add((action, store))
         if service == "athena":
             grants |= ATHENA
-    for event in own["Events"].values():
-        named = event["Properties"].get("Queue") or event["Properties"].get("Stream")
-        source = target(TEMPLATE, named)
+    for event in properties(own.resource)["Events"].values():
+        source = own.stack.find(event["Properties"].get("Queue") or event["Properties"].get("Stream"))
         grants |= {
-            (action, where.format(source=source and source[0])) for action, where in SOURCES[event["Type"]]
+            (action, where.format(source=source and source.name)) for action, where in SOURCES[event["Type"]]
         }
     return grants
 

@@ -1,58 +1,71 @@
-"""What template.yaml promises: readable, complete, and at one with the code and the layers."""
+"""What the templates promise: readable, complete, and at one with the code and the layers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from infra.lint._sam import FUNCTION, events, properties, resources
+from infra.lint._sam import events, properties, resources
+from infra.lint._stacks import APPLICATION, Stack
 from infra.local.template import load as transform
-from tests.template.templates import ROOT, Template
+from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
 ARROW = {"ArchiveChanges", "ArchiveEvents", "CompactEvents", "PublishMemberships"}
 LAYERS = {"CoreLayer": "layers/core", "ArrowLayer": "layers/arrow"}
+STACKS = [pytest.param(stack, id=stack.path.name) for stack in WHOLE.walk()]
 
 
-def functions(template: Template) -> Iterator[tuple[str, Any]]:
-    yield from resources(template, FUNCTION)
-
-
-def test_it_can_be_read_in_one_sitting() -> None:
-    lines = (ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_can_be_read_in_one_sitting(stack: Stack) -> None:
+    lines = stack.path.read_text(encoding="utf-8").splitlines()
     assert len(lines) < 400
     assert max(map(len, lines)) <= 160
 
 
-@pytest.mark.parametrize("path", ["template.yaml", "infra/observability.yaml"])
-def test_it_transforms_to_plain_cloudformation(path: str) -> None:
-    given = {} if path == "template.yaml" else dict.fromkeys(
-        ("FailuresBucket", "PublicationsDeadLetters", "ActivationsDeadLetters", "ScheduleDeadLetters",
-         "StreamFunctions", "Functions"), "x")  # fmt: skip
-    plain = transform(ROOT / path, given, "eu-west-1").resources.values()
-    assert plain
-    assert not [resource.logical_id for resource in plain if resource.type.startswith("AWS::Serverless")]
-
-
-def test_sam_makes_no_role_for_a_function(template: Template) -> None:
-    """The only roles that do not stand in the template let a schedule invoke its one function."""
-    plain = transform(ROOT / "template.yaml", {}, "eu-west-1").resources
-    made = {name for name, resource in plain.items() if resource.type == "AWS::IAM::Role"} - set(
-        template["Resources"]
-    )
-    assert made == {
-        f"{name}{event}Role"
-        for name, function in functions(template)
-        for event, _ in events(function, "ScheduleV2")
+def test_no_template_is_left_out() -> None:
+    """A template that nothing nests would be checked by nobody, and never deployed."""
+    assert {stack.path for stack in WHOLE.walk()} == {
+        ROOT / "template.yaml",
+        *(ROOT / "infra").glob("*.yaml"),
     }
 
 
-def test_each_function_is_a_folder_of_its_own_name(template: Template) -> None:
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_transforms_to_plain_cloudformation_without_roles_for_functions(stack: Stack) -> None:
+    """The only roles that do not stand in the template let a schedule invoke its one function."""
+    given = dict.fromkeys(stack.template.get("Parameters", {}), "7") if stack.parent else {}
+    plain = transform(stack.path, given, "eu-west-1").resources
+    assert plain
+    assert not [one.logical_id for one in plain.values() if one.type.startswith("AWS::Serverless")]
+    made = {name for name, resource in plain.items() if resource.type == "AWS::IAM::Role"}
+    assert made - set(stack.template["Resources"]) == {
+        f"{name}{event}Role"
+        for name, function in FUNCTIONS.items()
+        if function.stack is stack
+        for event, _ in events(function.resource, "ScheduleV2")
+    }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_nested_stack_is_given_just_what_it_asks_for(stack: Stack) -> None:
+    for name, application in resources(stack.template, APPLICATION):
+        asked = stack.nested[name].template["Parameters"]
+        assert set(properties(application)["Parameters"]) == set(asked)
+        written = stack.nested[name].path.read_text(encoding="utf-8")
+        unused = [one for one in asked if not re.search(rf"(!Ref |\$\{{){one}\b", written)]
+        assert unused == []
+
+
+def test_a_logical_id_is_one_function() -> None:
+    """The embedded cloud, alarms and operators call functions by it."""
+    assert len(FUNCTIONS) == sum(1 for _ in WHOLE.every("AWS::Serverless::Function"))
+
+
+def test_each_function_is_a_folder_of_its_own_name() -> None:
     folders = set()
-    for name, function in functions(template):
-        folder, module, entry = properties(function)["Handler"].split(".")
+    for name, function in FUNCTIONS.items():
+        folder, module, entry = properties(function.resource)["Handler"].split(".")
         assert folder == re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         source = ROOT / "functions" / folder / f"{module}.py"
         assert source.is_file(), f"{name} has no {source}"
@@ -61,19 +74,21 @@ def test_each_function_is_a_folder_of_its_own_name(template: Template) -> None:
     assert folders == {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
 
 
-def test_only_what_reads_or_writes_parquet_carries_arrow(template: Template) -> None:
-    carrying = {
-        name
-        for name, function in functions(template)
-        if {"Ref": "ArrowLayer"} in properties(function).get("Layers", [])
-    }
-    assert carrying == ARROW
-    assert template["Globals"]["Function"]["Layers"] == [{"Ref": "CoreLayer"}]
+def layers(function: str) -> set[str]:
+    """The layers of a function, those of its template's Globals too."""
+    stack, own = FUNCTIONS[function].stack, properties(FUNCTIONS[function].resource)
+    named = [*stack.template["Globals"]["Function"]["Layers"], *own.get("Layers", [])]
+    return {found.name for one in named if (found := stack.find(one))}
+
+
+def test_only_what_reads_or_writes_parquet_carries_arrow() -> None:
+    for name in FUNCTIONS:
+        assert layers(name) == ({"CoreLayer", "ArrowLayer"} if name in ARROW else {"CoreLayer"})
 
 
 @pytest.mark.parametrize(("layer", "folder"), LAYERS.items())
-def test_layers_hold_the_versions_that_are_tested(layer: str, folder: str, template: Template) -> None:
-    assert template["Resources"][layer]["Properties"]["ContentUri"].rstrip("/") == folder
+def test_layers_hold_the_versions_that_are_tested(layer: str, folder: str) -> None:
+    assert WHOLE.template["Resources"][layer]["Properties"]["ContentUri"].rstrip("/") == folder
     tested = set((ROOT / "constraints.txt").read_text(encoding="utf-8").split())
     written = (ROOT / folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line for line in written if line and not line.startswith("#")}
@@ -81,56 +96,8 @@ def test_layers_hold_the_versions_that_are_tested(layer: str, folder: str, templ
     assert pinned - tested == set(), f"{folder}/requirements.txt differs from constraints.txt"
 
 
-def test_every_function_and_every_dead_letter_place_has_its_alarms(
-    template: Template, observability: Template
-) -> None:
-    """Follows each alarm's dimension through the nested stack's parameters back to the resource that it watches."""
-    given = template["Resources"]["Observability"]["Properties"]["Parameters"]
-
-    def watched(value: Any) -> str:
-        if "Fn::Select" in value:
-            index, parameter = value["Fn::Select"]
-            value = given[parameter["Ref"]]["Fn::Join"][1][int(index)]
-        elif value["Ref"] in given:
-            value = given[value["Ref"]]
-        return str(value.get("Ref") or value["Fn::GetAtt"][0])
-
-    alarms = {
-        (alarm["MetricName"], watched(alarm["Dimensions"][0]["Value"]))
-        for _, resource in resources(observability, "AWS::CloudWatch::Alarm")
-        if (alarm := properties(resource))
-    }
-    every = {name for name, _ in functions(template)}
-    readers = {name for name, function in functions(template) if any(events(function, "Kinesis", "DynamoDB"))}
-    dead = {name for name, _ in resources(template, "AWS::SQS::Queue") if name.endswith("DeadLetters")}
-    assert alarms == (
-        {("Errors", name) for name in every}
-        | {("IteratorAge", name) for name in readers}
-        | {("ApproximateNumberOfMessagesVisible", name) for name in dead}
-        | {("PutRequests", "FailuresBucket")}
-    )
-
-
-def test_alarms_name_the_function_that_their_metric_is_about(observability: Template) -> None:
-    """The lists are positional: the description and the logical id must agree with the order in template.yaml."""
-    for parameter in ("Functions", "StreamFunctions"):
-        order = observability["Parameters"][parameter]["Description"].split(", ")
-        for name, resource in resources(observability, "AWS::CloudWatch::Alarm"):
-            chosen = properties(resource)["Dimensions"][0]["Value"].get("Fn::Select")
-            if chosen and chosen[1] == {"Ref": parameter}:
-                assert name.startswith(order[int(chosen[0])])
-
-
-@pytest.mark.parametrize("parameter", ["Functions", "StreamFunctions"])
-def test_alarms_and_template_agree_on_the_order_of_functions(
-    parameter: str, template: Template, observability: Template
-) -> None:
-    given = template["Resources"]["Observability"]["Properties"]["Parameters"][parameter]["Fn::Join"][1]
-    assert ", ".join(item["Ref"] for item in given) == observability["Parameters"][parameter]["Description"]
-
-
-def test_outputs_say_what_a_client_needs(template: Template) -> None:
-    assert set(template["Outputs"]) == {
+def test_outputs_say_what_a_client_needs() -> None:
+    assert set(WHOLE.template["Outputs"]) == {
         "ApiUrl",
         "LakeBucketName",
         "ProfilesTableName",
@@ -138,9 +105,6 @@ def test_outputs_say_what_a_client_needs(template: Template) -> None:
         "EventStreamName",
         "GlueDatabaseName",
         "AthenaWorkGroupName",
-        "BuildAudienceFunction",
-        "MaterializeSegmentsFunction",
-        "CompactEventsFunction",
-        "WebhookSecretArn",
         "SigningSecretArn",
+        "WebhookSecretArn",
     }
