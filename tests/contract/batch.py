@@ -12,9 +12,11 @@ from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake
+from segmentation.domain.publication import Task
 from segmentation.domain.published import Published
 from segmentation.domain.run import RunRecord, run_path
 from segmentation.usecases.publish_memberships import PublishMemberships
+from segmentation.usecases.publish_part import PublishPart
 
 from tests.contract.conftest import Cloud
 from tests.contract.workshop import Workshop
@@ -75,17 +77,18 @@ class Batch:
         return RunRecord.from_document(self.json(run_path("shop", run.id, "run.json")))
 
     def publish(self) -> None:
-        """Publish what was handed on."""
+        """Publish what was handed on, to the end."""
+        tables = ParquetTables(self.lake)
         use_case = PublishMemberships(
-            ParquetTables(self.lake),
+            tables,
             self.lake,
-            self.profiles,
+            PublishPart(tables, self.lake, self.profiles),
             StaticRuleSets({"shop": self.rules}),
+            self.publications,
             self.activations,
         )
-        for message in self.publications.messages:
-            use_case(message["audience"], message["run"])
-        self.publications.messages.clear()
+        while self.publications.messages:
+            use_case(Task.from_document(self.publications.messages.pop(0)))
 
     def segments(self, person: str) -> list[str]:
         """The batch segments that the profiles store has of a person."""

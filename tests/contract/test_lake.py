@@ -127,3 +127,11 @@ class TestRuleSets:
         assert sets.all()["shop"] is good
         with pytest.raises(Unavailable):
             S3RuleSets(lake).all()
+
+
+def test_some_of_an_object_can_be_read(lake: Lake) -> None:
+    lake.put("a/b", b"0123456789")
+    assert lake.range("a/b", 0, 4) == b"0123"
+    assert lake.range("a/b", 7, 3) == b"789"
+    with pytest.raises(Unavailable):
+        lake.range("a/nothing", 0, 4)

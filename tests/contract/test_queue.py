@@ -1,6 +1,7 @@
 """Queue: the fake and SQS."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -88,3 +89,15 @@ def test_refused_messages_are_sent_again_alone() -> None:
 def test_messages_that_stay_refused_are_said() -> None:
     with pytest.raises(Unavailable, match="1 messages were refused"):
         SqsQueue(Refusing(50), "url", lambda _: None).send([{"n": 1}, {"n": 2}])
+
+
+def test_messages_may_be_held_back(queue: Pair, request: pytest.FixtureRequest) -> None:
+    send, received = queue
+    if isinstance(send, MemoryQueue):
+        send.send([{"n": 1}], after=900)
+        assert send.waits == [900]
+        return
+    send.send([{"n": 1}], after=1)
+    assert received() == []
+    time.sleep(1.1)
+    assert received() == [{"n": 1}]

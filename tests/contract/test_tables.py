@@ -1,10 +1,15 @@
 """Tables: the fake and Parquet."""
 
 import datetime as dt
+import hashlib
+import io
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from segmentation.adapters.parquet import ParquetTables
+from segmentation.adapters.parquet import BYTES_A_READ, ParquetTables
 from segmentation.domain.errors import CorruptObject, Unavailable
 from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
 from segmentation.language.types import Type
@@ -132,3 +137,62 @@ def test_rows_are_removed_by_what_a_column_says(tables: Tables) -> None:
     assert tables.remove("t/1.parquet", "profile", {"b"}) == 1
     with pytest.raises(Unavailable):
         tables.remove("t/2.parquet", "profile", {"a"})
+
+
+def test_objects_are_read_in_pieces(tables: Tables) -> None:
+    for name, count in (("b", 7), ("a", 5), ("empty", 0)):
+        tables.write(f"t/{name}.parquet", {"s": Type.STRING}, [{"s": name + str(n)} for n in range(count)])
+    tables.write("u/x.parquet", {"s": Type.STRING}, [{"s": "x"}])
+    pieces = tables.pieces("t/", 3)
+    assert [(one.path, one.first, one.last) for one in pieces] == [
+        ("t/a.parquet", 0, 3),
+        ("t/a.parquet", 3, 5),
+        ("t/b.parquet", 0, 3),
+        ("t/b.parquet", 3, 6),
+        ("t/b.parquet", 6, 7),
+    ]
+    found = [[row["s"] for batch in tables.read_piece(one) for row in batch] for one in pieces]
+    assert found == [["a0", "a1", "a2"], ["a3", "a4"], ["b0", "b1", "b2"], ["b3", "b4", "b5"], ["b6"]]
+    assert tables.pieces("nothing/", 3) == []
+
+
+def test_a_piece_of_an_object_that_is_gone_can_be_asked_for_again(tables: Tables) -> None:
+    tables.write("t/a.parquet", {"s": Type.STRING}, [{"s": "a"}])
+    (piece,) = tables.pieces("t/", 3)
+    with pytest.raises(Unavailable):
+        list(tables.read_piece(replace(piece, path="t/b.parquet")))
+
+
+class CountingLake(MemoryLake):
+    """Counts the bytes that are fetched."""
+
+    fetched = 0
+    most = 0
+
+    def range(self, path: str, first: int, size: int) -> bytes:
+        self.fetched += size
+        self.most = max(self.most, size)
+        return super().range(path, first, size)
+
+
+def test_a_piece_of_a_large_object_is_streamed() -> None:
+    lake = CountingLake()
+    rows = pa.table({"s": [hashlib.sha256(str(n).encode()).hexdigest() for n in range(400_000)]})
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, row_group_size=200_000, use_dictionary=False)
+    lake.put("t/a.parquet", buffer.getvalue())
+    tables = ParquetTables(lake)
+    pieces = tables.pieces("t/", 150_000)
+    assert [(one.group, one.first, one.last) for one in pieces] == [
+        (0, 0, 150_000),
+        (0, 150_000, 200_000),
+        (1, 0, 150_000),
+        (1, 150_000, 200_000),
+    ]
+    assert lake.fetched < 200_000  # footers alone
+    found = [row["s"] for piece in pieces for batch in tables.read_piece(piece) for row in batch]
+    assert found == rows["s"].to_pylist()
+    assert lake.most <= BYTES_A_READ
+    lake.put("t/b.parquet", b"PAR1 this is no Parquet")
+    with pytest.raises(CorruptObject, match=r"t/b\.parquet"):
+        tables.pieces("t/", 10)

@@ -14,6 +14,7 @@ from segmentation.domain.event import Event
 from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
 from segmentation.domain.pipeline import Job, Lock, Outcome, QueryStatus, Run, released
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
 from segmentation.language.types import Type
@@ -55,6 +56,8 @@ class MemoryProfiles:
     barred: dict[str, int] = field(default_factory=dict)
     unreadable: bool = False
     reads: int = 0
+    room: int | None = None
+    """So many batch parts are taken, then no more until it is set anew."""
 
     def read(self, ids: Collection[str]) -> dict[str, Profile]:
         if self.unreadable:
@@ -98,6 +101,10 @@ class MemoryProfiles:
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
         written = 0
         for one, part in parts:
+            if self.room is not None:
+                if not self.room:
+                    raise Unavailable("a batch part was not written: ThrottlingException")
+                self.room -= 1
             stored = self.batch.get(one)
             if one not in self.barred and (stored is None or stored.run <= part.run):
                 self.batch[one] = part
@@ -153,6 +160,11 @@ class MemoryLake:
         self.objects[path] = data
         self.put_at[path] = self.time
         return True
+
+    def range(self, path: str, first: int, size: int) -> bytes:
+        if path not in self.objects:
+            raise Unavailable(f"{path} cannot be read: there is no such object")
+        return self.objects[path][first : first + size]
 
     def list(self, prefix: str) -> Iterator[str]:
         yield from sorted(path for path in self.objects if path.startswith(prefix))
@@ -374,12 +386,14 @@ class MemoryQueue:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     delays: list[tuple[str, int]] = field(default_factory=list)
+    waits: list[int] = field(default_factory=list)
     closed: bool = False
 
-    def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, messages: Sequence[Mapping[str, Any]], *, after: int = 0) -> None:
         if self.closed:
             raise Unavailable("messages cannot be sent")
         self.messages.extend(json.loads(json.dumps(one)) for one in messages)
+        self.waits.extend(after for _ in messages)
 
     def delay(self, receipt: str, seconds: int) -> None:
         self.delays.append((receipt, seconds))
@@ -404,6 +418,7 @@ class MemoryTables:
                 for start in range(0, len(rows), self.batch):
                     yield rows[start : start + self.batch]
 
+<<<<<<< HEAD
     def remove(self, path: str, column: str, values: Collection[str]) -> int:
         if path not in self.objects:
             raise Unavailable(f"{path} was removed while it was being read")
@@ -411,6 +426,22 @@ class MemoryTables:
         count = len(self.objects[path]) - len(kept)
         self.objects[path] = kept
         return count
+=======
+    def pieces(self, prefix: str, rows: int) -> list[Piece]:
+        found = [(path, len(self.objects[path])) for path in sorted(self.objects) if path.startswith(prefix)]
+        return [
+            Piece(path, 0, first, min(first + rows, count))
+            for path, count in found
+            for first in range(0, count, rows)
+        ]
+
+    def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
+        if piece.path not in self.objects:
+            raise Unavailable(f"{piece.path} was removed while it was being read")
+        rows = self.objects[piece.path][piece.first : piece.last]
+        for start in range(0, len(rows), self.batch):
+            yield rows[start : start + self.batch]
+>>>>>>> f0c1a2d (Publish runs in parts, side by side, handed on when time or the table runs out, in the order of runs)
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         for path in sources:

@@ -32,7 +32,9 @@ from tests.fakes.documents import documents
 EVENTS = Path(__file__).parent / "events"
 REGION = "eu-west-1"
 boto_client: Any = boto3.client
-CONTEXT = SimpleNamespace(aws_request_id="11111111-2222-3333-4444-555555555555")
+CONTEXT = SimpleNamespace(
+    aws_request_id="11111111-2222-3333-4444-555555555555", get_remaining_time_in_millis=lambda: 300_000
+)
 
 
 def golden(name: str) -> Any:

@@ -1,18 +1,20 @@
 """Publication of runs where things go wrong; that it goes right is in tests/contract/test_batch_path.py."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from segmentation.domain.errors import BadRecord, NotFound, Unavailable
 from segmentation.domain.profile import RealtimePart
+from segmentation.domain.publication import MOST_TRIES, Task
 from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
 from segmentation.usecases.list_changes import ListChanges
 from segmentation.usecases.list_members import ListMembers
-from segmentation.usecases.publish_memberships import Publication, PublishMemberships
+from segmentation.usecases.publish_memberships import PublishMemberships
+from segmentation.usecases.publish_part import PublishPart
 
 from tests.fakes import (
     MemoryLake,
@@ -21,7 +23,8 @@ from tests.fakes import (
     MemoryTables,
     StaticRuleSets,
 )
-from tests.fakes.documents import published
+from tests.fakes.documents import documents, published
+from tests.fakes.fuse import Fuse, Killed
 
 NOW = 1_704_067_200
 
@@ -34,13 +37,40 @@ class Publisher:
     tables: MemoryTables = field(default_factory=MemoryTables)
     profiles: MemoryProfiles = field(default_factory=MemoryProfiles)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    tasks: MemoryQueue = field(default_factory=MemoryQueue)
     runs: list[str] = field(default_factory=list)
+    wrap: Callable[[Any], Any] = lambda store: store
+    has_time: Callable[[], bool] = lambda: True
 
     def __post_init__(self) -> None:
-        sets = StaticRuleSets({"shop": published()})
-        self.publish = PublishMemberships(self.tables, self.lake, self.profiles, sets, self.queue)
-        self.members = ListMembers(self.lake, sets)
-        self.changes = ListChanges(self.lake, sets)
+        self.sets = StaticRuleSets({"shop": published()})
+        self.assemble()
+        self.members = ListMembers(self.lake, self.sets)
+        self.changes = ListChanges(self.lake, self.sets)
+
+    def assemble(self) -> None:
+        """Anew, as in a fresh process: nothing is remembered."""
+        tables, lake, profiles, tasks, queue = map(
+            self.wrap, (self.tables, self.lake, self.profiles, self.tasks, self.queue)
+        )
+        part = PublishPart(tables, lake, profiles)
+        self.do = PublishMemberships(tables, lake, part, self.sets, tasks, queue)
+
+    def publish(self, audience: str, run: str) -> list[str]:
+        """Start publishing a run and do whatever comes of it; the runs whose publication that completed."""
+        self.tasks.send([{"audience": audience, "run": run}])
+        return self.work()
+
+    def work(self, most: int = 1_000) -> list[str]:
+        """Do tasks until none is left; one that fails comes back at the end."""
+        completed: list[str] = []
+        for _ in range(most):
+            if not self.tasks.messages:
+                return completed
+            message = self.tasks.messages[0]
+            completed += self.do(Task.from_document(message), self.has_time).runs
+            self.tasks.messages.remove(message)
+        raise AssertionError(f"it does not end: {self.tasks.messages}")
 
     def run(
         self,
@@ -68,6 +98,7 @@ class Publisher:
             identities=keys is not None,
         )
         self.lake.put(f"memberships/shop/{run}/run.json", _json(record))
+        self.lake.put("memberships/shop/current.json", _json(record))
         types = {"profile_key": Type.STRING, "segments": Type.STRINGS}
         rows = [{"profile_key": key, "segments": ("adults",)} for key in sorted(members)]
         self.tables.write(f"memberships/shop/{run}/members/1", types, rows)
@@ -112,7 +143,8 @@ def numbered(count: int) -> set[str]:
 
 def test_a_run_reaches_profiles_pages_and_deliverer(publisher: Publisher) -> None:
     run = publisher.run({"1", "2"})
-    assert publisher.publish("shop", run) == [Publication(run, 2, 2, 1)]
+    assert publisher.publish("shop", run) == [run]
+    assert publisher.members("partner-token", "shop", "adults")["members"] == ["1", "2"]
     assert publisher.profiles.batch["shop#person_id:1"].attributes == {"age": 20.0}
     (message,) = publisher.queue.messages
     assert (message["joined"], message["left"], message["run"]) == (["person_id:1", "person_id:2"], [], run)
@@ -122,7 +154,6 @@ def test_publishing_again_is_the_same(publisher: Publisher) -> None:
     run = publisher.run({"1", "2"})
     publisher.publish("shop", run)
     before, messages = dict(publisher.lake.objects), list(publisher.queue.messages)
-    publisher.queue.messages.clear()
     publisher.publish("shop", run)
     assert publisher.lake.objects == before
     assert publisher.queue.messages == messages
@@ -133,7 +164,7 @@ def test_a_publication_that_was_lost_is_caught_up_with(publisher: Publisher) -> 
     publisher.publish("shop", first)
     lost = publisher.run({"1", "2"}, {"1"})
     latest = publisher.run({"1", "2", "3"}, {"1", "2"})
-    assert [one.run for one in publisher.publish("shop", latest)] == [lost, latest]
+    assert publisher.publish("shop", latest) == [lost, latest]
     assert set(publisher.profiles.batch) == {f"shop#person_id:{n}" for n in (1, 2, 3)}
     assert [one["run"] for one in publisher.queue.messages] == [first, lost, latest]
 
@@ -149,9 +180,20 @@ def test_a_late_publication_does_not_undo_a_newer_one(publisher: Publisher) -> N
 
 def test_a_run_that_is_not_there_is_said(publisher: Publisher) -> None:
     with pytest.raises(BadRecord, match="no run"):
-        publisher.publish("shop", "20240101t000000z_0000")
+        publisher.do(Task("shop", "20240101t000000z_0000"))
     with pytest.raises(Unavailable, match="'nobody'"):
-        publisher.publish("nobody", "x")
+        publisher.do(Task("nobody", "x"))
+    with pytest.raises(BadRecord, match="has no part 7"):
+        publisher.do(Task("shop", publisher.run({"1"}), part=7))
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["x", {}, {"audience": "shop"}, {"audience": 1, "run": "r"}, {"audience": "a", "run": "r", "x": 1}],
+)
+def test_a_message_that_is_no_task_is_said(message: object) -> None:
+    with pytest.raises(BadRecord, match="not a publication"):
+        Task.from_document(message)
 
 
 def test_an_index_that_changed_meanwhile_is_read_again(publisher: Publisher) -> None:
@@ -274,15 +316,229 @@ def test_before_the_first_run_there_is_nothing(publisher: Publisher) -> None:
     assert publisher.changes("partner-token", "shop", "adults") == {"changes": [], "next": None}
 
 
-def test_a_crash_in_the_middle_is_made_good_by_redelivery(publisher: Publisher) -> None:
+# ------------------------------------------------------------------------------------- in parts, and where it fails
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a few rows."""
+    module = "segmentation.usecases.publish_memberships"
+    monkeypatch.setattr(f"{module}.CHANGES_A_PART", 4)
+    monkeypatch.setattr(f"{module}.MEMBERS_A_PART", 3)
+    monkeypatch.setattr(f"{module}.PAGES_A_TELLING", 2)
+    monkeypatch.setattr("segmentation.usecases.publish_part.PAGE", 2)
+    monkeypatch.setattr("segmentation.usecases.publish_part.PROFILES_AT_ONCE", 1)
+
+
+def all_members(publisher: Publisher) -> list[str]:
+    page = publisher.members("partner-token", "shop", "adults")
+    found = list(page["members"])
+    while page["next"]:
+        page = publisher.members("partner-token", "shop", "adults", page["next"])
+        found += page["members"]
+    return found
+
+
+def told(publisher: Publisher, run: str) -> dict[str, list[str]]:
+    """Who is told of a run; each message once, however often it was sent."""
+    messages = {one["id"]: one for one in publisher.queue.messages if one["run"] == run}.values()
+    return {side: sorted(key for one in messages for key in one[side]) for side in ("joined", "left")}
+
+
+def names(keys: set[str]) -> list[str]:
+    return sorted(f"person_id:{key}" for key in keys)
+
+
+def check_published(publisher: Publisher, states: Sequence[set[str]]) -> None:
+    """All runs are published, each in its order, and everybody is where the last one left them."""
+    assert publisher.lake.json("syndication/shop/index.json") == {"runs": publisher.runs}
+    assert all_members(publisher) == sorted(states[-1])
+    inside = {key for key, part in publisher.profiles.batch.items() if part.segments}
+    assert inside == {f"shop#person_id:{key}" for key in states[-1]}
+    before: set[str] = set()
+    for run, state in zip(publisher.runs, states, strict=True):
+        assert told(publisher, run) == {"joined": names(state - before), "left": names(before - state)}
+        before = state
+
+
+STATES = [numbered(9), numbered(9) - {"00003", "00004", "00005"} | {"x", "y"}]
+
+
+def make_runs(publisher: Publisher) -> None:
+    before: set[str] = set()
+    for state in STATES:
+        publisher.run(state, before)
+        before = state
+
+
+@pytest.mark.usefixtures("small")
+def test_parts_may_be_done_in_any_order_and_twice(publisher: Publisher) -> None:
+    make_runs(publisher)
+    publisher.do(Task("shop", publisher.runs[0]))
+    publisher.do(Task("shop", publisher.runs[1]))
+    parts = [Task.from_document(one) for one in publisher.tasks.messages]
+    assert len(parts) == 3 + 3 + 2 + 3  # changes of 9 and 5 profiles, members of 9 and 8
+    publisher.tasks.messages.clear()
+    completed: list[str] = []
+    for task in [*reversed(parts), *parts]:
+        completed += publisher.do(task).runs
+    assert (
+        completed == publisher.runs
+    )  # the later one waited for the earlier one, and neither was completed twice
+    publisher.work()
+    check_published(publisher, STATES)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_is_not_listed_before_the_one_before_it(publisher: Publisher) -> None:
+    make_runs(publisher)
+    first, second = publisher.runs
+    publisher.do(Task("shop", first))
+    held = publisher.tasks.messages.pop()
+    publisher.work()
+    assert publisher.publish("shop", second) == []
+    assert "syndication/shop/index.json" not in publisher.lake.objects
+    assert not publisher.queue.messages
+    # Its profiles are there already.
+    assert publisher.profiles.batch["shop#person_id:x"].run == second
+    publisher.tasks.messages.append(held)
+    assert publisher.work() == [first, second]
+    check_published(publisher, STATES)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_that_is_throttled_goes_on_where_it_was(publisher: Publisher) -> None:
+    run = publisher.run(numbered(4))
+    publisher.do(Task("shop", run))
+    part = Task.from_document(publisher.tasks.messages.pop(0))
+    publisher.tasks.messages.clear()
+    waits = []
+    for room, row, tries in ((3, 3, 0), (0, 3, 1), (0, 3, 2)):
+        publisher.profiles.room = room
+        done = publisher.do(part)
+        assert done.held
+        (message,) = publisher.tasks.messages
+        part = Task.from_document(message)
+        assert (part.row, part.tries) == (row, tries)
+        waits.append(publisher.tasks.waits[-1])
+        publisher.tasks.messages.clear()
+    assert waits == [30, 30, 60]
+    publisher.profiles.room = 1  # those that were written are not written again
+    assert publisher.do(part).profiles == 1
+    publisher.profiles.room = None
+    publisher.publish("shop", run)
+    check_published(publisher, [numbered(4)])
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_that_never_goes_forward_comes_back_and_is_kept_in_the_end(publisher: Publisher) -> None:
+    run = publisher.run({"1"})
+    publisher.do(Task("shop", run))
+    publisher.profiles.room = 0
+    with pytest.raises(Unavailable, match=r"part 0 of run .* does not go forward: .*Throttling"):
+        publisher.do(Task("shop", run, part=0, tries=MOST_TRIES))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_is_handed_on_before_the_time_is_up(publisher: Publisher) -> None:
+    run = publisher.run(numbered(9))
+    looks = iter([True, False] * 20)
+    publisher.has_time = lambda: next(looks)
+    assert publisher.publish("shop", run) == [run]
+    assert set(publisher.tasks.waits) == {0}
+    check_published(publisher, [numbered(9)])
+
+
+@pytest.mark.usefixtures("small")
+def test_of_many_profiles_each_is_written_once(publisher: Publisher) -> None:
+    run = publisher.run(numbered(9))
+    publisher.profiles.room = 9
+    publisher.publish("shop", run)
+    check_published(publisher, [numbered(9)])
+    publisher.profiles.room = 5
+    publisher.publish("shop", publisher.run(STATES[1], numbered(9)))
+    check_published(publisher, STATES)
+
+
+def test_only_pages_that_somebody_may_ask_for_are_made(publisher: Publisher) -> None:
+    document = documents()
+    document["access"]["partners"] = []
+    publisher.sets.sets["shop"] = published(**document)
+    run = publisher.run({"1"})
+    publisher.publish("shop", run)
+    pages = [path for path in publisher.lake.objects if "/adults/members-" in path]
+    assert pages == []
+    assert [one["joined"] for one in publisher.queue.messages] == [["person_id:1"]]  # a destination is told
+    document["destinations"] = []
+    publisher.sets.sets["shop"] = published(**document)
+    publisher.publish("shop", publisher.run({"2"}, {"1"}))
+    assert not [
+        path
+        for path in publisher.lake.objects
+        if path.startswith("syndication/shop/")
+        and "-000" in path
+        and publisher.runs[1] in path
+        and "/adults/" in path
+    ]
+
+
+def test_a_destination_that_was_removed_meanwhile_is_not_told(publisher: Publisher) -> None:
+    run = publisher.run({"1"})
+    publisher.do(Task("shop", run))
+    while publisher.tasks.messages and "tell" not in publisher.tasks.messages[0]:
+        publisher.do(Task.from_document(publisher.tasks.messages.pop(0)))
+    publisher.sets.sets["shop"] = published(destinations=[])
+    publisher.work()
+    assert not publisher.queue.messages
+
+
+def test_the_deliverer_out_of_reach_is_waited_for(publisher: Publisher) -> None:
     run = publisher.run({"1", "2", "3"})
     publisher.queue.closed = True
     with pytest.raises(Unavailable):
         publisher.publish("shop", run)
     publisher.queue.closed = False
-    publisher.publish("shop", run)
+    publisher.work()
     (message,) = publisher.queue.messages
     assert len(message["joined"]) == 3
+
+
+def whole_way(publisher: Publisher) -> None:
+    """Both runs are handed on and published; the queue gives a task again until it was done."""
+    for run in publisher.runs:
+        publisher.tasks.messages.append({"audience": "shop", "run": run})
+    publisher.work()
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("twice", [False, True], ids=["killed", "interleaved"])
+def test_killed_at_each_write_or_with_another_at_work_it_ends_whole(after: bool, twice: bool) -> None:
+    at = 0
+    while True:
+        fuse = Fuse(at, after)
+        publisher = Publisher(wrap=fuse.wrap)
+        make_runs(publisher)
+        other = Publisher(
+            publisher.lake, publisher.tables, publisher.profiles, publisher.queue, publisher.tasks
+        )
+        if twice:
+            # The queue gives one message to two, and another is worked off in the middle of this one.
+            fuse.what = lambda other=other: (
+                [other.do(Task.from_document(one)) for one in list(other.tasks.messages)] and None
+            )
+            whole_way(publisher)
+        else:
+            try:
+                whole_way(publisher)
+            except Killed:
+                publisher.assemble()
+                publisher.work()
+        check_published(publisher, STATES)
+        if fuse.writes <= at:
+            break
+        at += 1
+    assert at > 50
 
 
 A, B = "email:a", "email:b"

@@ -5,7 +5,6 @@ The warehouse is a fake that answers nothing but counts: what matters here is wh
 
 import itertools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from segmentation.usecases.run_engine import summary
 from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryQueue, MemoryRuns
 from tests.fakes.batch import Rig, RunFailed, the_run
 from tests.fakes.documents import RAW, documents, published
+from tests.fakes.fuse import Fuse, Killed
 
 NOW = 1_704_067_200
 DAY = 86_400
@@ -29,65 +29,6 @@ SIZES: list[tuple[str | None, ...]] = [
     ("left", "adults", "1"),
     ("profiles", "", "3"),
 ]
-READS = {
-    "get",
-    "list",
-    "entries",
-    "uri",
-    "lock",
-    "held",
-    "read",
-    "recent",
-    "statuses",
-    "results",
-    "columns",
-    "named",
-}
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours catches it."""
-
-
-@dataclass
-class Fuse:
-    """Counts writes to all stores; at one of them something happens, before or after it is done."""
-
-    at: int = -1
-    after: bool = False
-    what: Callable[[], None] | None = None
-    writes: int = 0
-
-    def wrap(self, store: Any) -> Any:
-        return Fused(store, self)
-
-    def burn(self, work: Callable[[], Any]) -> Any:
-        now = self.writes == self.at
-        self.writes += 1
-        if now and not self.after:
-            self._go()
-        result = work()
-        if now and self.after:
-            self._go()
-        return result
-
-    def _go(self) -> None:
-        if self.what is None:
-            raise Killed
-        self.what()
-
-
-class Fused:
-    """A store whose writes go by the fuse."""
-
-    def __init__(self, store: Any, fuse: Fuse) -> None:
-        self._store, self._fuse = store, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-        if name in READS:
-            return method
-        return lambda *args, **kwargs: self._fuse.burn(lambda: method(*args, **kwargs))
 
 
 @dataclass

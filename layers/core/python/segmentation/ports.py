@@ -8,6 +8,7 @@ from segmentation.domain.event import Event
 from segmentation.domain.event_lake import Kind, LakeTable, Merging
 from segmentation.domain.pipeline import Job, Lock, QueryStatus, Run
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
 
@@ -114,6 +115,10 @@ class Lake(Protocol):
 
     def get(self, path: str) -> Stored | None:
         """An object, or nothing."""
+        ...
+
+    def range(self, path: str, first: int, size: int) -> bytes:
+        """Some of an object's bytes. `Unavailable` also where there is no such object."""
         ...
 
     def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
@@ -227,8 +232,11 @@ class Runs(Protocol):
 class Queue(Protocol):
     """Messages to another function, at least once."""
 
-    def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Send all; `Unavailable` when not all were taken (sending all again is right)."""
+    def send(self, messages: Sequence[Mapping[str, Any]], *, after: int = 0) -> None:
+        """Send all, to be received only after so many seconds (at the most 900).
+
+        `Unavailable` when not all were taken (sending all again is right).
+        """
         ...
 
     def delay(self, receipt: str, seconds: int) -> None:
@@ -257,6 +265,14 @@ class Tables(Protocol):
 
     def remove(self, path: str, column: str, values: Collection[str]) -> int:
         """Rewrite an object without the rows whose column has one of the values; how many they were."""
+        ...
+
+    def pieces(self, prefix: str, rows: int) -> list[Piece]:
+        """All objects below a prefix in pieces of at most so many rows, in the order of `read`."""
+        ...
+
+    def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
+        """Rows of a piece, in batches. Memory does not grow with the object."""
         ...
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:

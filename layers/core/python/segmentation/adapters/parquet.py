@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from segmentation.domain.errors import CorruptObject, Unavailable
 from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
+from segmentation.domain.publication import Piece
 from segmentation.language.types import Type
 from segmentation.ports import Lake
 
 ROWS_A_BATCH = 5_000
+BYTES_A_READ = 8 * 1024 * 1024
+"""Of an object that is read piece by piece."""
 ROWS_A_GROUP = 250_000
 """Of a merged object: what a reader looks for is told apart by the statistics of each group."""
 
@@ -56,6 +59,42 @@ class ParquetTables:
             for batch in source.iter_batches(batch_size=ROWS_A_BATCH):
                 yield batch.to_pylist()
 
+    def pieces(self, prefix: str, rows: int) -> list[Piece]:
+        """All objects below a prefix in pieces, by what their footers say."""
+        found = []
+        for entry in self._lake.entries(prefix):
+            if not entry.size:
+                continue
+            footer = self._open(entry.path, entry.size).metadata
+            for group in range(footer.num_row_groups):
+                count = footer.row_group(group).num_rows
+                found += [
+                    Piece(entry.path, group, first, min(first + rows, count))
+                    for first in range(0, count, rows)
+                ]
+        return found
+
+    def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
+        """Rows of a piece; the columns of its row group are streamed."""
+        entry = next((one for one in self._lake.entries(piece.path) if one.path == piece.path), None)
+        if entry is None:
+            raise Unavailable(f"{piece.path} was removed while it was being read")
+        source, at = self._open(piece.path, entry.size), 0
+        for batch in source.iter_batches(ROWS_A_BATCH, row_groups=[piece.group], use_threads=False):
+            begin, end = max(piece.first - at, 0), min(piece.last - at, batch.num_rows)
+            at += batch.num_rows
+            if begin < end:
+                yield batch.slice(begin, end - begin).to_pylist()
+            if at >= piece.last:
+                return
+
+    def _open(self, path: str, size: int) -> Any:
+        source = pa.PythonFile(_Remote(self._lake, path, size), mode="r")
+        try:
+            return pq.ParquetFile(source, buffer_size=BYTES_A_READ)
+        except pa.ArrowInvalid as error:
+            raise CorruptObject(path, str(error)) from error
+
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         """Write the rows of several objects as one; columns that an object lacks are missing in its rows."""
         tables = []
@@ -94,6 +133,34 @@ class ParquetTables:
         if stored is None:
             raise Unavailable(f"{path} was removed while it was being read")
         return stored.data
+
+
+class _Remote(io.RawIOBase):
+    """An object of the lake as a file of which only what is asked for is fetched."""
+
+    def __init__(self, lake: Lake, path: str, size: int) -> None:
+        super().__init__()
+        self._lake, self._path, self._size, self._at = lake, path, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._size - self._at, 0)
+        wanted = left if size < 0 else min(size, left)
+        data = self._lake.range(self._path, self._at, wanted) if wanted else b""
+        self._at += len(data)
+        return data
 
 
 def _distinct(table: pa.Table, merging: Merging) -> pa.Table:

@@ -39,6 +39,18 @@ class S3Lake:
         except BotoCoreError as error:
             raise Unavailable(f"{path} cannot be read: {type(error).__name__}") from error
 
+    def range(self, path: str, first: int, size: int) -> bytes:
+        """Some of an object's bytes."""
+        wanted = f"bytes={first}-{first + size - 1}"
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=path, Range=wanted)
+            data: bytes = answer["Body"].read()
+        except ClientError as error:
+            raise Unavailable(f"{path} cannot be read: {code_of(error)}") from error
+        except BotoCoreError as error:
+            raise Unavailable(f"{path} cannot be read: {type(error).__name__}") from error
+        return data
+
     def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
         """Put an object whole; with `expected`, only over that very content (or, "", over nothing)."""
         condition = {} if expected is None else {"IfMatch": expected} if expected else {"IfNoneMatch": "*"}

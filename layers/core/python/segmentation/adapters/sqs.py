@@ -23,22 +23,23 @@ class SqsQueue:
         self._url = url
         self._sleep = wait
 
-    def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
+    def send(self, messages: Sequence[Mapping[str, Any]], *, after: int = 0) -> None:
         """Send all, ten a call; what SQS refuses is sent again, alone."""
         chunk: list[str] = []
         size = 0
         for message in messages:
             body = json.dumps(message, separators=(",", ":"))
             if chunk and (len(chunk) == MESSAGES_A_CALL or size + len(body) > BYTES_A_CALL):
-                self._send(chunk)
+                self._send(chunk, after)
                 chunk, size = [], 0
             chunk.append(body)
             size += len(body)
         if chunk:
-            self._send(chunk)
+            self._send(chunk, after)
 
-    def _send(self, bodies: list[str]) -> None:
-        entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+    def _send(self, bodies: list[str], after: int) -> None:
+        waiting = {"DelaySeconds": after} if after else {}
+        entries = [{"Id": str(number), "MessageBody": body, **waiting} for number, body in enumerate(bodies)]
         waits = delays(ATTEMPTS - 1)
         while entries:
             try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .errors import BadRequest
 
 PAGE = 1_000
-"""Profiles in a page."""
+"""Profiles in a page, at the most."""
 MOST_RUNS = 400
 """Runs whose changes can be asked for."""
 
@@ -19,14 +19,14 @@ def index_path(audience: str) -> str:
     return f"syndication/{audience}/index.json"
 
 
-def members_path(audience: str, run: str, segment: str, page: int) -> str:
-    """A page of a segment's members."""
-    return f"syndication/{audience}/{run}/{segment}/members-{page:05d}.json"
+def page_path(audience: str, run: str, segment: str, kind: str, part: int, page: int) -> str:
+    """A page of a segment's `members`, or of its `changes`, that one part of the publication made."""
+    return f"syndication/{audience}/{run}/{segment}/{kind}-{part:06d}-{page:05d}.json"
 
 
-def changes_path(audience: str, run: str, segment: str, page: int) -> str:
-    """A page of a segment's changes in a run."""
-    return f"syndication/{audience}/{run}/{segment}/changes-{page:05d}.json"
+def contents_path(audience: str, run: str, segment: str) -> str:
+    """Which pages a segment has in a run: of each part that made any, how many."""
+    return f"syndication/{audience}/{run}/{segment}/contents.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class PublishSettings:
 
     lake_bucket: str
     profiles_table: str
+    publications_queue_url: str
     activations_queue_url: str
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.errors import Gone
-from segmentation.domain.syndication import ChangesCursor, changes_path
+from segmentation.domain.publication import page_count
+from segmentation.domain.syndication import ChangesCursor, contents_path
 from segmentation.ports import Lake, RuleSets
 
-from .list_members import grant, published_runs
+from .list_members import grant, page_of, published_runs
 
 MOST_RUNS_A_REQUEST = 50
 """Runs without a change of this segment that one request looks through."""
@@ -32,11 +33,12 @@ class ListChanges:
         at = ChangesCursor.parse(since) if since else None
         changes: list[dict[str, Any]] = []
         for run, number in _to_read(published_runs(self.lake, audience), at)[:MOST_RUNS_A_REQUEST]:
-            stored = self.lake.get(changes_path(audience, run, segment, number))
-            page = json.loads(stored.data) if stored else {"now": None, "changes": [], "last": True}
-            at = ChangesCursor(run, None if page["last"] else number + 1)
-            for profile, kind in page["changes"]:
-                changes.append({"profile": profile, "change": kind, "run": run, "now": page["now"]})
+            stored = self.lake.get(contents_path(audience, run, segment))
+            contents = json.loads(stored.data) if stored else {"now": None, "changes": []}
+            pages = contents["changes"]
+            at = ChangesCursor(run, number + 1 if number + 1 < page_count(pages) else None)
+            for profile, kind in page_of(self.lake, audience, run, segment, "changes", pages, number):
+                changes.append({"profile": profile, "change": kind, "run": run, "now": contents["now"]})
             if changes:
                 break
         return {"changes": changes, "next": str(at) if at else None}

@@ -6,8 +6,9 @@ from typing import Any
 
 from segmentation.domain.access import Partner, holder
 from segmentation.domain.errors import Forbidden, Gone, NotFound, Unauthorized
+from segmentation.domain.publication import page_at, page_count
 from segmentation.domain.published import Published
-from segmentation.domain.syndication import MembersCursor, index_path, members_path
+from segmentation.domain.syndication import MembersCursor, contents_path, index_path, page_path
 from segmentation.ports import Lake, RuleSets
 
 
@@ -24,20 +25,35 @@ class ListMembers:
         """One page; `next` leads to the following one and is null on the last."""
         grant(self.rule_sets, bearer, audience, segment)
         at = MembersCursor.parse(cursor) if cursor else self._first(audience)
-        stored = self.lake.get(members_path(audience, at.run, segment, at.page))
+        stored = self.lake.get(contents_path(audience, at.run, segment))
         if stored is None:
             if cursor:
                 raise Gone("this cursor's run is no longer kept; start again without a cursor")
             raise NotFound(f"segment {segment!r} was not in the last published run")
-        page = json.loads(stored.data)
-        following = None if page["last"] else str(MembersCursor(at.run, at.page + 1))
-        return {"run": at.run, "now": page["now"], "members": page["members"], "next": following}
+        contents = json.loads(stored.data)
+        members = page_of(self.lake, audience, at.run, segment, "members", contents["members"], at.page)
+        more = at.page + 1 < page_count(contents["members"])
+        following = str(MembersCursor(at.run, at.page + 1)) if more else None
+        return {"run": at.run, "now": contents["now"], "members": members, "next": following}
 
     def _first(self, audience: str) -> MembersCursor:
         runs = published_runs(self.lake, audience)
         if not runs:
             raise NotFound("no run of this audience is published yet")
         return MembersCursor(runs[-1], 0)
+
+
+def page_of(
+    lake: Lake, audience: str, run: str, segment: str, kind: str, pages: list[list[int]], number: int
+) -> list[Any]:
+    """The entries of a page; of a segment without any there is one page, an empty one."""
+    place = page_at(pages, number)
+    if place is None and number == 0:
+        return []
+    stored = lake.get(page_path(audience, run, segment, kind, *place)) if place else None
+    if stored is None:
+        raise Gone("this cursor's page is no longer kept; start again without a cursor")
+    return list(json.loads(stored.data))
 
 
 def published_runs(lake: Lake, audience: str) -> list[str]:

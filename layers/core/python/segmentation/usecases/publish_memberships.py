@@ -1,87 +1,58 @@
-"""Publish a committed run: to the profiles store, to the pages that partners read, to the deliverer.
+"""Publish committed runs: to the profiles store, to the pages that partners read, to the deliverer.
 
-Everything is idempotent, so a publication that was cut off is simply done again from its beginning.
+A run's publication is a set of tasks on a queue, that many invocations work off at once (domain/publication.py).
+Each may be done twice, or be cut off anywhere and be done again. Profiles are written as soon as a run is committed;
+what adds up only in the order of runs (the index of runs, messages to destinations) waits for the run before.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segmentation.domain.errors import BadRecord, Unavailable
 from segmentation.domain.messages import batch_messages
-from segmentation.domain.profile import BatchPart, profile_id, profile_name
+from segmentation.domain.profile import profile_name
+from segmentation.domain.publication import (
+    CHANGES_A_PART,
+    MEMBERS_A_PART,
+    MOST_TRIES,
+    PAGES_A_TELLING,
+    Part,
+    Plan,
+    Task,
+    Telling,
+    mark_name,
+    page_at,
+    page_count,
+    pages_of,
+    publication_path,
+    wait_before,
+)
 from segmentation.domain.published import Published
-from segmentation.domain.run import RunRecord, run_path
-from segmentation.domain.run_sql import GONE
-from segmentation.domain.syndication import MOST_RUNS, PAGE, changes_path, index_path, members_path
-from segmentation.language.sql import IDENTITIES
-from segmentation.language.values import parse_value
-from segmentation.ports import Lake, Profiles, Queue, RuleSets, Tables
+from segmentation.domain.run import RunRecord, run_path, run_pointer_path
+from segmentation.domain.syndication import MOST_RUNS, contents_path, index_path, page_path
+from segmentation.ports import Lake, Queue, RuleSets, Tables
+
+from .publish_part import HasTime, PublishPart
 
 MOST_MISSED = 30
 """Runs that one publication catches up with."""
 SEND_AT_ONCE = 100
-PROFILES_AT_ONCE = 500
-"""Whose links are written before they are."""
 
 logger = logging.getLogger("segmentation.publish_memberships")
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
-    """What came of one run's publication."""
+class Done:
+    """What came of one task. `runs`: those whose publication it completed; `held`: the profiles store took no more."""
 
-    run: str
-    profiles: int
-    pages: int
-    messages: int
-
-
-@dataclass(slots=True)
-class _Pages:
-    """Pages of one kind, for each segment: full ones are put, the last one says that it is the last."""
-
-    lake: Lake
-    record: RunRecord
-    kind: str
-    written: int = 0
-    _open: dict[str, list[Any]] = field(default_factory=dict)
-    _number: dict[str, int] = field(default_factory=dict)
-
-    def start(self, segment: str) -> None:
-        """A segment without entries has one page too."""
-        self._open.setdefault(segment, [])
-
-    def add(self, segment: str, entry: Any) -> None:
-        page = self._open.get(segment)
-        if page is None:  # a segment that no longer exists: nobody can ask for it
-            return
-        if len(page) == PAGE:
-            self._put(segment, last=False)
-        self._open[segment].append(entry)
-
-    def finish(self) -> None:
-        for segment in self._open:
-            self._put(segment, last=True)
-
-    def _put(self, segment: str, *, last: bool) -> None:
-        number = self._number.get(segment, 0)
-        path = members_path if self.kind == "members" else changes_path
-        page = {
-            "run": self.record.run,
-            "now": self.record.now,
-            "segment": segment,
-            self.kind: self._open[segment],
-            "last": last,
-        }
-        target = path(self.record.audience, self.record.run, segment, number)
-        self.lake.put(target, json.dumps(page, separators=(",", ":")).encode())
-        self._open[segment] = []
-        self._number[segment] = number + 1
-        self.written += 1
+    profiles: int = 0
+    pages: int = 0
+    messages: int = 0
+    runs: tuple[str, ...] = ()
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,118 +61,135 @@ class PublishMemberships:
 
     tables: Tables
     lake: Lake
-    profiles: Profiles
+    part: PublishPart
     rule_sets: RuleSets
+    publications: Queue
     activations: Queue
 
-    def __call__(self, audience: str, run: str) -> list[Publication]:
-        """Publish a run, after earlier ones whose publication was lost; all that were published."""
-        published = self.rule_sets.all().get(audience)
+    def __call__(self, task: Task, has_time: HasTime = lambda: True) -> Done:
+        """Do one task. A task of a run alone plans it, and earlier ones whose publication was lost."""
+        published = self.rule_sets.all().get(task.audience)
         if published is None:
-            raise Unavailable(f"no rule set of audience {audience!r} can be read")
-        return [self._publish(published, record) for record in self._due(audience, run)]
-
-    def _due(self, audience: str, run: str) -> list[RunRecord]:
-        """The run and the unpublished ones before it, oldest first: changes only add up when none is left out."""
-        record = self._record(audience, run)
+            raise Unavailable(f"no rule set of audience {task.audience!r} can be read")
+        record = self._record(task.audience, task.run)
         if record is None:
-            raise BadRecord(f"no run {run!r} of audience {audience!r}")
-        due, runs = [record], self._index(audience)[0]
-        while (before := due[0].previous) is not None and before not in runs and len(due) < MOST_MISSED:
-            if runs and before < runs[0]:  # so old that the index has forgotten it
+            raise BadRecord(f"no run {task.run!r} of audience {task.audience!r}")
+        if task.tell is not None:
+            return Done(messages=self._tell(published, record, task.tell))
+        if task.part is not None:
+            return self._part(published, record, task, task.part, has_time)
+        for one in self._due(record):
+            self._begin(published, one, again=one.run == record.run)
+        return Done(runs=tuple(self._settle(published, record)))
+
+    def _part(
+        self, published: Published, record: RunRecord, task: Task, number: int, has_time: HasTime
+    ) -> Done:
+        plan = self._plan(record)
+        if plan is None or number >= len(plan.parts):
+            raise BadRecord(f"run {record.run!r} has no part {number}")
+        if self._json(record, mark_name(number)) is not None:
+            return Done(runs=tuple(self._settle(published, record)))
+        done = self.part(published, record, plan, number, task.row, has_time)
+        if done.row is None:
+            return Done(done.profiles, done.pages, runs=tuple(self._settle(published, record)))
+        # In the time that is left, or just now, it cannot be done: somebody goes on from here.
+        tries = task.tries + 1 if done.held and done.row == task.row else 0
+        if tries > MOST_TRIES:
+            raise Unavailable(f"part {number} of run {record.run!r} does not go forward: {done.held}")
+        wait = wait_before(max(tries, 1)) if done.held else 0
+        onward = replace(task, row=done.row, tries=tries)
+        self.publications.send([onward.to_document()], after=wait)
+        logger.warning("part %s of run %s goes on at row %s: %s", number, record.run, done.row, done.held)
+        return Done(done.profiles, done.pages, held=bool(done.held))
+
+    def _begin(self, published: Published, record: RunRecord, *, again: bool) -> None:
+        """Plan a run, if nobody did, and hand out its parts; `again`: those that are not done, once more."""
+        plan = self._plan(record)
+        if plan is None:
+            self._put(record, "plan.json", self._planned(published, record).to_document(), new=True)
+            plan = self._plan(record)
+            assert plan is not None  # noqa: S101 - it was put, by this one or another
+        elif not again and self._json(record, "queued.json") is not None:
+            return
+        done = set(self.lake.list(publication_path(record.audience, record.run, "parts/")))
+        waiting = [
+            Task(record.audience, record.run, number).to_document()
+            for number in range(len(plan.parts))
+            if publication_path(record.audience, record.run, mark_name(number)) not in done
+        ]
+        for start in range(0, len(waiting), SEND_AT_ONCE):
+            self.publications.send(waiting[start : start + SEND_AT_ONCE])
+        self._put(record, "queued.json", {"parts": len(plan.parts)})
+
+    def _planned(self, published: Published, record: RunRecord) -> Plan:
+        known = [segment.id for segment in record.segments]
+        listed = {one for partner in published.access.partners for one in partner.segments}
+        told = {one for destination in published.destinations for one in destination.segments}
+        changes = tuple(one for one in known if one in listed | told)
+        members = tuple(one for one in known if one in listed)
+        folder = run_path(record.audience, record.run, "")
+        parts = [
+            Part("changes", one) for one in self.tables.pieces(f"{folder}{record.changes}/", CHANGES_A_PART)
+        ]
+        if members:
+            parts += [
+                Part("members", one)
+                for one in self.tables.pieces(f"{folder}{record.members}/", MEMBERS_A_PART)
+            ]
+        return Plan(tuple(parts), changes, members)
+
+    # Runs in their order ------------------------------------------------------------------------------------
+
+    def _due(self, record: RunRecord) -> list[RunRecord]:
+        """A run and those before it whose publication is not complete, oldest first."""
+        due: list[RunRecord] = []
+        one: RunRecord | None = record
+        runs = self._index(record.audience)[0]
+        while one is not None and len(due) < MOST_MISSED and self._json(one, "told.json") is None:
+            due.insert(0, one)
+            if one.previous is None or (runs and one.previous < runs[0]):  # so old that the index forgot it
                 break
-            earlier = self._record(audience, before)
-            if earlier is None:
-                break
-            due.insert(0, earlier)
+            one = self._record(record.audience, one.previous)
         return due
 
-    def _record(self, audience: str, run: str) -> RunRecord | None:
-        stored = self.lake.get(run_path(audience, run, "run.json"))
-        return None if stored is None else RunRecord.from_document(json.loads(stored.data))
+    def _settle(self, published: Published, record: RunRecord) -> list[str]:
+        """Complete the publications that can be, of the runs up to the current one; in their order."""
+        completed = []
+        stored = self.lake.get(run_pointer_path(record.audience))
+        current = RunRecord.from_document(json.loads(stored.data)) if stored else record
+        for one in self._due(current if current.run >= record.run else record):
+            plan = self._plan(one)
+            folder = publication_path(one.audience, one.run, "parts/")
+            if plan is None or len(list(self.lake.list(folder))) < len(plan.parts):
+                break
+            self._complete(published, one, plan)
+            completed.append(one.run)
+        return completed
 
-    def _index(self, audience: str) -> tuple[list[str], str]:
-        stored = self.lake.get(index_path(audience))
-        return ([], "") if stored is None else (list(json.loads(stored.data)["runs"]), stored.tag)
-
-    def _publish(self, published: Published, record: RunRecord) -> Publication:
-        changes = _Pages(self.lake, record, "changes")
-        members = _Pages(self.lake, record, "members")
+    def _complete(self, published: Published, record: RunRecord, plan: Plan) -> None:
+        marks = [self._json(record, mark_name(number)) for number in range(len(plan.parts))]
+        if None in marks:
+            raise Unavailable(f"marks of run {record.run!r} were removed while they were being read")
+        tellings = []
         for segment in record.segments:
-            changes.start(segment.id)
-            members.start(segment.id)
-        written = self._publish_profiles(published, record, changes)
-        changes.finish()
-        for row in self._rows(record, record.members + "/"):
-            for segment in row["segments"]:
-                members.add(segment, row["profile_key"])
-        members.finish()
-        self._commit(record)
-        sent = self._tell(published, record)
-        return Publication(record.run, written, changes.written + members.written, sent)
+            pages = {kind: pages_of(marks, kind, segment.id) for kind in ("changes", "members")}
+            contents = {"run": record.run, "now": record.now, **pages}
+            path = contents_path(record.audience, record.run, segment.id)
+            self.lake.put(path, json.dumps(contents, separators=(",", ":")).encode())
+            count = page_count(pages["changes"])
+            for destination in published.subscribers(segment.id):
+                for first in range(0, count, PAGES_A_TELLING):
+                    told = Telling(destination.id, segment.id, first, min(first + PAGES_A_TELLING, count))
+                    tellings.append(Task(record.audience, record.run, tell=told).to_document())
+        self._index_run(record)
+        for start in range(0, len(tellings), SEND_AT_ONCE):
+            self.publications.send(tellings[start : start + SEND_AT_ONCE])
+        profiles = sum(mark["profiles"] for mark in marks)
+        self._put(record, "told.json", {"profiles": profiles, "tellings": len(tellings)})
+        logger.info("run %s of %s is published", record.run, record.audience)
 
-    def _rows(self, record: RunRecord, folder: str) -> Iterator[dict[str, Any]]:
-        for batch in self.tables.read(run_path(record.audience, record.run, folder)):
-            yield from batch
-
-    def _publish_profiles(self, published: Published, record: RunRecord, changes: _Pages) -> int:
-        """Write the batch parts that changed, how many; before each profile the links that lead to it."""
-        parts = self._parts(published, record, changes)
-        if not record.identities:
-            return self.profiles.publish((key, part) for key, part, _ in parts)
-        written = 0
-        while chunk := list(islice(parts, PROFILES_AT_ONCE)):
-            audience = published.audience.id
-            links, gone = [], []
-            for key, part, left in chunk:
-                name = key.partition("#")[2]
-                for identity in part.identities:
-                    links.append(
-                        (profile_id(audience, identity), BatchPart(part.run, part.now, (), owner=name))
-                    )
-                for identity in left:
-                    empty = BatchPart(part.run, part.now, (), owner="")
-                    gone.append((profile_id(audience, identity), name, empty))
-            self.profiles.unlink(gone)
-            self.profiles.publish(links)
-            # An event that comes from now on finds the link. What the stream kept before is said to the profile's readers.
-            apart = self.profiles.read({key for key, _ in links}) if links else {}
-            unjoined = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
-
-            def with_unjoined(
-                part: BatchPart, found: set[str] = unjoined, audience: str = audience
-            ) -> BatchPart:
-                own = [one for one in part.identities if profile_id(audience, one) in found]
-                return replace(part, unjoined=tuple(own))
-
-            written += self.profiles.publish([(key, with_unjoined(part)) for key, part, _ in chunk])
-        return written
-
-    def _parts(
-        self, published: Published, record: RunRecord, changes: _Pages
-    ) -> Iterator[tuple[str, BatchPart, Sequence[str]]]:
-        """Each profile that changed: its key in the store, its part, and the identity keys that it has no more."""
-        audience, types = published.audience, published.audience.schema().attributes
-        public = audience.public()
-        for row in self._rows(record, record.changes + "/"):
-            key = row["profile_key"]
-            for kind in ("left", "joined"):
-                for segment in row[kind]:
-                    changes.add(segment, (key, kind))
-            values = {
-                name: parse_value(types[name], row[name]) for name in record.attributes if name in public
-            }
-            part = BatchPart(
-                run=record.run,
-                now=record.now,
-                segments=tuple(row["segments"]),
-                attributes={name: value for name, value in values.items() if value is not None},
-                identities=tuple(row[IDENTITIES]) if record.identities else (),
-            )
-            left = tuple(row[GONE]) if record.identities else ()
-            yield profile_id(audience.id, profile_name(audience.master_key, key)), part, left
-
-    def _commit(self, record: RunRecord) -> None:
+    def _index_run(self, record: RunRecord) -> None:
         """Add the run to the index: from now on partners see it."""
         for _ in range(10):
             runs, tag = self._index(record.audience)
@@ -213,28 +201,29 @@ class PublishMemberships:
                 return
         raise Unavailable("the index of runs is being changed by others; this comes back")
 
-    def _tell(self, published: Published, record: RunRecord) -> int:
-        sent = 0
-        for destination in published.destinations:
-            for segment in record.segments:
-                if segment.id in destination.segments and segment.joined + segment.left:
-                    sent += self._tell_one(published, record, destination.id, segment.id)
-        return sent
-
-    def _tell_one(self, published: Published, record: RunRecord, destination: str, segment: str) -> int:
-        column, sent, number, last = published.audience.master_key, 0, 0, False
-        while not last:
-            stored = self.lake.get(changes_path(record.audience, record.run, segment, number))
-            if stored is None:
+    def _tell(self, published: Published, record: RunRecord, telling: Telling) -> int:
+        """Hand some pages of changes to the deliverer; how many messages."""
+        segment, sent = telling.segment, 0
+        if all(one.id != telling.destination for one in published.subscribers(segment)):
+            return 0  # it was removed meanwhile
+        stored = self.lake.get(contents_path(record.audience, record.run, segment))
+        contents = json.loads(stored.data)["changes"] if stored else []
+        for number in range(telling.first, telling.last):
+            place = page_at(contents, number)
+            page = (
+                self.lake.get(page_path(record.audience, record.run, segment, "changes", *place))
+                if place
+                else None
+            )
+            if page is None:
                 raise Unavailable(f"page {number} of the changes of {segment!r} cannot be read")
-            page = json.loads(stored.data)
             sides: dict[str, list[str]] = {"joined": [], "left": []}
-            for key, kind in page["changes"]:
-                sides[kind].append(profile_name(column, key))
+            for key, kind in json.loads(page.data):
+                sides[kind].append(profile_name(published.audience.master_key, key))
             messages = list(
                 batch_messages(
                     record.audience,
-                    destination,
+                    telling.destination,
                     segment,
                     record.run,
                     record.now,
@@ -245,5 +234,30 @@ class PublishMemberships:
             )
             for start in range(0, len(messages), SEND_AT_ONCE):
                 self.activations.send(messages[start : start + SEND_AT_ONCE])
-            sent, number, last = sent + len(messages), number + 1, page["last"]
+            sent += len(messages)
         return sent
+
+    # What is written down -----------------------------------------------------------------------------------
+
+    def _record(self, audience: str, run: str) -> RunRecord | None:
+        stored = self.lake.get(run_path(audience, run, "run.json"))
+        return None if stored is None else RunRecord.from_document(json.loads(stored.data))
+
+    def _index(self, audience: str) -> tuple[list[str], str]:
+        stored = self.lake.get(index_path(audience))
+        return ([], "") if stored is None else (list(json.loads(stored.data)["runs"]), stored.tag)
+
+    def _plan(self, record: RunRecord) -> Plan | None:
+        document = self._json(record, "plan.json")
+        return None if document is None else Plan.from_document(document)
+
+    def _json(self, record: RunRecord, name: str) -> Any:
+        stored = self.lake.get(publication_path(record.audience, record.run, name))
+        return None if stored is None else json.loads(stored.data)
+
+    def _put(self, record: RunRecord, name: str, document: Mapping[str, Any], *, new: bool = False) -> None:
+        """Put a document; a `new` one only if nobody did before."""
+        path = publication_path(record.audience, record.run, name)
+        self.lake.put(
+            path, json.dumps(document, separators=(",", ":")).encode(), expected="" if new else None
+        )

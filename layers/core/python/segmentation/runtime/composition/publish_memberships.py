@@ -8,6 +8,7 @@ from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.runtime.settings import PublishSettings, load
 from segmentation.usecases.publish_memberships import PublishMemberships
+from segmentation.usecases.publish_part import PublishPart
 
 from .clients import client
 
@@ -16,10 +17,13 @@ def compose(environ: Mapping[str, str]) -> PublishMemberships:
     """The use case on AWS."""
     settings = load(PublishSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
+    tables, sqs = ParquetTables(lake), client("sqs")
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
     return PublishMemberships(
-        tables=ParquetTables(lake),
+        tables=tables,
         lake=lake,
-        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+        part=PublishPart(tables, lake, profiles),
         rule_sets=S3RuleSets(lake),
-        activations=SqsQueue(client("sqs"), settings.activations_queue_url),
+        publications=SqsQueue(sqs, settings.publications_queue_url),
+        activations=SqsQueue(sqs, settings.activations_queue_url),
     )

@@ -1,0 +1,185 @@
+"""Publish one part of a run: its profiles to the profiles store, and pages for those who list members or are told.
+
+A part that is done again writes the same: a batch part is put only over one of an earlier run or of this one, a page
+is named by its part.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from segmentation.domain.errors import Unavailable
+from segmentation.domain.profile import BatchPart, profile_id, profile_name
+from segmentation.domain.publication import Plan, mark_name, publication_path
+from segmentation.domain.published import Published
+from segmentation.domain.run import RunRecord
+from segmentation.domain.run_sql import GONE
+from segmentation.domain.syndication import PAGE, page_path
+from segmentation.language.sql import IDENTITIES
+from segmentation.language.values import parse_value
+from segmentation.ports import Lake, Profiles, Tables
+
+PROFILES_AT_ONCE = 500
+"""Written between two looks at the time; whose links are written before they are."""
+
+HasTime = Callable[[], bool]
+logger = logging.getLogger("segmentation.publish_memberships")
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """What came of a part. `row`: where to go on, if it is not done; `held`: the store took no more."""
+
+    profiles: int = 0
+    pages: int = 0
+    row: int | None = None
+    held: str = ""
+
+
+@dataclass(slots=True)
+class _Pages:
+    """Pages that one part makes of one kind, for each of some segments: full ones are put, then what is left."""
+
+    lake: Lake
+    record: RunRecord
+    part: int
+    kind: str
+    segments: Sequence[str]
+    counts: dict[str, int] = field(default_factory=dict)
+    _open: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._open = {segment: [] for segment in self.segments}
+
+    def add(self, segment: str, entry: Any) -> None:
+        page = self._open.get(segment)
+        if page is None:
+            return
+        page.append(entry)
+        if len(page) == PAGE:
+            self._put(segment)
+
+    def finish(self) -> None:
+        for segment, page in self._open.items():
+            if page:
+                self._put(segment)
+
+    def _put(self, segment: str) -> None:
+        number = self.counts.get(segment, 0)
+        path = page_path(self.record.audience, self.record.run, segment, self.kind, self.part, number)
+        self.lake.put(path, json.dumps(self._open[segment], separators=(",", ":")).encode())
+        self._open[segment] = []
+        self.counts[segment] = number + 1
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPart:
+    """Does parts of a publication."""
+
+    tables: Tables
+    lake: Lake
+    profiles: Profiles
+
+    def __call__(
+        self,
+        published: Published,
+        record: RunRecord,
+        plan: Plan,
+        number: int,
+        row: int,
+        has_time: HasTime,
+    ) -> PartDone:
+        """Do a part; its profiles from a row on. It leaves its mark when all of it is done."""
+        part = plan.parts[number]
+        pages = _Pages(self.lake, record, number, part.kind, getattr(plan, part.kind))
+        done = PartDone()
+        if part.kind == "members":
+            for rows in self.tables.read_piece(part.piece):
+                for one in rows:
+                    for segment in one["segments"]:
+                        pages.add(segment, one["profile_key"])
+        else:
+            done = self._changes(published, record, plan, number, row, has_time, pages)
+        if done.row is not None:
+            return done
+        pages.finish()
+        mark = {"profiles": done.profiles, "pages": {part.kind: pages.counts}}
+        path = publication_path(record.audience, record.run, mark_name(number))
+        self.lake.put(path, json.dumps(mark, separators=(",", ":")).encode())
+        return replace(done, pages=sum(pages.counts.values()))
+
+    def _changes(
+        self,
+        published: Published,
+        record: RunRecord,
+        plan: Plan,
+        number: int,
+        row: int,
+        has_time: HasTime,
+        pages: _Pages,
+    ) -> PartDone:
+        at = written = 0
+        for rows in self.tables.read_piece(plan.parts[number].piece):
+            for one in rows:
+                for kind in ("left", "joined"):
+                    for segment in one[kind]:
+                        pages.add(segment, (one["profile_key"], kind))
+            for start in range(0, len(rows), PROFILES_AT_ONCE):
+                chunk = rows[start : start + PROFILES_AT_ONCE]
+                at += len(chunk)
+                # What was written before it was handed on is not written again, though its pages are.
+                if at <= row:
+                    continue
+                if at > row + len(chunk) and not has_time():
+                    return PartDone(written, row=at - len(chunk))
+                try:
+                    written += self._write(published, record, chunk)
+                except Unavailable as error:
+                    return PartDone(written, row=at - len(chunk), held=str(error))
+        return PartDone(written)
+
+    def _write(self, published: Published, record: RunRecord, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Write the batch parts of some profiles, how many; before them the links that lead to them."""
+        audience = published.audience.id
+        parts = {row["profile_key"]: _batch_part(published, record, row) for row in rows}
+        names = {key: profile_name(published.audience.master_key, key) for key in parts}
+        if record.identities:
+            gone = [
+                (
+                    profile_id(audience, one),
+                    names[row["profile_key"]],
+                    BatchPart(record.run, record.now, (), owner=""),
+                )
+                for row in rows
+                for one in row[GONE]
+            ]
+            links = [
+                (profile_id(audience, one), BatchPart(record.run, record.now, (), owner=names[key]))
+                for key, part in parts.items()
+                for one in part.identities
+            ]
+            self.profiles.unlink(gone)
+            self.profiles.publish(links)
+            # An event that comes from now on finds the link. What the stream kept before is said to the profile's readers.
+            apart = self.profiles.read({key for key, _ in links}) if links else {}
+            known = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
+            for key, part in parts.items():
+                own = tuple(one for one in part.identities if profile_id(audience, one) in known)
+                parts[key] = replace(part, unjoined=own)
+        return self.profiles.publish(
+            [(profile_id(audience, names[key]), part) for key, part in parts.items()]
+        )
+
+
+def _batch_part(published: Published, record: RunRecord, row: Mapping[str, Any]) -> BatchPart:
+    types, public = published.audience.schema().attributes, published.audience.public()
+    values = {name: parse_value(types[name], row[name]) for name in record.attributes if name in public}
+    return BatchPart(
+        run=record.run,
+        now=record.now,
+        segments=tuple(row["segments"]),
+        attributes={name: value for name, value in values.items() if value is not None},
+        identities=tuple(row[IDENTITIES]) if record.identities else (),
+    )
