@@ -418,7 +418,6 @@ class MemoryTables:
                 for start in range(0, len(rows), self.batch):
                     yield rows[start : start + self.batch]
 
-<<<<<<< HEAD
     def remove(self, path: str, column: str, values: Collection[str]) -> int:
         if path not in self.objects:
             raise Unavailable(f"{path} was removed while it was being read")
@@ -426,7 +425,7 @@ class MemoryTables:
         count = len(self.objects[path]) - len(kept)
         self.objects[path] = kept
         return count
-=======
+
     def pieces(self, prefix: str, rows: int) -> list[Piece]:
         found = [(path, len(self.objects[path])) for path in sorted(self.objects) if path.startswith(prefix)]
         return [
@@ -441,7 +440,6 @@ class MemoryTables:
         rows = self.objects[piece.path][piece.first : piece.last]
         for start in range(0, len(rows), self.batch):
             yield rows[start : start + self.batch]
->>>>>>> f0c1a2d (Publish runs in parts, side by side, handed on when time or the table runs out, in the order of runs)
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         for path in sources:

@@ -159,8 +159,9 @@ def test_errors_are_objects_under_their_real_status(
 def test_members_and_changes_are_served(aws: Aws) -> None:
     folder = "syndication/shop/r1/adults"
     aws.lake.put("syndication/shop/index.json", b'{"runs": ["r1"]}')
-    aws.lake.put(f"{folder}/members-00000.json", b'{"now": 5, "members": ["1"], "last": true}')
-    aws.lake.put(f"{folder}/changes-00000.json", b'{"now": 5, "changes": [["1", "joined"]], "last": true}')
+    aws.lake.put(f"{folder}/contents.json", b'{"now": 5, "changes": [[0, 1]], "members": [[1, 1]]}')
+    aws.lake.put(f"{folder}/members-000001-00000.json", b'["1"]')
+    aws.lake.put(f"{folder}/changes-000000-00000.json", b'[["1", "joined"]]')
     token = {"authorization": "Bearer partner-token"}
     base = "/v1/audiences/shop/segments/adults"
     assert call(serve_api.handler, get(f"{base}/members", **token))[:2] == (

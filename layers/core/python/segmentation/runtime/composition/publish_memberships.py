@@ -17,13 +17,13 @@ def compose(environ: Mapping[str, str]) -> PublishMemberships:
     """The use case on AWS."""
     settings = load(PublishSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
-    tables, sqs = ParquetTables(lake), client("sqs")
+    tables = ParquetTables(lake)
     profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
     return PublishMemberships(
         tables=tables,
         lake=lake,
         part=PublishPart(tables, lake, profiles),
         rule_sets=S3RuleSets(lake),
-        publications=SqsQueue(sqs, settings.publications_queue_url),
-        activations=SqsQueue(sqs, settings.activations_queue_url),
+        publications=SqsQueue(client("sqs"), settings.publications_queue_url),
+        activations=SqsQueue(client("sqs"), settings.activations_queue_url),
     )
