@@ -20,8 +20,7 @@ def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
         for term, kept in one.rows.items():
             known = rows.setdefault(term, {})
             for row in kept:
-                # One id with two contents is a mistake of the sender's; the choice must not depend on the order.
-                known[row.id] = min(known.get(row.id, row), row, key=_content)
+                known[row.id] = _both(known[row.id], row) if row.id in known else row
         for name, at in one.seen.items():
             seen[name] = max(seen.get(name, at), at)
     ordered = {
@@ -29,6 +28,15 @@ def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
         for term, known in rows.items()
     }
     return replace(visitor, rows=ordered, seen=seen)
+
+
+def _both(one: Row, other: Row) -> Row:
+    """One event that was kept twice, at times for rules that read other columns of it.
+
+    One id with two contents is a mistake of the sender's; what becomes of it must not depend on the order.
+    """
+    first, second = sorted((one, other), key=_content)
+    return Row(first.time, first.id, {**second.columns, **first.columns})
 
 
 def _content(row: Row) -> tuple[int, str]:

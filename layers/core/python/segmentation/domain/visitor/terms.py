@@ -46,7 +46,7 @@ def terms_of(rules: Iterable[Node]) -> tuple[Term, ...]:
             columns.setdefault(base, set()).update(read - {"time"})
     return tuple(
         Term(
-            digest(base.behavior, *(canonical(node) for node in base.where), *sorted(columns[base])),
+            digest(base.behavior, *(canonical(node) for node in base.where)),
             base,
             tuple(sorted(columns[base])),
             keep[base],
