@@ -6,15 +6,17 @@ STAMP  := $(VENV)/.installed
 SAM_VENV  := .venv-sam
 SAM_STAMP := $(SAM_VENV)/.installed
 GRAMMAR   := tests/grammar/node_modules/.check.cjs
+CLIENTS   := tests/browser/node_modules/.package-lock.json
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test check unit fuzz bench build install grammar cross-check fmt clean
+.PHONY: browser run test check unit fuzz bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
 	@echo "make test   set up and run every check and test"
 	@echo "make unit   the fast tests only"
+	@echo "make browser  real clients of sites in Chromium and in Python; as root on Debian it installs Chromium"
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
 	@echo "make bench  figures: an event against many segments, beside six rule engines"
@@ -38,6 +40,15 @@ $(SAM_STAMP): infra/sam-requirements.txt $(STAMP)
 grammar: $(GRAMMAR)
 $(GRAMMAR): tests/grammar/package-lock.json tests/grammar/check.mjs
 	cd tests/grammar && npm ci --silent --no-audit --no-fund && npm run --silent bundle
+
+# The clients that sites carry already. Chromium is Debian's, or what $CHROMIUM names.
+$(CLIENTS): tests/browser/package-lock.json
+	cd tests/browser && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+
+browser: $(STAMP) $(CLIENTS)
+	[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } </dev/null
+	$(BIN)/pytest tests/browser
 
 # Other engines than the one that the tests run on, each in an environment of its own.
 cross-check: $(STAMP)

@@ -44,6 +44,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--aws-port", type=int, default=4566, help="of the AWS APIs; default 4566, 0 takes any free one"
     )
+    parser.add_argument(
+        "--https-port",
+        type=int,
+        default=None,
+        help="the HTTP API over TLS too, for browser SDKs (signed by nobody); 0 takes any free one",
+    )
     parser.add_argument("--exit", action="store_true", help="exit after the tables instead of serving")
     parser.add_argument(
         "--replay-hours", type=float, default=24, help="how much of the year's end is replayed; default 24"
@@ -101,9 +107,17 @@ def run(options: argparse.Namespace, screen: Screen, log: ConsoleLog, stop: thre
     with Receiver() as receiver:
         with screen.step("Embedded cloud") as step:
             step.say("creating what template.yaml describes")
-            cloud = Cloud(ROOT / "template.yaml", PARAMETERS, options.port, options.aws_port, log)
+            cloud = Cloud(
+                ROOT / "template.yaml",
+                PARAMETERS,
+                options.port,
+                options.aws_port,
+                log,
+                https_port=options.https_port,
+            )
             cloud.start()
-            step.say(f"AWS APIs at {cloud.endpoint_url}")
+            https = "" if options.https_port is None else f", HTTPS at {cloud.https_url}"
+            step.say(f"AWS APIs at {cloud.endpoint_url}{https}")
         try:
             stage = Stage(cloud, receiver, options.rules)
             published, record = prepare(stage, screen)

@@ -29,6 +29,12 @@ def main() -> int:
         "--port", type=int, default=8000, help="of the HTTP API (default 8000; 0 = any free one)"
     )
     parser.add_argument(
+        "--https-port",
+        type=int,
+        default=None,
+        help="the HTTP API over TLS too, signed by nobody (0 = any free one)",
+    )
+    parser.add_argument(
         "--aws-port", type=int, default=4566, help="of all AWS APIs (default 4566; 0 = any free one)"
     )
     parser.add_argument(
@@ -51,7 +57,13 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     began = time.monotonic()
     try:
-        with Cloud(template, parameters, arguments.port, arguments.aws_port) as cloud:
+        with Cloud(
+            template,
+            parameters,
+            arguments.port,
+            arguments.aws_port,
+            https_port=arguments.https_port,
+        ) as cloud:
             variables = {
                 "AWS_ENDPOINT_URL": cloud.endpoint_url,
                 "AWS_DEFAULT_REGION": "us-east-1",
@@ -64,6 +76,8 @@ def main() -> int:
                 )
             print(f"ready in {time.monotonic() - began:.1f} s: {template}")
             print(f"  HTTP API  {cloud.api_url}")
+            if arguments.https_port is not None:
+                print(f"            {cloud.https_url}")
             print("  AWS APIs  " + " ".join(f"{name}={value}" for name, value in variables.items()))
             for name, value in sorted(cloud.outputs.items()):
                 print(f"  {name:<28} {value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -27,12 +28,13 @@ from infra.local.issuer import CLIENT, Issuer
 from infra.local.kinesis import shard_readers
 from infra.local.log import ConsoleLog, Log
 from infra.local.provision import Mapped, Stack, World
-from infra.local.quiet import serve
+from infra.local.quiet import QuietHandler, QuietTlsHandler, serve
 from infra.local.runtime import Activity
 from infra.local.schedules import schedules
 from infra.local.sources import Source
 from infra.local.sqs import QueueReader
 from infra.local.template import load, parameter_names
+from infra.local.tls import server_context
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
@@ -43,7 +45,8 @@ class Cloud:
 
     Ports: `api_port` for the HTTP API of the template, the next ones for those of its nested stacks, `aws_port` for all
     AWS APIs; 0 takes any free one. `issuer` issues tokens of a development key: where the template has the parameters
-    JwtIssuer and JwtAudience, and they are not given, they name it.
+    JwtIssuer and JwtAudience, and they are not given, they name it. `https_port`: the HTTP API over TLS too, under a
+    certificate that nobody signed.
     `sqs_retry_seconds` brings back what a function did not finish sooner than the queue's visibility time-out.
     """
 
@@ -58,11 +61,14 @@ class Cloud:
         stack_name: str = "segmentation",
         region: str = "us-east-1",
         sqs_retry_seconds: float | None = None,
+        https_port: int | None = None,
     ) -> None:
         self._template_path = Path(template_path)
         self._parameters = dict(parameters or {})
         self._api_port = api_port
         self._aws_port = aws_port
+        self._https_port = https_port
+        self._https_url: str | None = None
         self._log: Log = log or ConsoleLog()
         self._clock = clock
         self._stack_name = stack_name
@@ -93,6 +99,13 @@ class Cloud:
     def api_url(self) -> str:
         """Where the HTTP API of the template answers."""
         return self._running.main_url
+
+    @property
+    def https_url(self) -> str:
+        """Where it answers over TLS."""
+        if self._https_url is None:
+            raise CloudError("the cloud was started without https_port")
+        return self._https_url
 
     @property
     def endpoint_url(self) -> str:
@@ -186,6 +199,9 @@ class Cloud:
         self._endpoint = self._start_endpoint(lambda_port)
         main_url = f"http://127.0.0.1:{self._serve(self._api_port, main)}"
         self._apis = {main_url: main}
+        if self._https_port is not None:
+            port = self._serve(self._https_port, main, server_context())
+            self._https_url = f"https://127.0.0.1:{port}"
         self.issuer.url = f"http://127.0.0.1:{self._serve(0, self.issuer)}"
         known = {"JwtIssuer": self.issuer.url, "JwtAudience": CLIENT}
         wanted = {name: known[name] for name in known.keys() & parameter_names(self._template_path)}
@@ -241,8 +257,8 @@ class Cloud:
             return [QueueReader(mapped, world, self._functions, self._log, self._sqs_retry_seconds)]
         raise CloudError(f"{mapped.logical_id}: the embedded cloud does not know event sources of {service}")
 
-    def _serve(self, port: int, application: Callable[..., Any]) -> int:
-        server = serve(port, application)
+    def _serve(self, port: int, application: Callable[..., Any], tls: ssl.SSLContext | None = None) -> int:
+        server = serve(port, application, QuietHandler if tls is None else QuietTlsHandler, tls)
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         self._servers.append(server)
         return server.port

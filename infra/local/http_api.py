@@ -191,7 +191,7 @@ def proxy_event(
     source = environ.get("REMOTE_ADDR", "127.0.0.1")
     host = headers.get("host", "localhost")
     headers.setdefault("x-forwarded-for", source)
-    headers.setdefault("x-forwarded-proto", "http")
+    headers.setdefault("x-forwarded-proto", environ.get("wsgi.url_scheme", "http"))
     raw_query = environ.get("QUERY_STRING", "")
     query: dict[str, str] = {}
     for name, value in parse_qsl(raw_query, keep_blank_values=True):

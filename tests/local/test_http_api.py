@@ -4,13 +4,16 @@ import base64
 import gzip
 import http.client
 import json
+import socket
+import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from infra.local.cloud import Cloud
-from infra.local.errors import TemplateError
+from infra.local.errors import CloudError, TemplateError
 from infra.local.http_api import BODY_LIMIT, response, routes
 from tests.local.support import FIXTURES, Said
 
@@ -176,3 +179,23 @@ def test_the_default_route_comes_last() -> None:
     operation = {"x-amazon-apigateway-integration": integration}
     found = routes({"$default": {"x-amazon-apigateway-any-method": operation}, "/{a+}": {"get": operation}})
     assert [route.key for route in found] == ["GET /{a+}", "$default"]
+
+
+def test_the_api_answers_over_tls_while_a_connection_says_nothing(tmp_path: Path) -> None:
+    with Cloud(FIXTURES / "template.yaml", {"Journal": str(tmp_path)}, 0, 0, Said(), https_port=0) as running:
+        address = urlsplit(running.https_url)
+        assert address.port is not None
+        with socket.create_connection(("127.0.0.1", address.port)):  # a browser that may want to ask later
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(address.netloc, timeout=20, context=context)
+            for _ in range(2):  # one connection
+                connection.request("POST", "/items/a/b", b"{}")
+                found = json.loads(connection.getresponse().read())["event"]
+                assert found["headers"]["x-forwarded-proto"] == "https"
+            connection.close()
+
+
+def test_without_the_option_there_is_no_https(cloud: Cloud) -> None:
+    with pytest.raises(CloudError, match="https_port"):
+        _ = cloud.https_url

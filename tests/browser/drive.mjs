@@ -1,0 +1,40 @@
+// node drive.mjs <chromium> <origin of the pages> <host of the API> <page> ...: what each page found, as JSON lines.
+import { chromium } from 'playwright-core'
+
+const [executablePath, origin, host, ...pages] = process.argv.slice(2)
+const browser = await chromium.launch({
+  executablePath,
+  args: [
+    '--no-sandbox',
+    '--ignore-certificate-errors',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync'
+  ]
+})
+try {
+  for (const name of pages) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const requests = []
+    const complaints = []
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    page.on('response', (answer) => {
+      if (answer.url().includes(host)) requests.push([answer.request().method(), new URL(answer.url()).pathname, answer.status()])
+    })
+    await page.addInitScript(() => { window.delivered = 0 })
+    page.on('response', (answer) => {
+      if (answer.url().includes(`${host}/v1/`) && answer.request().method() === 'POST') page.evaluate(() => { window.delivered++ }).catch(() => {})
+    })
+    await page.goto(`${origin}/${name}.html?host=${host}`)
+    const found = await page.evaluate(() => window.tried.then((value) => value, (error) => ({ error: String(error.stack || error) })))
+    console.log(JSON.stringify({ page: name, found, requests, complaints }))
+    await context.close()
+  }
+} finally {
+  await browser.close()
+}
