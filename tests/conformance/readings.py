@@ -18,7 +18,7 @@ from segmentation.language import RuleSet, Schema, Type
 from segmentation.language.evaluate import Compiler, Evaluation, History, Row
 from segmentation.language.index import Index
 from segmentation.language.partitions import Partitions, borders
-from segmentation.language.sql import members_query
+from segmentation.language.sql import LONGEST_QUERY, members_queries
 from segmentation.language.times import zone
 from segmentation.language.values import parse_time, parse_value
 
@@ -250,15 +250,26 @@ class Tables:
     def lists_query(self, _: Sequence[str]) -> str:
         return f"SELECT profile_key, segment FROM {self.lists}"
 
-    def members(self, rule_set: RuleSet, now: int, partitioned: bool = False) -> Members:
-        """All batch and list segments of a rule set, by one query; it may know how events are divided by time."""
+    def members(
+        self, rule_set: RuleSet, now: int, partitioned: bool = False, longest: int = LONGEST_QUERY
+    ) -> Members:
+        """All batch and list segments of a rule set, by as few queries as are of a length; they may know how
+        events are divided by time."""
         partitions = dict.fromkeys(self.behaviors, self.partitions) if partitioned else None
-        sql = members_query(
-            rule_set, self.profiles, self.behaviors, now, lists=self.lists_query, partitions=partitions
+        queries = members_queries(
+            rule_set,
+            self.profiles,
+            self.behaviors,
+            now,
+            lists=self.lists_query,
+            partitions=partitions,
+            longest=longest,
         )
         found: dict[str, set[str]] = {s.id: set() for s in rule_set.of_kind("batch", "list")}
-        for key, names in self._athena.run(sql):
-            assert names == sorted(names), "segments are sorted"
-            for name in names:
-                found[name].add(key)
+        for query in queries:
+            for key, names in self._athena.run(query.sql):
+                assert names == sorted(names), "segments are sorted"
+                assert {*names} <= {*query.segments}
+                for name in names:
+                    found[name].add(key)
         return {name: frozenset(keys) for name, keys in found.items()}

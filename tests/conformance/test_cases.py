@@ -76,6 +76,14 @@ def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
         assert_members("SQL", suite, cases, tables.members(rules, now, partitioned))
 
 
+@pytest.mark.parametrize("suite", NAMED)
+def test_sql_in_several_queries(suite: Suite, athena: Athena) -> None:
+    """What would be too long is split, and means the same."""
+    tables = Tables(athena, suite.schema, suite.profiles)
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("split SQL", suite, cases, tables.members(rules, now, longest=6_000))
+
+
 def test_oracle() -> None:
     """All files through a third-party engine; only what lower.py lists is left out."""
     left_out: Counter[str] = Counter()

@@ -16,6 +16,8 @@ def _respell(node: exp.Expr) -> exp.Expr:
             return sqlglot.parse_one("CAST('Infinity' AS DOUBLE)", read="spark")
         case exp.Anonymous() if node.name.lower() in _PREDICATES:
             return exp.Anonymous(this=_PREDICATES[node.name.lower()], expressions=node.expressions)
+        case exp.If() if node.args.get("false") is None:
+            return exp.If(this=node.this, true=node.args["true"], false=exp.Null())
         case exp.FromBase():
             digits = node.this.transform(_respell).sql("spark")
             return sqlglot.parse_one(f"CAST(conv({digits}, 16, 10) AS BIGINT)", read="spark")

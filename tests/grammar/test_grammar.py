@@ -4,12 +4,18 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from segmentation.domain.audience import parse_audience
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
+
+from tests.conformance.strategies import world
+from tests.conformance.suite import suites
+from tests.conformance.test_agreement import loaded
+from tests.conformance.test_cases import rule_sets
 
 HERE = Path(__file__).parent
 RULES = HERE.parents[1] / "rules"
@@ -134,6 +140,12 @@ def query(rules: RuleSet) -> str:
     return members_query(rules, "profiles", {"purchases": "p", "visits": "v"}, 1_790_000_000, ["name"])
 
 
+def members(rules: RuleSet, now: int) -> str:
+    tables = {behavior: f"b_{behavior}" for behavior in rules.schema.behaviors}
+    lists = "SELECT profile_key, segment FROM lists"
+    return members_query(rules, "profiles", tables, now, lists=lambda _: lists)
+
+
 def test_every_operator_is_valid_trino(witness: Witness) -> None:
     ready = [*EVERY_OPERATOR]
     ready[9] = {"==": [attribute("name"), "stands for s0"]}
@@ -154,6 +166,22 @@ def test_the_demo_query_is_valid_trino(witness: Witness) -> None:
     rules = load_rule_set([json.loads(path.read_text()) for path in paths], audience.schema(), audience.id)
     tables = {name: f"t_{name}" for name in audience.schema().behaviors}
     assert witness([members_query(rules, "profiles", tables, 1_514_782_800)]) == [None]
+
+
+def test_every_conformance_query_is_valid_trino(witness: Witness) -> None:
+    queries, names = [], []
+    for suite in suites():
+        for number, (now, rules, _) in enumerate(rule_sets(suite, "batch")):
+            queries.append(members(rules, now))
+            names.append(f"{suite.name} {number}")
+    assert len(queries) >= 30
+    assert [one for one in zip(names, witness(queries), strict=True) if one[1]] == []
+
+
+def test_random_queries_are_valid_trino(witness: Witness) -> None:
+    worlds = [world(Random(seed), rules=20, people=0) for seed in range(40)]
+    queries = [members(loaded(one), one.now) for one in worlds]
+    assert [error for error in witness(queries) if error] == []
 
 
 @pytest.mark.parametrize("wrong", ["SELECT 1::integer", "SELECT a FROM t QUALIFY 1 = 1", "SELECT FROM WHERE"])

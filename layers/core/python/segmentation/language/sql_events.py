@@ -1,16 +1,27 @@
 """The passes over events: one GROUP BY a behavior, or over the union of behaviors that sequences tie together."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .evaluate import base_of
 from .sql_parts import listed, nested
 from .sqltext import identifier, sql_type
-from .tree import Aggregate, Follow, Selection
+from .tree import Aggregate, Follow, Node, Selection
 from .values import SUM_LIMIT
 
 if TYPE_CHECKING:
     from .sql_plan import Plan
+
+
+Filter = tuple[str, tuple[Node, ...]]
+"""A behavior, and conditions on its events."""
+_USES = {"avg": 2, "first": 4, "last": 4}
+"""How often an aggregate asks which events are selected, where that is more than once."""
+
+
+def filter_of(selection: Selection) -> Filter:
+    """The conditions of a selection, windows and sequences apart."""
+    return selection.behavior, selection.where
 
 
 class EventPass:
@@ -36,13 +47,16 @@ class EventSql:
     def query(self, event_pass: EventPass) -> str:
         """One row a profile with every aggregate of the pass."""
         follows = self._follow_layers(event_pass)
-        lines = self._union(event_pass)
-        source = nested(lines)
-        flags: dict[Follow, str] = {}
+        source = nested(self._union(event_pass))
+        filters = self._filters(event_pass, [follow for layer in follows for follow in layer])
+        if filters:
+            columns = [f"{self._fulfils(*which)} AS {column}" for which, column in filters.items()]
+            source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
+        flags: dict[Follow | Filter, str] = dict(filters.items())
         for layer in follows:
             columns = []
             for follow in layer:
-                column = f"f{len(flags)}"
+                column = f"f{len(flags) - len(filters)}"
                 columns.append(f"{self._follow_sql(event_pass, follow, flags)} AS {column}")
                 flags[follow] = column
             source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
@@ -111,6 +125,20 @@ class EventSql:
         known = [low for low in lows if low is not None]
         return min(known) if known and len(known) == len(lows) else None
 
+    def _filters(self, event_pass: EventPass, follows: Sequence[Follow]) -> dict[Filter, str]:
+        """The columns of filters that are asked for more than once, so that each is applied once an event."""
+        uses: Counter[Filter] = Counter()
+        for aggregate in event_pass.aggregates:
+            uses[filter_of(aggregate.events)] += _USES.get(aggregate.function, 1)
+        for follow in follows:
+            uses[filter_of(follow.events)] += 1
+        shared = [one for one, count in uses.items() if count > 1 and one[1]]
+        return {one: f"w{number}" for number, one in enumerate(shared)}
+
+    def _fulfils(self, behavior: str, where: tuple[Node, ...]) -> str:
+        writer = self._plan.event_writer(behavior)
+        return " AND ".join(map(writer.expression, where))
+
     def _follow_layers(self, event_pass: EventPass) -> list[list[Follow]]:
         """The sequences of the pass, inner ones first."""
         layers: dict[int, dict[Follow, None]] = {}
@@ -125,7 +153,7 @@ class EventSql:
             depth(aggregate.events)
         return [list(layers[level]) for level in sorted(layers)]
 
-    def _follow_sql(self, event_pass: EventPass, follow: Follow, flags: Mapping[Follow, str]) -> str:
+    def _follow_sql(self, event_pass: EventPass, follow: Follow, flags: Mapping[Follow | Filter, str]) -> str:
         selected = self._selected(event_pass, follow.events, flags)
         frame = f"ORDER BY t RANGE BETWEEN 1 FOLLOWING AND {follow.seconds} FOLLOWING"
         found = f"count(CASE WHEN {selected} THEN 1 END) OVER (PARTITION BY profile_key {frame})"
@@ -133,9 +161,9 @@ class EventSql:
             return f"({found} = 0 AND t <= {self._plan.now - follow.seconds})"
         return f"({found} > 0)"
 
-    def _selected(self, event_pass: EventPass, selection: Selection, flags: Mapping[Follow, str]) -> str:
-        writer = self._plan.writer(event_pass, selection.behavior)
-        base, moving = base_of(selection)
+    def _selected(
+        self, event_pass: EventPass, selection: Selection, flags: Mapping[Follow | Filter, str]
+    ) -> str:
         conditions = (
             [f"b = {event_pass.behaviors.index(selection.behavior)}"] if len(event_pass.behaviors) > 1 else []
         )
@@ -145,7 +173,9 @@ class EventSql:
                 conditions.append(f"t > {low}")
             if high < self._plan.now:
                 conditions.append(f"t <= {high}")
-        conditions += [writer.expression(node) for node in (*base.where, *moving)]
+        if selection.where:
+            which = filter_of(selection)
+            conditions.append(flags.get(which) or self._fulfils(*which))
         conditions += [flags[follow] for follow in selection.follows]
         return " AND ".join(conditions) or "true"
 

@@ -1,6 +1,7 @@
 """Collects what segments need of an audience's tables, and writes one query that reads each of them once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from .document import RuleSet, Segment
@@ -13,6 +14,8 @@ from .sqltext import identifier, text
 from .times import zone
 from .tree import ZERO_OF_NOTHING, Aggregate, Node
 
+NAME = 10
+"""About how many characters it takes to name a column."""
 IDENTITIES = "identities"
 """The column of a profile's other identity keys."""
 ListsQuery = Callable[[Sequence[str]], str | None]
@@ -20,18 +23,20 @@ ListsQuery = Callable[[Sequence[str]], str | None]
 
 
 class Writer:
-    """Writes expressions for one place in the query: profile level, or a row of an event pass."""
+    """Writes expressions over the profile."""
 
-    def __init__(self, plan: "Plan", events: "EventPass | None" = None, behavior: str = "") -> None:
+    def __init__(self, plan: "Plan") -> None:
         self.now = plan.now
         self.zone = plan.zone
         self.element = "x"
         self._plan = plan
-        self._events = events
-        self._behavior = behavior
 
     def expression(self, node: Node) -> str:
         """A node as SQL."""
+        return self._plan.shared.get(node) or self.written(node)
+
+    def written(self, node: Node) -> str:
+        """A node as SQL, though a column may hold it."""
         return OPERATORS[node.op].render(node, self)
 
     def attribute(self, name: str) -> str:
@@ -40,7 +45,7 @@ class Writer:
 
     def column(self, name: str) -> str:
         """A column of the event row."""
-        return self._plan.event_column(self._behavior, name)
+        raise TypeError(f"no event is in scope to read {name!r} of")
 
     def segment(self, segment: str) -> str:
         """Whether the profile is in a segment that an earlier layer computed."""
@@ -53,6 +58,22 @@ class Writer:
     def aggregate(self, aggregate: Aggregate) -> str:
         """The column that holds an aggregate."""
         return self._plan.aggregate_column(aggregate)
+
+
+class EventWriter(Writer):
+    """Writes expressions over the rows of an event pass."""
+
+    def __init__(self, plan: "Plan", behavior: str) -> None:
+        super().__init__(plan)
+        self._behavior = behavior
+
+    def expression(self, node: Node) -> str:
+        """A node as SQL."""
+        return self.written(node)
+
+    def column(self, name: str) -> str:
+        """A column of the event row."""
+        return self._plan.event_column(self._behavior, name)
 
 
 class Plan:
@@ -84,10 +105,12 @@ class Plan:
         self._has_identities = False
         self.passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
+        self.shared: dict[Node, str] = {}
+        """Conditions that are long and stand in several places -> the columns that hold them."""
 
-    def writer(self, events: EventPass | None = None, behavior: str = "") -> Writer:
-        """For expressions over the profile, or over the rows of a pass."""
-        return Writer(self, events, behavior)
+    def event_writer(self, behavior: str) -> Writer:
+        """For expressions over the events of a behavior."""
+        return EventWriter(self, behavior)
 
     def _needed(self, wanted: Sequence[Segment]) -> tuple[Segment, ...]:
         """The wanted segments and all that they refer to, in dependency order."""
@@ -128,7 +151,8 @@ class Plan:
                 members = sorted(name for name in group if root(name) == key)
                 passes[key] = EventPass(f"e{len(passes)}", members)
             event_pass = passes[key]
-            event_pass.aggregates[aggregate] = f"{event_pass.name}_a{len(event_pass.aggregates)}"
+            count = sum(len(one.aggregates) for one in passes.values())
+            event_pass.aggregates[aggregate] = f"a{count}"
         return list(passes.values())
 
     # Columns
@@ -151,9 +175,8 @@ class Plan:
         return f"s{self._number[segment]}"
 
     def aggregate_column(self, aggregate: Aggregate) -> str:
-        """The column of an aggregate; counts and sums of nothing are 0."""
-        column = self._pass_of[aggregate].aggregates[aggregate]
-        return f"coalesce({column}, 0e0)" if aggregate.function in ZERO_OF_NOTHING else column
+        """The column of an aggregate."""
+        return self._pass_of[aggregate].aggregates[aggregate]
 
     # Profiles
 
@@ -167,7 +190,7 @@ class Plan:
         """The whole query."""
         parts, last = self.parts(profiles_table, attributes, identities)
         names = sorted(segment.id for segment in wanted)
-        marks = [f"CASE WHEN {self.segment_column(name)} THEN {text(name)} END" for name in names]
+        marks = [f"if({self.segment_column(name)}, {text(name)})" for name in names]
         members = (
             f"filter(ARRAY[{listed(marks)}\n], x -> x IS NOT NULL)"
             if marks
@@ -181,8 +204,8 @@ class Plan:
         self, profiles_table: str, attributes: Sequence[str] = (), identities: bool = False
     ) -> tuple[str, str]:
         """The WITH clause, and the name of its last part: a row a profile, with a column a segment."""
-        writer = self.writer()
-        layers: list[list[str]] = []
+        writer = Writer(self)
+        layers: list[list[str]] = self._share(writer)
         for layer in self._layers():
             truths = [f"{self._truth(writer, s)} AS {self._column_before_limit(s)}" for s in layer]
             limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
@@ -200,6 +223,17 @@ class Plan:
             select = f"SELECT *,{listed(columns)}\nFROM c{number - 1}"
             parts.append(f"c{number} AS {nested(select)}")
         return "WITH\n" + ",\n".join(parts), f"c{len(layers)}"
+
+    def _share(self, writer: Writer) -> list[list[str]]:
+        """The columns of shared conditions, as a layer before all others."""
+        uses: Counter[Node] = Counter()
+        for segment in self.segments:
+            if segment.rule is not None:
+                uses.update(_conditions(segment.rule))
+        texts = {node: writer.written(node) for node, count in uses.items() if count > 1}
+        worth = [node for node, text in texts.items() if (uses[node] - 1) * (len(text) - NAME) > NAME]
+        self.shared = {node: f"h{number}" for number, node in enumerate(worth)}
+        return [[f"{texts[node]} AS {column}" for node, column in self.shared.items()]] if self.shared else []
 
     def _truth(self, writer: Writer, segment: Segment) -> str:
         if segment.rule is None:
@@ -241,12 +275,26 @@ class Plan:
         columns += [f"{expression} AS {column}" for expression, column in self._once.items()]
         joins = []
         for event_pass in self.passes:
-            columns += [f"{event_pass.name}.{column}" for column in event_pass.aggregates.values()]
+            for aggregate, column in event_pass.aggregates.items():
+                found = f"{event_pass.name}.{column}"
+                zero = aggregate.function in ZERO_OF_NOTHING  # counts and sums of nothing are 0
+                columns.append(f"coalesce({found}, 0e0) AS {column}" if zero else found)
             joins.append(f"LEFT JOIN {event_pass.name} ON {event_pass.name}.profile_key = p.profile_key")
         if self._lists is not None:
             columns.append("lists.lists")
             joins.append("LEFT JOIN lists ON lists.profile_key = p.profile_key")
         return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {identifier(profiles_table)} AS p", *joins])
+
+
+def _conditions(rule: Node) -> Iterator[Node]:
+    """The conditions on the profile that a rule joins, except for memberships."""
+    stack = [rule]
+    while stack:
+        node = stack.pop()
+        if node.op in ("and", "or", "not"):
+            stack.extend(node.args)
+        elif node.op != "in_segment":
+            yield node
 
 
 class ProfileWriter(Writer):
@@ -257,6 +305,10 @@ class ProfileWriter(Writer):
         self.zone = zone(time_zone)
         self.element = "x"
         self._column = column
+
+    def expression(self, node: Node) -> str:
+        """A node as SQL."""
+        return self.written(node)
 
     def attribute(self, name: str) -> str:
         """A column of the profile."""

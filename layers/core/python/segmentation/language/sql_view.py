@@ -69,8 +69,12 @@ def _names(plan: Plan, last: str) -> dict[str, str]:
         call(f"s{number}", f"in_{one.id}")
         if one.limit is not None:
             call(f"s{number}_all", f"in_{one.id}_before_limit")
+    for column in plan.shared.values():
+        call(column, "condition")
     deepest = int(last.removeprefix("c"))
     call("c0", "figures")
-    for number in range(1, deepest + 1):
+    if plan.shared:
+        call("c1", "conditions")
+    for number in range(2 if plan.shared else 1, deepest + 1):
         call(f"c{number}", "membership" if number == deepest else f"membership_{number}")
     return names

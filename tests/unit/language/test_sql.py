@@ -1,0 +1,169 @@
+"""The members query: one for all segments, each table read once, each term computed once, within Athena's limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlglot
+from segmentation.language import RuleSet, Schema, Type, load_rule_set
+from segmentation.language.sql import LONGEST_QUERY, WRAPPING, QueryTooLong, members_queries, members_query
+from sqlglot import exp
+
+from tests.bench import renderings
+from tests.bench.realistic import LISTS, make_rules
+from tests.bench.realistic import SCHEMA as REALISTIC
+
+NOW = 1_790_000_000
+SCHEMA = Schema(
+    {"age": Type.NUMBER, "name": Type.STRING, "unread": Type.STRING},
+    {
+        "views": {"page": Type.STRING, "seconds": Type.NUMBER, "unread": Type.STRING},
+        "purchases": {"item": Type.STRING, "price": Type.NUMBER},
+    },
+)
+VIEWS: Any = {"var": "behaviors.views"}
+PURCHASES: Any = {"var": "behaviors.purchases"}
+TABLES = {"views": "t_views", "purchases": "t_purchases"}
+
+
+def rule_set(*rules: Any, schema: Schema = SCHEMA) -> RuleSet:
+    documents = [
+        {"id": f"s{i}", "name": "x", "audience": "a", "kind": "batch", "rule": rule}
+        for i, rule in enumerate(rules)
+    ]
+    return load_rule_set(documents, schema, "a")
+
+
+def query(*rules: Any) -> str:
+    return members_query(rule_set(*rules), "profiles", TABLES, NOW)
+
+
+def tables_of(sql: str) -> Counter[str]:
+    tree = sqlglot.parse_one(sql, read="trino")
+    parts = {part.alias for part in tree.find_all(exp.CTE)}
+    return Counter(table.name for table in tree.find_all(exp.Table) if table.name not in parts)
+
+
+def pages(*names: str) -> Any:
+    return {"filter": [VIEWS, {"in": [{"var": "page"}, list(names)]}]}
+
+
+@pytest.fixture(scope="module")
+def thousand() -> RuleSet:
+    """A thousand realistic segments."""
+    documents: list[dict[str, Any]] = [
+        {"id": name, "name": name, "audience": "bench", "kind": "list"} for name in LISTS
+    ]
+    for name, tree in make_rules(1_000):
+        document = {"id": name, "name": name, "audience": "bench", "kind": "batch"}
+        documents.append({**document, "rule": renderings.ours(tree, prepared=False)})
+    return load_rule_set(documents, REALISTIC, "bench")
+
+
+def test_a_thousand_segments_are_one_query(thousand: RuleSet) -> None:
+    tables = {"views": "t_views", "purchases": "t_purchases"}
+    lists = "SELECT profile_key, segment FROM t_lists"
+    (only,) = members_queries(thousand, "profiles", tables, NOW, lists=lambda _: lists)
+    assert len(only.segments) == 1_000 + len(LISTS)
+    assert len(only.sql.encode()) <= LONGEST_QUERY - WRAPPING
+    assert tables_of(only.sql) == {"profiles": 1, "t_views": 1, "t_purchases": 1, "t_lists": 1}
+
+
+def test_each_table_is_read_once() -> None:
+    sql = query(
+        {">": [{"count": [VIEWS]}, 1]},
+        {">": [{"sum": [{"within": [VIEWS, "7d"]}, "seconds"]}, 1]},
+        {"==": [{"first": [VIEWS, "page"]}, {"last": [PURCHASES, "item"]}]},
+        {"!": [{"in": ["s0", {"var": "segments"}]}]},
+    )
+    assert tables_of(sql) == {"profiles": 1, "t_views": 1, "t_purchases": 1}
+
+
+def test_behaviors_that_a_sequence_ties_are_read_once_too() -> None:
+    followed = {"within": [{"followed_by": [VIEWS, PURCHASES, "1d"]}, "7d"]}
+    sql = query({">": [{"count": [followed]}, 0]}, {">": [{"count": [PURCHASES]}, 3]})
+    assert tables_of(sql) == {"profiles": 1, "t_views": 1, "t_purchases": 1}
+    assert sql.count("GROUP BY") == 1
+
+
+def test_equal_terms_are_computed_once() -> None:
+    count = {"count": [{"within": [pages("a", "b"), "7d"]}]}
+    same = {"count": [{"within": [{"filter": [VIEWS, {"in": [{"var": "page"}, ["b", "a"]]}]}, "168h"]}]}
+    sql = query({">": [count, 1]}, {">": [same, 2]}, {"<": [same, 9]}, {"==": [{"+": [count, 1]}, 3]})
+    assert sql.count("count_if") == 1
+    assert sql.count("'a'") == 1
+
+
+def test_an_equal_filter_is_applied_once_an_event() -> None:
+    filtered = pages("a", "b")
+    sql = query(
+        {">": [{"count": [{"within": [filtered, "7d"]}]}, 1]},
+        {">": [{"sum": [{"within": [filtered, "30d"]}, "seconds"]}, 2]},
+        {"==": [{"first": [filtered, "page"]}, "a"]},
+    )
+    assert sql.count("('a', 'b')") == 1
+
+
+def test_only_columns_that_are_read_appear() -> None:
+    sql = query(
+        {">": [{"sum": [pages("a"), "seconds"]}, 1]},
+        {"and": [{">": [{"var": "attributes.age"}, 1]}, {"==": [{"count": [PURCHASES]}, 0]}]},
+    )
+    assert "unread" not in sql
+    assert '"name"' not in sql
+    assert '"item"' not in sql
+    assert '"price"' not in sql
+
+
+def test_segments_of_segments_follow_in_the_same_query() -> None:
+    sql = query(
+        {">": [{"var": "attributes.age"}, 18]},
+        {"in": ["s0", {"var": "segments"}]},
+        {"or": [{"in": ["s1", {"var": "segments"}]}, {"in": ["s0", {"var": "segments"}]}]},
+    )
+    assert sql.index(" AS s0") < sql.index(" AS s1") < sql.index(" AS s2")
+    assert tables_of(sql) == {"profiles": 1}
+
+
+def test_what_is_too_long_is_split_by_the_tables_that_are_read() -> None:
+    rules = rule_set(
+        *(
+            {"==": [{"count": [{"filter": [table, {"==": [{"var": column}, f"{i:04}"]}]}]}, i]}
+            for i in range(60)
+            for table, column in ((VIEWS, "page"), (PURCHASES, "item"))
+        )
+    )
+    (whole,) = members_queries(rules, "profiles", TABLES, NOW)
+    longest = len(whole.sql.encode()) * 2 // 3
+    parts = members_queries(rules, "profiles", TABLES, NOW, longest=longest)
+    assert len(parts) == 2
+    assert all(len(part.sql.encode()) <= longest for part in parts)
+    assert sorted(name for part in parts for name in part.segments) == sorted(whole.segments)
+    assert [sorted(tables_of(part.sql)) for part in parts] == [
+        ["profiles", "t_purchases"],
+        ["profiles", "t_views"],
+    ]
+
+
+def test_a_long_list_stands_once_however_often_it_is_read() -> None:
+    names = [f"item-{i:06}" for i in range(10_000)]
+    filtered = {"filter": [VIEWS, {"in": [{"var": "page"}, names]}]}
+    aged = {"in": [{"var": "attributes.name"}, names[:4_000]]}
+    rules = rule_set(
+        {">": [{"count": [{"within": [filtered, "7d"]}]}, 3]},
+        {">": [{"avg": [filtered, "seconds"]}, 3]},
+        {"==": [{"last": [filtered, "page"]}, "item-000001"]},
+        {"and": [aged, {">": [{"count": [filtered]}, 3]}]},
+        {"and": [aged, {">": [{"var": "attributes.age"}, 3]}]},
+    )
+    (only,) = members_queries(rules, "profiles", TABLES, NOW)
+    assert only.sql.count("'item-003999'") == 2
+
+
+def test_a_segment_that_no_query_can_hold_is_named() -> None:
+    names = [f"{'x' * 15}{i:06}" for i in range(9_000)]
+    rules = rule_set({"in": [{"var": "attributes.name"}, names]}, {">": [{"var": "attributes.age"}, 3]})
+    with pytest.raises(QueryTooLong, match="segment 's0'"):
+        members_queries(rules, "profiles", TABLES, NOW, longest=100_000)
