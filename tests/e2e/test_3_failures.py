@@ -3,6 +3,8 @@
 import base64
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -62,31 +64,58 @@ def test_a_poison_record_is_kept_whole_and_the_others_pass(path: Path) -> None:
     assert sorted(functions) == ["ArchiveEvents", "EvaluateEvents"]
 
 
-def test_a_failed_query_leaves_the_last_good_run_standing(path: Path) -> None:
-    stage = path.stage
-    glue, s3 = stage.cloud.client("glue"), stage.cloud.client("s3")
-    database = stage.cloud.outputs["GlueDatabaseName"]
-    current = f"memberships/{AUDIENCE}/current.json"
-    before = s3.get_object(Bucket=stage.bucket, Key=current)["Body"].read()
-    members = stage.members("coupon-lovers")
-    pointer = json.loads(
-        s3.get_object(Bucket=stage.bucket, Key=f"audiences/{AUDIENCE}/current.json")["Body"].read()
-    )
-    table = pointer["tables"]["behaviors"]["redemptions"]
+@contextmanager
+def without_table(stage: Stage, table: str) -> Iterator[None]:
+    """Somebody takes a table of the built audience out of the catalog."""
+    glue, database = stage.cloud.client("glue"), stage.cloud.outputs["GlueDatabaseName"]
     definition = glue.get_table(DatabaseName=database, Name=table)["Table"]
+    partitions = glue.get_partitions(DatabaseName=database, TableName=table)["Partitions"]
     glue.delete_table(DatabaseName=database, Name=table)
     try:
-        with pytest.raises(StepFailed, match=rf"MaterializeSegments.*QueryFailed.*{table}"):
-            stage.materialize()
+        yield
     finally:
-        kept = ("Name", "TableType", "Parameters", "StorageDescriptor")
+        kept = ("Name", "TableType", "Parameters", "StorageDescriptor", "PartitionKeys")
         restored = {name: definition[name] for name in kept if name in definition}
         glue.create_table(DatabaseName=database, TableInput=restored)
-    assert s3.get_object(Bucket=stage.bucket, Key=current)["Body"].read() == before
+        again = [{name: one[name] for name in ("Values", "StorageDescriptor")} for one in partitions]
+        glue.batch_create_partition(DatabaseName=database, TableName=table, PartitionInputList=again)
+
+
+def test_a_failed_query_leaves_its_segments_as_they_were_and_the_others_go_on(path: Path) -> None:
+    stage = path.stage
+    members = stage.members("coupon-lovers")
+    table = stage.read(f"audiences/{AUDIENCE}/current.json")["tables"]["behaviors"]["redemptions"]
+    with without_table(stage, table):
+        record = stage.materialize()
+    stage.wait_until_published(record["run"])
+    failed = {one["id"]: one for one in record["segments"] if one.get("failed")}
+    assert set(failed) == {
+        "coupon-lovers",
+        "mailed-never-redeemed",
+        "produce-without-coupons",
+        "quick-redeemers",
+    }
+    assert all(table in one["failed"] and one["failures"] == 1 for one in failed.values())
+    assert failed["coupon-lovers"]["size"] == len(members)
     assert stage.members("coupon-lovers") == members
-    listed = s3.list_objects_v2(Bucket=stage.bucket, Prefix=f"memberships/{AUDIENCE}/")["Contents"]
-    (failed,) = [one["Key"] for one in listed if one["Key"].endswith("/failed.json")]
-    assert table in json.loads(s3.get_object(Bucket=stage.bucket, Key=failed)["Body"].read())["reason"]
+    assert {one["id"] for one in record["segments"] if one["now"] == record["now"]} >= {
+        "mailed",
+        "weekly-shoppers",
+    }
+
+
+def test_a_run_whose_every_query_fails_leaves_the_last_good_one_standing(path: Path) -> None:
+    stage = path.stage
+    before = stage.read(f"memberships/{AUDIENCE}/current.json")
+    members = stage.members("weekly-shoppers")
+    table = stage.read(f"audiences/{AUDIENCE}/current.json")["tables"]["profiles"]
+    with (
+        without_table(stage, table),
+        pytest.raises(StepFailed, match=rf"materialize run .* failed: .*{table}"),
+    ):
+        stage.materialize()
+    assert stage.read(f"memberships/{AUDIENCE}/current.json") == before
+    assert stage.members("weekly-shoppers") == members
 
 
 def test_broken_rules_leave_the_last_good_ones_in_place(stage: Stage) -> None:
