@@ -81,6 +81,7 @@ fuzz: $(STAMP)
 # Peers go into tests/bench/.peers; the table goes to tests/bench/RESULTS.md.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
+	$(BIN)/python -m tests.bench.read_profiles
 
 build: $(SAM_STAMP)
 	$(SAM) validate --lint --region us-east-1

@@ -8,12 +8,16 @@ from segmentation.domain.errors import MethodNotAllowed, NotFound
 from segmentation.runtime.composition.serve_api import Api, compose
 from segmentation.runtime.http import Answer, Reply, Request, cached, respond
 from segmentation.runtime.observability import observed
+from segmentation.runtime.snapshots import before_snapshot
 
 
 @cache
 def application() -> Api:
     """The use cases, composed at cold start."""
     return compose(os.environ)
+
+
+before_snapshot(application)
 
 
 @observed

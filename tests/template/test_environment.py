@@ -14,7 +14,7 @@ from tests.template.templates import ROOT, told
 CODE = every_function()
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 # Part of the runtime.
-RUNTIME = {"boto3", "botocore"}
+RUNTIME = {"boto3", "botocore", "snapshot-restore-py"}
 
 
 @pytest.mark.parametrize("function", CODE)
