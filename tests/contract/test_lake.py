@@ -114,6 +114,25 @@ class TestRuleSets:
         self.put(lake, version="mended")
         assert sets.all()["shop"].version == "mended"
 
+    def test_a_broken_one_is_told_of_every_minute_until_it_is_mended(
+        self, lake: S3Lake, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        time = [0.0]
+        sets = S3RuleSets(lake, fresh=3, clock=lambda: time[0])
+        self.put(lake)
+        sets.all()
+
+        def told(at: float) -> list[object]:
+            caplog.clear()
+            time[0] = at
+            sets.all()
+            return [getattr(record, "metric", None) for record in caplog.records]
+
+        lake.put(self.path, b"{")
+        assert [told(at) for at in (10, 20, 60, 70)] == [["RuleSetsRefused"], [], [], ["RuleSetsRefused"]]
+        self.put(lake, version="mended")
+        assert [told(at) for at in (80, 140, 200)] == [[], [], []]
+
     def test_one_under_anothers_name_is_refused(self, lake: S3Lake) -> None:
         lake.put("rules/other/ruleset.json", json.dumps(documents()).encode())
         assert dict(S3RuleSets(lake).all()) == {}

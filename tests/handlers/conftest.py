@@ -20,6 +20,7 @@ from functions.build_audience import app as build_audience
 from functions.collect_calls import app as collect_calls
 from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
+from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
@@ -144,6 +145,7 @@ def forget() -> None:
         collect_calls,
         collect_events,
         deliver_activations,
+        erase_profiles,
         evaluate_events,
         materialize_segments,
         publish_memberships,

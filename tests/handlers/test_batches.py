@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from segmentation.domain.erasure import Erasure, request_path
 from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
 from segmentation.runtime.composition import clients
@@ -16,6 +17,7 @@ from functions.archive_events import app as archive_events
 from functions.build_audience import app as build_audience
 from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
+from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
@@ -115,10 +117,34 @@ def test_a_message_that_nobody_wants_is_done_with(aws: Aws) -> None:
     assert failures(deliver_activations.handler(sqs(json.dumps(gone), "{"), CONTEXT)) == ["m1"]
 
 
+def metrics_last(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The metrics of the last invocation that wrote some."""
+    return json.loads([one for one in capsys.readouterr().out.splitlines() if '"_aws"' in one][-1])
+
+
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The metrics of the one invocation that wrote some."""
     (line,) = [one for one in capsys.readouterr().out.splitlines() if '"_aws"' in one]
     return json.loads(line)
+
+
+def test_rules_that_cannot_be_loaded_are_measured(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.lake.put("rules/other/ruleset.json", b"{")
+    evaluate_events.handler(kinesis(event("e1")), CONTEXT)
+    assert metrics(capsys)["RuleSetsRefused"] == [1.0]
+
+
+def test_a_request_to_erase_somebody_is_taken_up(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate_events.handler(kinesis(event("e1")), CONTEXT)
+    request = Erasure("r1", "shop", int(clock.time()), ()).knows(["person_id:1"])
+    aws.lake.put(request_path("shop", "r1"), json.dumps(request.to_document()).encode())
+    answer = erase_profiles.handler({}, CONTEXT)
+    assert (answer["ErasuresOpen"], answer["AudiencesFailed"], answer["finished"]) == (1, 0, True)
+    assert metrics_last(capsys)["ErasuresOpen"] == [1.0]
+    item = aws.dynamodb.get_item(
+        TableName="profiles", Key={"profile": {"S": "shop#person_id:1"}, "part": {"S": "realtime"}}
+    )["Item"]
+    assert (item["state"]["B"], item["erased"]["N"]) == (b"", str(request.moment))
 
 
 def test_a_schedule_starts_all_audiences_once_and_failures_are_counted(

@@ -7,8 +7,10 @@ from typing import Any
 
 from infra.lint._sam import events, properties, text
 from infra.local.template import load as transform
-from tests.template.templates import FUNCTIONS, WHOLE
+from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
+SAID = ("ErasuresLate", "RuleSetsRefused")
+"""Metrics of functions that somebody must hear of."""
 OBSERVABILITY = WHOLE.nested["Observability"]
 
 
@@ -40,7 +42,14 @@ def test_every_function_and_every_dead_letter_place_has_its_alarms() -> None:
         | {("IteratorAge", name) for name in readers}
         | {("ApproximateNumberOfMessagesVisible", name) for name in dead}
         | {("PutRequests", "FailuresBucket")}
+        | {(name, "segmentation") for name in SAID}
     )
+
+
+def test_what_functions_are_watched_for_is_what_they_measure() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*/app.py"))
+    sources += (ROOT / "layers/core/python/segmentation/adapters/s3.py").read_text()
+    assert {name for name in SAID if name not in sources} == set()
 
 
 def test_dead_letters_bear_the_names_that_their_alarms_watch() -> None:
@@ -52,6 +61,7 @@ def test_dead_letters_bear_the_names_that_their_alarms_watch() -> None:
 def test_alarms_say_what_they_are_about_and_tell_somebody() -> None:
     for name, alarm in alarms():
         what = text(alarm["Dimensions"][0]["Value"]).removeprefix("${StackName}-")
+        what = alarm["MetricName"] if what == "segmentation" else what
         assert name.startswith(what) or name == "FailedRecords"
         assert what in (text(alarm["AlarmDescription"]) or alarm["AlarmDescription"])
         assert alarm["AlarmActions"] == [

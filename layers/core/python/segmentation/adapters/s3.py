@@ -15,6 +15,10 @@ from segmentation.ports import Entry, Stored
 from .aws_errors import code_of
 
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+REFUSED_SETS = "RuleSetsRefused"
+"""The metric of rule sets that cannot be loaded."""
+REPORT = 60.0
+"""Seconds between two words of one refused rule set."""
 REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 logger = logging.getLogger("segmentation.s3")
@@ -121,6 +125,8 @@ class S3RuleSets:
         self._looked: float | None = None
         self._tags: dict[str, str] = {}
         self._sets: dict[str, Published] = {}
+        self._refused: dict[str, str] = {}
+        self._reported = 0.0
 
     def all(self) -> Mapping[str, Published]:
         """The last good rule set of each audience. A broken new one, or a lake out of reach, changes nothing."""
@@ -149,6 +155,23 @@ class S3RuleSets:
                 if published.audience.id != audience:
                     raise ValueError(f"it is of audience {published.audience.id!r}")
                 kept[audience] = published
+                self._refused.pop(path, None)
             except (RuleError, ValueError) as error:
-                logger.error("rule set %s is refused, the last good one stays: %s", path, error)
+                self._refused[path] = str(error)
+                self._reported = -REPORT
         self._tags, self._sets = tags, kept
+        self._report(tags)
+
+    def _report(self, tags: Mapping[str, str]) -> None:
+        """Say what is refused, when it is found and every minute until it is mended."""
+        self._refused = {path: why for path, why in self._refused.items() if path in tags}
+        if not self._refused or self._clock() - self._reported < REPORT:
+            return
+        self._reported = self._clock()
+        for path, why in self._refused.items():
+            logger.error(
+                "rule set %s is refused, the last good one stays: %s",
+                path,
+                why,
+                extra={"metric": REFUSED_SETS},
+            )

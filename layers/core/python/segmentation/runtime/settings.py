@@ -102,6 +102,15 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseSettings:
+    """For erase_profiles."""
+
+    lake_bucket: str
+    profiles_table: str
+    activations_queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverSettings:
     """For deliver_activations."""
 
