@@ -152,5 +152,7 @@ def test_some_of_an_object_can_be_read(lake: Lake) -> None:
     lake.put("a/b", b"0123456789")
     assert lake.range("a/b", 0, 4) == b"0123"
     assert lake.range("a/b", 7, 3) == b"789"
+    assert lake.range("a/b", 8, 100) == b"89"
+    assert lake.range("a/b", 10, 5) == b""
     with pytest.raises(Unavailable):
         lake.range("a/nothing", 0, 4)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from segmentation.adapters.parquet import BYTES_A_READ, ParquetTables
-from segmentation.domain.errors import CorruptObject, Unavailable
+from segmentation.domain.errors import BadRequest, CorruptObject, Unavailable
 from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
 from segmentation.language.types import Type
 from segmentation.ports import Tables
@@ -196,3 +196,46 @@ def test_a_piece_of_a_large_object_is_streamed() -> None:
     lake.put("t/b.parquet", b"PAR1 this is no Parquet")
     with pytest.raises(CorruptObject, match=r"t/b\.parquet"):
         tables.pieces("t/", 10)
+
+
+def test_one_column_from_any_row_on(tables: Tables) -> None:
+    tables.write(
+        "t/1.parquet", {"s": Type.STRING, "n": Type.NUMBER}, [{"s": str(n), "n": 1.0} for n in range(7)]
+    )
+    for row in (0, 1, 2, 6, 7, 9):
+        found = [value for piece in tables.values("t/1.parquet", "s", row) for value in piece]
+        assert found == [str(n) for n in range(row, 7)]
+    with pytest.raises(BadRequest, match="no column 'x'"):
+        list(tables.values("t/1.parquet", "x", 0))
+
+
+def test_a_column_is_fetched_by_itself() -> None:
+    """Of a file of many row groups and columns only what is needed is read, from the row on that is asked for."""
+    lake, read = MemoryLake(), []
+    part = lake.range
+
+    def counted(path: str, start: int, length: int) -> bytes:
+        read.append(length)
+        return part(path, start, length)
+
+    lake.range = counted  # type: ignore[method-assign]
+    n = 40_000
+    table = pa.table(
+        {
+            "id": pa.array(range(n)),
+            "wide": pa.array([f"{i:0200}" for i in range(n)]),
+            "d": pa.array([1.5] * n),
+        }
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=1_000, compression="none")
+    lake.put("big", buffer.getvalue())
+    tables = ParquetTables(lake)
+    pieces = list(tables.values("big", "id", 38_500))
+    assert [value for piece in pieces for value in piece] == list(range(38_500, n))
+    assert sum(read) < len(buffer.getvalue()) / 20
+    with pytest.raises(BadRequest, match="text or whole numbers"):
+        list(tables.values("big", "d", 0))
+    lake.put("broken", b"PAR1 nothing")
+    with pytest.raises(CorruptObject, match="broken"):
+        list(tables.values("broken", "id", 0))

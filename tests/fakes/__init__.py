@@ -2,6 +2,7 @@
 
 from tests.fakes.stores import (
     FakeSecrets,
+    FakeUploads,
     FakeWarehouse,
     FakeWebhooks,
     FixedClock,
@@ -18,6 +19,7 @@ from tests.fakes.stores import (
 
 __all__ = [
     "FakeSecrets",
+    "FakeUploads",
     "FakeWarehouse",
     "FakeWebhooks",
     "FixedClock",

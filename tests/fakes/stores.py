@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from segmentation.domain.errors import QueryFailed, Unavailable
+from segmentation.domain.errors import BadRequest, QueryFailed, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
 from segmentation.domain.pipeline import Job, Lock, Outcome, QueryStatus, Run, released
@@ -441,6 +441,13 @@ class MemoryTables:
         for start in range(0, len(rows), self.batch):
             yield rows[start : start + self.batch]
 
+    def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
+        rows = self.objects[path]
+        if rows and column not in rows[0]:
+            raise BadRequest(f"the file has no column {column!r}")
+        for start in range(row, len(rows), self.batch):
+            yield [one[column] for one in rows[start : start + self.batch]]
+
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         for path in sources:
             if path not in self.objects:
@@ -456,6 +463,14 @@ class MemoryTables:
 
 
 @dataclass
+class FakeUploads:
+    """Addresses that nobody listens to."""
+
+    def url(self, path: str, seconds: int) -> str:
+        return f"https://lake.example/{path}?expires={seconds}"
+
+
+@dataclass
 class MemoryLakeCatalog:
     """What was registered, by name."""
 
@@ -465,7 +480,7 @@ class MemoryLakeCatalog:
     def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
         for table in tables:
             known = self.tables[table.name].columns if table.name in self.tables else {}
-            self.tables[table.name] = LakeTable(table.name, table.folder, {**known, **table.columns})
+            self.tables[table.name] = replace(table, columns={**known, **table.columns})
         self.earliest.update(earliest)
 
 

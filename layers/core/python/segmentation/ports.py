@@ -118,7 +118,7 @@ class Lake(Protocol):
         ...
 
     def range(self, path: str, first: int, size: int) -> bytes:
-        """Some of an object's bytes. `Unavailable` also where there is no such object."""
+        """Some of an object's bytes, none beyond its end. `Unavailable` also where there is no such object."""
         ...
 
     def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
@@ -143,6 +143,14 @@ class Lake(Protocol):
 
     def uri(self, path: str) -> str:
         """How the warehouse names a path."""
+        ...
+
+
+class Uploads(Protocol):
+    """Lets somebody without rights of their own put one object."""
+
+    def url(self, path: str, seconds: int) -> str:
+        """Where an HTTPS PUT of the object's bytes goes, and until when it may."""
         ...
 
 
@@ -273,6 +281,13 @@ class Tables(Protocol):
 
     def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
         """Rows of a piece, in batches. Memory does not grow with the object."""
+        ...
+
+    def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
+        """One column of an object from a row on (counted from 0), in pieces, so that memory is bounded.
+
+        `BadRequest`: it has no such column, or one of another type than text and whole numbers. `CorruptObject`.
+        """
         ...
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from segmentation.domain.errors import CorruptObject, Unavailable
+from segmentation.domain.errors import BadRequest, CorruptObject, Unavailable
 from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
 from segmentation.domain.publication import Piece
+from segmentation.language.problems import did_you_mean
 from segmentation.language.types import Type
 from segmentation.ports import Lake
 
@@ -76,10 +77,7 @@ class ParquetTables:
 
     def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
         """Rows of a piece; the columns of its row group are streamed."""
-        entry = next((one for one in self._lake.entries(piece.path) if one.path == piece.path), None)
-        if entry is None:
-            raise Unavailable(f"{piece.path} was removed while it was being read")
-        source, at = self._open(piece.path, entry.size), 0
+        source, at = self._open(piece.path, self._size(piece.path)), 0
         for batch in source.iter_batches(ROWS_A_BATCH, row_groups=[piece.group], use_threads=False):
             begin, end = max(piece.first - at, 0), min(piece.last - at, batch.num_rows)
             at += batch.num_rows
@@ -88,11 +86,41 @@ class ParquetTables:
             if at >= piece.last:
                 return
 
+    def _size(self, path: str) -> int:
+        entry = next((one for one in self._lake.entries(path) if one.path == path), None)
+        if entry is None:
+            raise Unavailable(f"{path} was removed while it was being read")
+        return entry.size
+
     def _open(self, path: str, size: int) -> Any:
         source = pa.PythonFile(_Remote(self._lake, path, size), mode="r")
         try:
             return pq.ParquetFile(source, buffer_size=BYTES_A_READ)
         except pa.ArrowInvalid as error:
+            raise CorruptObject(path, str(error)) from error
+
+    def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
+        """One column of an object, a row group at a time; only what is needed of it is fetched."""
+        try:
+            source = self._open(path, self._size(path))
+            names = source.schema_arrow.names
+            if column not in names:
+                raise BadRequest(f"the file has no column {column!r}{did_you_mean(column, names)}")
+            kind = source.schema_arrow.field(column).type
+            if pa.types.is_dictionary(kind):
+                kind = kind.value_type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+                raise BadRequest(f"column {column!r} is of type {kind}; text or whole numbers are taken")
+            for group in range(source.num_row_groups):
+                rows = source.metadata.row_group(group).num_rows
+                if row < rows:
+                    for batch in source.iter_batches(ROWS_A_BATCH, [group], [column]):
+                        if row < batch.num_rows:
+                            yield batch.column(0).slice(row).to_pylist()
+                        row = max(row - batch.num_rows, 0)
+                else:
+                    row -= rows
+        except (pa.ArrowInvalid, OSError) as error:
             raise CorruptObject(path, str(error)) from error
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:

@@ -15,6 +15,7 @@ from segmentation.ports import Entry, Stored
 from .aws_errors import code_of
 
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+BEYOND = frozenset({"InvalidRange", "416"})
 REFUSED_SETS = "RuleSetsRefused"
 """The metric of rule sets that cannot be loaded."""
 REPORT = 60.0
@@ -44,12 +45,14 @@ class S3Lake:
             raise Unavailable(f"{path} cannot be read: {type(error).__name__}") from error
 
     def range(self, path: str, first: int, size: int) -> bytes:
-        """Some of an object's bytes."""
+        """Some of an object's bytes; none beyond its end."""
         wanted = f"bytes={first}-{first + size - 1}"
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=path, Range=wanted)
             data: bytes = answer["Body"].read()
         except ClientError as error:
+            if code_of(error) in BEYOND:
+                return b""
             raise Unavailable(f"{path} cannot be read: {code_of(error)}") from error
         except BotoCoreError as error:
             raise Unavailable(f"{path} cannot be read: {type(error).__name__}") from error
@@ -113,6 +116,19 @@ class S3Lake:
     def uri(self, path: str) -> str:
         """As Athena names it."""
         return f"s3://{self._bucket}/{path}"
+
+
+class S3Uploads:
+    """Presigned addresses of one bucket; who has one may put that one object, and nothing else."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def url(self, path: str, seconds: int) -> str:
+        """Where the object is put."""
+        params = {"Bucket": self._bucket, "Key": path}
+        return str(self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds))
 
 
 class S3RuleSets:

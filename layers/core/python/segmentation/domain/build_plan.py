@@ -95,9 +95,14 @@ def partitions_of(pointer: Mapping[str, Any]) -> dict[str, Partitions]:
     return {name: Partitions.from_document(one) for name, one in stated.items()}
 
 
+def identities_of(pointer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The identities that the profiles of a version have keys of beside the profile key."""
+    return tuple(pointer.get("layout", {}).get("identities", ()))
+
+
 def has_identities(pointer: Mapping[str, Any]) -> bool:
     """Whether the profiles of a version have identity keys beside the profile key."""
-    return bool(pointer.get("layout", {}).get("identities"))
+    return bool(identities_of(pointer))
 
 
 def _bucketed(rows: int | None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What has fallen due by itself: pure, of the clock, the schedules and the last results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from segmentation.language.document import Segment
 from segmentation.language.schedule import Schedule
@@ -34,18 +34,36 @@ def due_build(schedule: Schedule | None, lock: Lock, built: int | None, now: int
 
 
 def due_segments(
-    segments: Sequence[Segment], lock: Lock, record: RunRecord | None, audience_version: str, now: int
+    segments: Sequence[Segment],
+    lock: Lock,
+    record: RunRecord | None,
+    audience_version: str,
+    now: int,
+    lists: Mapping[str, str] | None = None,
 ) -> list[str] | None:
-    """The segments to compute now; nothing at all: no run is due.
+    """The segments to compute now; nothing at all: no run is due. `lists`: the versions of those that have members.
 
     A segment that was removed makes a run due too, if only to let its members go.
     """
     if not may_start(lock, now):
         return None
     known = {one.id: one for one in record.segments} if record else {}
-    due = [one.id for one in segments if _due(one, known.get(one.id), lock.pending, audience_version, now)]
+    versions = lists or {}
+    due = [
+        one.id
+        for one in segments
+        if _due(one, known.get(one.id), lock.pending, audience_version, now)
+        or _is_new_list(one, known.get(one.id), versions.get(one.id, ""))
+    ]
     removed = known.keys() - {one.id for one in segments}
     return due if due or removed else None
+
+
+def _is_new_list(segment: Segment, last: SegmentCount | None, version: str) -> bool:
+    """Whether members were uploaded that no run has seen; nobody shall wait for the night for them."""
+    if segment.kind != "list" or (last is not None and last.failed is not None):
+        return False
+    return version != (last.list_version if last is not None else "")
 
 
 def _due(segment: Segment, last: SegmentCount | None, pending: bool, version: str, now: int) -> bool:

@@ -1,6 +1,6 @@
 """The SQL over uploaded lists: who of an audience is on them, and who on them is nobody of the audience."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from segmentation.language.sql import IDENTITIES, ListsQuery
 from segmentation.language.sqltext import identifier, text
@@ -9,8 +9,11 @@ from .audience import Audience
 from .lists import PARTITION, Lists, listed_table, version_of
 
 
-def lists_query(audience: Audience, lists: Lists, profiles: str) -> ListsQuery:
-    """Rows `(profile_key, segment)` of lists; people are found by the keys that `profiles` has of them."""
+def lists_query(audience: Audience, lists: Lists, profiles: str, identities: Collection[str]) -> ListsQuery:
+    """Rows `(profile_key, segment)` of lists; people are found by the keys that `profiles` has of them.
+
+    `identities` are those that this version was built with: by others nobody is found until the next build.
+    """
     table = listed_table(audience).name
 
     def query(segments: Sequence[str]) -> str | None:
@@ -18,8 +21,10 @@ def lists_query(audience: Audience, lists: Lists, profiles: str) -> ListsQuery:
         by_others: list[str] = []
         for segment in segments:
             for upload in lists.of(segment).uploads:
-                of = by_master if upload.identity == audience.master_key else by_others
-                of.append(version_of(segment, upload.id))
+                if upload.identity == audience.master_key:
+                    by_master.append(version_of(segment, upload.id))
+                elif upload.identity in identities:
+                    by_others.append(version_of(segment, upload.id))
         parts = []
         if by_master:
             parts.append(f"SELECT key AS profile_key, segment\nFROM {table}\nWHERE {_in(by_master)}")

@@ -20,6 +20,8 @@ from segmentation.language.types import Type
 
 from .audience import Audience
 from .event_lake import Kind, LakeTable
+from .identity import Normal
+from .list_rows import Malformed
 from .run import table_name
 
 COLUMNS: Mapping[str, Kind] = {"segment": Type.STRING, "key": Type.STRING, "line": Type.TIMESTAMP}
@@ -29,6 +31,8 @@ MOST_UPLOADS = 50
 """Uploads that one list is made of, by appending."""
 REMEMBERED = 200
 """Uploads that a list remembers to have taken in, so that none is taken in twice."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 UPLOAD_ID = re.compile(r"[0-9]{8}t[0-9]{6}z_[0-9a-z]{1,32}")
 
 
@@ -102,6 +106,10 @@ class Lists:
         """Without one list."""
         return Lists({name: one for name, one in self.lists.items() if name != segment})
 
+    def members_only(self) -> "Lists":
+        """Without what is only of use to whoever changes them."""
+        return Lists({name: ListState(one.uploads) for name, one in self.lists.items() if one.uploads})
+
     def to_document(self) -> dict[str, Any]:
         """As JSON."""
         return {name: asdict(one) for name, one in self.lists.items()}
@@ -157,9 +165,19 @@ def identities_for_lists(audience: Audience) -> tuple[str, ...]:
     return (audience.master_key, *(one.name for one in audience.known_identities()))
 
 
-def member_key(audience: Audience, identity: str, value: str) -> str:
-    """How a member is kept; empty where the value says nothing."""
+def member_key(audience: Audience, identity: str, value: str, *, hashed: bool = False) -> str:
+    """How a member is kept. `hashed`: the value is a SHA-256 already. Raises `Malformed`."""
     if identity == audience.master_key:
         return value
-    written = audience.keys[identity].write(value)
-    return f"{identity}:{written}" if written else ""
+    known = audience.keys[identity]
+    if hashed:
+        written = value.strip().lower()
+        if not SHA256.fullmatch(written):
+            raise Malformed("not a SHA-256 in hexadecimal digits")
+        return f"{identity}:{written}"
+    if known.normal is Normal.EMAIL and not EMAIL.fullmatch(value.strip()):
+        raise Malformed("not an e-mail address")
+    written = known.write(value)
+    if not written:
+        raise Malformed("empty")
+    return f"{identity}:{written}"

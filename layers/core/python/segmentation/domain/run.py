@@ -79,6 +79,8 @@ class SegmentCount:
     failures: int = 0
     """How often in a row."""
     failed_at: int = 0
+    list_version: str = ""
+    """Of a list: the uploads that it was made of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from segmentation.domain.run import (
 from segmentation.ports import Clock, Lake, RuleSets, Runs, Warehouse
 
 from .build_audience import BuildSteps
+from .current_build import current_lists
 from .materialize_segments import KINDS, MaterializeSteps
 from .run_engine import RunEngine, Steps, Wanted
 
@@ -119,7 +120,8 @@ class AdvanceRuns:
         record = RunRecord.from_document(json.loads(current.data)) if current else None
         lock = self.runs.lock(audience, Job.MATERIALIZE)
         segments = published.rules.of_kind(*KINDS)
-        due = due_segments(segments, lock, record, pointer["version"], now)
+        lists = {one: state.version for one, state in current_lists(self.lake, audience).lists.items()}
+        due = due_segments(segments, lock, record, pointer["version"], now, lists)
         if due is not None:
             asked = BY_SCHEDULE if lock.pending else "due"
             self._start(Wanted(audience, Job.MATERIALIZE, asked, segments=tuple(sorted(due))), done)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.audience import Audience
-from segmentation.domain.build_plan import partitions_of
+from segmentation.domain.build_plan import identities_of, partitions_of
 from segmentation.domain.errors import NotBuilt, NotFound
 from segmentation.domain.list_sql import lists_query
 from segmentation.domain.lists import Lists, lists_path
@@ -36,6 +36,8 @@ class CurrentBuild:
 
     version: str
     profiles: int
+    identities: tuple[str, ...]
+    """Those that profiles are known by beside the master key."""
     whole: Source
     sample: Source | None
 
@@ -47,15 +49,15 @@ def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
         raise NotBuilt(f"audience {audience.id!r} is not built yet; run build_audience first")
     pointer = json.loads(stored.data)
     lists = current_lists(lake, audience.id)
-    partitions = partitions_of(pointer)
+    partitions, identities = partitions_of(pointer), identities_of(pointer)
 
     def source(tables: Mapping[str, Any], parts: Mapping[str, Partitions]) -> Source:
-        query = lists_query(audience, lists, tables["profiles"])
+        query = lists_query(audience, lists, tables["profiles"], identities)
         return Source(tables["profiles"], tables["behaviors"], parts, query, float(tables.get("share", 1.0)))
 
     whole, sample = source(pointer["tables"], partitions), pointer.get("sample")
     few = None if sample is None else source(sample, {})
-    return CurrentBuild(pointer["version"], int(pointer["rows"]["profiles"]), whole, few)
+    return CurrentBuild(pointer["version"], int(pointer["rows"]["profiles"]), identities, whole, few)
 
 
 def current_lists(lake: Lake, audience: str) -> Lists:

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segmentation.domain import pipeline
-from segmentation.domain.build_plan import has_identities, partitions_of
+from segmentation.domain.build_plan import has_identities, identities_of, partitions_of
 from segmentation.domain.errors import BadRecord, NotBuilt, Superseded
 from segmentation.domain.lake_sql import as_the_stream_saw
+from segmentation.domain.list_sql import lists_query
+from segmentation.domain.lists import Lists
 from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
@@ -27,6 +29,7 @@ from segmentation.language.sql import IDENTITIES, QueryTooLong, members_queries
 from segmentation.ports import Lake, Queue, RuleSets, Runs, Warehouse
 
 from .build_audience import chosen, failure, queries
+from .current_build import current_lists
 from .run_engine import RunEngine, Wanted
 
 KINDS = ("batch", "list")
@@ -111,6 +114,11 @@ class _Plan:
         """Whether the profiles have identity keys beside the profile key."""
         return has_identities(self.document)
 
+    @property
+    def lists(self) -> Lists:
+        """The uploaded lists as they were: a run that is repeated reads the same."""
+        return Lists.from_document(self.document.get("lists", {}))
+
     def parts(
         self, only: Collection[str], attributes: Sequence[str] = (), *, inline: bool = True
     ) -> list[tuple[str, tuple[str, ...]]]:
@@ -124,7 +132,9 @@ class _Plan:
                 tables["behaviors"],
                 self.now,
                 attributes,
-                self.document.get("lists"),
+                lists_query(
+                    self.published.audience, self.lists, tables["profiles"], identities_of(self.document)
+                ),
                 only=only,
                 partitions=partitions_of(self.document),
                 identities=inline and self.identities,
@@ -192,6 +202,7 @@ class MaterializeSteps:
             "previous": previous.to_document() if previous else None,
             "attributes": published.published_attributes(),
             "kept": kept,
+            "lists": current_lists(self.lake, run.audience).members_only().to_document(),
         }
         plan = _Plan(document, published, previous)
         groups, hopeless = self._groups(plan, [one for one in batch if one.id in asked])
@@ -340,9 +351,17 @@ class MaterializeSteps:
             "now": plan.now,
             "computed": run.started,
             "audience_version": plan.document["audience_version"],
+            "list_version": plan.lists.of(segment.id).version,
         }
         if failed is not None:
-            unknown = {**fresh, "version": "", "now": None, "computed": 0, "audience_version": ""}
+            unknown = {
+                **fresh,
+                "version": "",
+                "now": None,
+                "computed": 0,
+                "audience_version": "",
+                "list_version": "",
+            }
             before = asdict(last) if last else {**unknown, "failures": 0}
             failures = before["failures"] + 1
             return {
