@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             RunSeconds=max((run.ended or 0) - run.started for run in done.runs),
         )
     if done.late:
-        measure(RunsLate=done.late)
+        measure(RunsLate=len(done.late))
     if done.errors:
         raise done.errors[0]
     return {"runs": runs}

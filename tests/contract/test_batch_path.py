@@ -191,3 +191,50 @@ def test_a_newly_exposed_attribute_is_published_for_all_who_have_it(batch: Batch
     batch.materialize()
     batch.publish()
     assert batch.profiles.batch["shop#person_id:1"].attributes["born"] == "1994-01-02"
+
+
+def test_keys_of_several_profiles_are_counted_with_the_build(batch: Batch) -> None:
+    batch.put("people", {"person_id": (pa.int64(), [1, 2, 3])})
+    batch.put("mails", {"person_id": (pa.int64(), [1, 2, 3]), "mail": (pa.string(), ["a@x", "A@x ", "b@x"])})
+    email = {"name": "email", "table": "mails", "key": "person_id", "column": "mail", "normalize": "email"}
+    document = documents()
+    document["audience"]["identities"] = ["person_id", email]
+    batch.follow(published(**document))
+    pointer = batch.build()
+    assert pointer["identities"] == {"email": {"keys": 2, "contested": 1}}
+    assert set(pointer["rows"]) == {"profiles", "behavior_purchases", "behavior_mailings"}
+    contested = batch.shop.rows(
+        f"SELECT profile_key, contested FROM {pointer['tables']['profiles']} WHERE cardinality(contested) > 0"
+    )
+    assert contested == [("2", "[email:a@x]")]
+
+
+def test_a_backfill_is_of_its_own_moment_and_changes_nobody(batch: Batch) -> None:
+    """Purchases were at noon and at one; a backfill of before them finds nobody, one of between finds some."""
+    batch.build()
+    batch.materialize(NOW)
+    batch.publish()
+    before = dict(batch.profiles.batch)
+    noon = int(dt.datetime(2023, 12, 31, 12, 30, tzinfo=dt.UTC).timestamp())
+    for moment, buyers in ((noon - 3_600, 0), (noon, 1)):
+        batch.clock.time += 60
+        record = batch.materialize(moment)
+        assert (record.backfill, record.now) == (True, moment)
+        assert record.segment("buyers").size == buyers  # type: ignore[union-attr]
+    batch.publish()
+    assert batch.profiles.batch == before
+    assert batch.json("memberships/shop/current.json")["now"] == NOW
+
+
+def test_a_run_that_is_done_again_has_the_same_rows(batch: Batch) -> None:
+    batch.build()
+    first = batch.materialize(NOW)
+    batch.clock.time += 60
+    second = batch.materialize(NOW)
+    assert batch.rows(first.members_table()) == batch.rows(second.members_table())
+    assert [(one.joined, one.left) for one in second.segments] == [(0, 0), (0, 0)]
+    bodies = [
+        [batch.lake.get(path).data for path in batch.lake.list(f"memberships/shop/{one.run}/{one.members}/")]  # type: ignore[union-attr]
+        for one in (first, second)
+    ]
+    assert bodies[0] == bodies[1]

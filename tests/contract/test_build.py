@@ -11,7 +11,7 @@ import pytest
 from segmentation.domain.audience import parse_audience
 from segmentation.domain.build_plan import has_identities, partitions_of
 from segmentation.domain.errors import QueryFailed
-from segmentation.domain.run_sql import changes_query, create_table
+from segmentation.domain.run_sql import changes_query, create_table, identities_query
 from segmentation.language import RuleError, load_rule_set
 from segmentation.language.sql import members_query
 
@@ -168,6 +168,13 @@ def test_a_key_of_two_profiles_goes_to_the_latest_then_to_the_smallest(keys: Wor
         ("1", "[]", "[email:ann@x.de]"),
         ("10", "[td_client_id:c1, td_client_id:c3]", "[email:bob@x.de]"),
         ("2", "[email:ann@x.de, email:bob@x.de, td_client_id:c2]", "[td_client_id:c1]"),
+    ]
+    counted = " UNION ALL ".join(identities_query(tables["profiles"], ["email", "td_client_id"]))
+    assert keys.rows(counted) == [
+        ("contested:email", "2"),
+        ("contested:td_client_id", "1"),
+        ("keys:email", "2"),
+        ("keys:td_client_id", "3"),
     ]
     assert has_identities(keys.pointer)
     assert not has_identities({"layout": {}})

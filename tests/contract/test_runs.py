@@ -140,6 +140,8 @@ def test_runs_are_listed_latest_first(runs: Runs) -> None:
     assert [one.id for one in runs.recent("the-shop", Job.MATERIALIZE)] == ids[::-1]
     assert [one.id for one in runs.recent("the-shop", Job.MATERIALIZE, 2)] == ids[:2:-1]
     assert [one.error for one in runs.recent("the-shop", Job.MATERIALIZE, 1)] == ["busy"]
+    assert [one.id for one in runs.recent("the-shop", Job.MATERIALIZE, 2, ids[3])] == [ids[2], ids[1]]
+    assert runs.recent("the-shop", Job.MATERIALIZE, 2, ids[0]) == []
 
 
 def test_an_audience_is_forgotten_and_no_other(runs: Runs) -> None:

@@ -11,6 +11,7 @@ from segmentation.domain.published import Published
 from segmentation.ports import Clock, Lake, LakeCatalog, Queue, Runs, Warehouse
 from segmentation.usecases.advance_runs import AdvanceRuns
 from segmentation.usecases.build_audience import BuildAudience, BuildSteps
+from segmentation.usecases.clean_runs import CleanRuns
 from segmentation.usecases.materialize_segments import MaterializeSegments, MaterializeSteps
 from segmentation.usecases.run_engine import RunEngine
 
@@ -66,12 +67,11 @@ class Rig:
             engine,
             building,
             materializing,
-            warehouse,
+            CleanRuns(warehouse, lake, runs, self.kept_seconds),
             lake,
             runs,
             rule_sets,
             self.clock,
-            self.kept_seconds,
         )
 
     def finish(self, run: Run, seconds: float = 30) -> Run:

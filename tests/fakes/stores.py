@@ -371,9 +371,9 @@ class MemoryRuns:
         self.runs[run.audience, str(run.job), run.id] = run
         return True
 
-    def recent(self, audience: str, job: Job, most: int = 100) -> list[Run]:
+    def recent(self, audience: str, job: Job, most: int = 100, before: str | None = None) -> list[Run]:
         found = [run for key, run in sorted(self.runs.items(), reverse=True) if key[:2] == (audience, job)]
-        return found[:most]
+        return [run for run in found if before is None or run.id < before][:most]
 
     def forget(self, audience: str) -> None:
         self.runs = {key: one for key, one in self.runs.items() if key[0] != audience}

@@ -9,7 +9,7 @@ from infra.lint._sam import events, properties, text
 from infra.local.template import load as transform
 from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
-SAID = ("ErasuresLate", "RuleSetsRefused")
+SAID = ("ErasuresLate", "RuleSetsRefused", "RunsFailed", "RunsLate", "SegmentsFailed")
 """Metrics of functions that somebody must hear of."""
 OBSERVABILITY = WHOLE.nested["Observability"]
 
@@ -41,7 +41,7 @@ def test_every_function_and_every_dead_letter_place_has_its_alarms() -> None:
         {("Errors", name) for name in FUNCTIONS}
         | {("IteratorAge", name) for name in readers}
         | {("ApproximateNumberOfMessagesVisible", name) for name in dead}
-        | {("PutRequests", "FailuresBucket")}
+        | {("PutRequests", "FailuresBucket"), ("Invocations", "AdvanceRuns")}
         | {(name, "segmentation") for name in SAID}
     )
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.pipeline import MOST_SECONDS, Job, Outcome, Progress, Run, State
 from segmentation.domain.run import RunRecord, run_id, table_name
+from segmentation.usecases.advance_runs import LATE_SECONDS
+from segmentation.usecases.clean_runs import RUNS_AT_ONCE
 from segmentation.usecases.run_engine import summary
 
 from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryQueue, MemoryRuns
@@ -516,7 +518,7 @@ def test_a_run_that_hangs_is_given_up_its_queries_stopped_and_the_lock_free(worl
     world.warehouse.instant = False
     run = the_run(world.rig.build("shop"))
     world.clock.time += MOST_SECONDS - 60
-    assert world.rig.advance.sweep().late == 1
+    assert world.rig.advance.sweep().late == {f"shop/build/{run.id}"}
     world.clock.time += 120
     (over,) = world.rig.advance.sweep().runs
     assert (over.id, over.state) == (run.id, State.FAILED)
@@ -669,6 +671,45 @@ def test_superseded_versions_and_runs_go_when_they_were_kept_long_enough(world: 
     assert kept == set(versions[1:])
     pointer = world.lake.json("audiences/shop/current.json")
     assert pointer["tables"]["profiles"] in world.warehouse.made
+
+
+def test_old_runs_are_found_however_many_there_were_since(world: World) -> None:
+    """More of them than a look at the store gives at once."""
+    world.built()
+    runs = []
+    for _ in range(RUNS_AT_ONCE + 20):
+        world.clock.time += 3_600
+        runs.append(world.materialized())
+    world.clock.time += 8 * DAY
+    world.clock.time -= world.clock.time % 3_600
+    last = world.materialized()
+    world.rig.advance.sweep()
+    # The last of them was superseded just now.
+    assert {one.id for one in world.of(Job.MATERIALIZE)[-RUNS_AT_ONCE:] if not one.cleaned} == {
+        runs[-1].id,
+        last.id,
+    }
+    folders = {path.split("/")[2] for path in world.lake.objects if path.startswith("memberships/shop/2")}
+    assert folders == {runs[-1].id, last.id}
+
+
+def test_what_waits_too_long_is_late(world: World) -> None:
+    world.publish(audience={**world.document["audience"], "schedule": "rate(1 day)"})
+    world.schedule(adults="rate(6 hours)")
+    world.rig.advance.sweep()
+    world.materialized()
+    world.warehouse.failing["changes"] = world.warehouse.failing["count"] = "broken"
+    world.clock.time += 6 * 3_600
+    assert world.rig.advance.sweep().late == set()
+    world.clock.time += LATE_SECONDS
+    assert world.rig.advance.sweep().late == {"shop/adults"}
+    world.clock.time += 18 * 3_600
+    assert world.rig.advance.sweep().late == {"shop", "shop/adults"}
+    world.warehouse.failing.clear()
+    world.clock.time += DAY
+    world.rig.advance.sweep()
+    world.rig.advance.sweep()
+    assert world.rig.advance.sweep().late == set()
 
 
 def test_a_version_in_use_is_not_removed_when_a_new_one_comes_late(world: World) -> None:

@@ -228,8 +228,8 @@ class Runs(Protocol):
         """Write a run that holds no lock, as it is."""
         ...
 
-    def recent(self, audience: str, job: Job, most: int = 100) -> list[Run]:
-        """The latest runs, latest first."""
+    def recent(self, audience: str, job: Job, most: int = 100, before: str | None = None) -> list[Run]:
+        """The latest runs, latest first; of those before a run, if one is named."""
         ...
 
     def forget(self, audience: str) -> None:

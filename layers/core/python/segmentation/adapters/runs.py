@@ -85,10 +85,13 @@ class DynamoRuns:
         """Write a run that holds no lock."""
         self._write(self._client.put_item, TableName=self._table, Item=_run_item(run))
 
-    def recent(self, audience: str, job: Job, most: int = 100) -> list[Run]:
+    def recent(self, audience: str, job: Job, most: int = 100, before: str | None = None) -> list[Run]:
         """The latest runs, latest first."""
+        options: Item = {"ScanIndexForward": False, "Limit": most}
+        if before is not None:
+            options["ExclusiveStartKey"] = {"audience": {"S": audience}, "run": {"S": f"{job}#{before}"}}
         found = []
-        for item in self._query(audience, f"{job}#", ScanIndexForward=False, Limit=most):
+        for item in self._query(audience, f"{job}#", **options):
             found.append(_run(item))
             if len(found) == most:
                 break

@@ -12,10 +12,9 @@ from segmentation.language.types import Type
 from .audience import AttributeTable, Audience, Behavior, Column, Source, Visibility
 from .event_lake import events_table
 from .identity import Identity
+from .run_sql import CONTESTED
 from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, stage
 
-CONTESTED = "contested"
-"""The column of identity keys that a profile has in the raw tables, and another profile won."""
 _NO_KEYS = "CAST(ARRAY[] AS array(varchar))"
 
 

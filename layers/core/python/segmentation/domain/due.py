@@ -17,6 +17,14 @@ def is_due(schedule: Schedule, last: int, now: int) -> bool:
     return following is not None and following <= now
 
 
+def is_overdue(schedule: Schedule | None, last: int | None, by: int) -> bool:
+    """Whether a moment of a schedule had come by then that has not been followed yet. What never was is not yet late:
+    nobody knows since when it was wanted; nor is what follows builds: those have schedules of their own."""
+    if schedule is None or schedule.after_build or last is None or last > by:
+        return False
+    return is_due(schedule, last, by)
+
+
 def may_start(lock: Lock, now: int) -> bool:
     """Nobody runs, and the last failure is long enough ago."""
     if lock.holder is not None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from segmentation.language.operators.segments import DIGITS
 from segmentation.language.sql import IDENTITIES
 
+CONTESTED = "contested"
+"""The column of identity keys that a profile has in the raw tables, and another profile won."""
 GONE = "identities_left"
 """The column of identity keys that a profile had in the run before, and has no more."""
 _NOBODY = "CAST(ARRAY[] AS array(varchar))"
@@ -113,6 +115,25 @@ def rows_query(tables: Sequence[tuple[str, str]]) -> str:
     return " UNION ALL ".join(
         f"SELECT '{name}' AS name, count(*) AS n FROM {table}" for name, table in tables
     )
+
+
+def identities_query(profiles: str, names: Sequence[str]) -> list[str]:
+    """For each identity how many keys lead to a profile (`keys:<name>`), and how many of them other profiles have in
+    the raw tables too (`contested:<name>`); to be put together with `rows_query`."""
+
+    def count(kind: str, column: str, name: str, what: str) -> str:
+        unnested = f'{profiles} t CROSS JOIN UNNEST(t."{column}") AS u(identity)'
+        named = f"substr(u.identity, 1, {len(name) + 1}) = '{name}:'"
+        return f"SELECT '{kind}:{name}' AS name, {what} AS n FROM {unnested} WHERE {named}"
+
+    return [
+        sql
+        for name in names
+        for sql in (
+            count("keys", IDENTITIES, name, "count(*)"),
+            count("contested", CONTESTED, name, "count(DISTINCT u.identity)"),
+        )
+    ]
 
 
 def sample_query(table: str, profiles: int, wanted: int) -> str:

@@ -3,63 +3,56 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from segmentation.domain.build_plan import BEHAVIOR
-from segmentation.domain.due import due_build, due_segments
+from segmentation.domain.due import due_build, due_segments, is_overdue
 from segmentation.domain.errors import SegmentationError
-from segmentation.domain.pipeline import BY_SCHEDULE, Job, Run, State
+from segmentation.domain.pipeline import BY_SCHEDULE, Job, Run
 from segmentation.domain.published import Published
 from segmentation.domain.run import (
     RunRecord,
     parse_instant,
     pointer_path,
-    run_path,
     run_pointer_path,
-    table_name,
-    version_path,
 )
-from segmentation.ports import Clock, Lake, RuleSets, Runs, Warehouse
+from segmentation.ports import Clock, Lake, RuleSets, Runs
 
 from .build_audience import BuildSteps
+from .clean_runs import CleanRuns
 from .current_build import current_lists
 from .materialize_segments import KINDS, MaterializeSteps
 from .run_engine import RunEngine, Steps, Wanted
 
 LATE_SECONDS = 2 * 3_600
-"""A run that is under way for longer is late."""
-FAILED_KEPT_SECONDS = 86_400
-"""How long what a failed run left behind is kept, for a person to look at."""
+"""A run that is under way for longer is late; so is what should have been computed so long ago, and was not."""
 CLEANED_EVERY = 3_600
 """Seconds from one look at what is to be removed to the next: in the sweep of an hour's first minute."""
-RUNS_LOOKED_AT = 100
 
 logger = logging.getLogger("segmentation.advance_runs")
 
 
 @dataclass(slots=True)
 class Advanced:
-    """What came of one invocation."""
+    """What came of one invocation. `late`: runs that take too long, audiences and segments that wait too long."""
 
     runs: list[Run] = field(default_factory=list)
-    late: int = 0
+    late: set[str] = field(default_factory=set)
     errors: list[SegmentationError] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class AdvanceRuns:
-    """Goes on with runs. `kept_seconds`: how long a version or a run is kept after its successor's commit."""
+    """Goes on with runs."""
 
     engine: RunEngine
     build: BuildSteps
     materialize: MaterializeSteps
-    warehouse: Warehouse
+    clean: CleanRuns
     lake: Lake
     runs: Runs
     rule_sets: RuleSets
     clock: Clock
-    kept_seconds: int
 
     def query_ended(self, query: str) -> Advanced:
         """Go on with the run that waits for a query; a query of somebody else's is none of ours."""
@@ -78,13 +71,16 @@ class AdvanceRuns:
             assert lock.holder is not None  # noqa: S101 - the held ones were asked for
             run = self.runs.read(lock.audience, lock.job, lock.holder)
             if run is not None:
-                done.late += self.clock.now() - run.started > LATE_SECONDS
+                if self.clock.now() - run.started > LATE_SECONDS:
+                    done.late.add(f"{run.audience}/{run.job}/{run.id}")
                 self._guarded(done, partial(self._drive, run, done))
         for published in self.rule_sets.all().values():
             self._guarded(done, partial(self._start_due, published, done))
             if self.clock.now() % CLEANED_EVERY < 60:
                 for job in Job:
-                    self._guarded(done, partial(self._clean, published.audience.id, job))
+                    self._guarded(done, partial(self.clean, published.audience.id, job, self.clock.now()))
+        if done.late:
+            logger.warning("late: %s", ", ".join(sorted(done.late)))
         return done
 
     def _guarded(self, done: Advanced, work: Callable[[], None]) -> None:
@@ -112,6 +108,8 @@ class AdvanceRuns:
         pointer = json.loads(stored.data) if stored else None
         built = parse_instant(pointer["built"]) if pointer else None
         lock = self.runs.lock(audience, Job.BUILD)
+        if is_overdue(published.audience.schedule, built, now - LATE_SECONDS):
+            done.late.add(audience)
         if due_build(published.audience.schedule, lock, built, now):
             self._start(Wanted(audience, Job.BUILD, BY_SCHEDULE), done)
         if pointer is None:
@@ -120,6 +118,10 @@ class AdvanceRuns:
         record = RunRecord.from_document(json.loads(current.data)) if current else None
         lock = self.runs.lock(audience, Job.MATERIALIZE)
         segments = published.rules.of_kind(*KINDS)
+        for one in segments:
+            last = record.segment(one.id) if record else None
+            if is_overdue(one.schedule, last.computed if last else None, now - LATE_SECONDS):
+                done.late.add(f"{audience}/{one.id}")
         lists = {one: state.version for one, state in current_lists(self.lake, audience).lists.items()}
         due = due_segments(segments, lock, record, pointer["version"], now, lists)
         if due is not None:
@@ -130,36 +132,3 @@ class AdvanceRuns:
         run = self.engine.begin(wanted)
         if not run.is_over:
             self._drive(run, done)
-
-    def _clean(self, audience: str, job: Job) -> None:
-        """Remove what no reader can want any more: versions long superseded, and what failed runs left."""
-        now, successor = self.clock.now(), None
-        current = self._current(audience, job)
-        for run in self.runs.recent(audience, job, RUNS_LOOKED_AT):
-            if run.state is State.COMMITTED and not run.backfill:
-                gone = successor is not None and now - successor > self.kept_seconds
-                successor = run.ended
-            elif run.state is State.COMMITTED:
-                gone = now - (run.ended or now) > self.kept_seconds
-            else:
-                gone = run.state is State.FAILED and now - (run.ended or now) > FAILED_KEPT_SECONDS
-            if gone and not run.cleaned and run.id != current:
-                self._remove(run)
-
-    def _current(self, audience: str, job: Job) -> str | None:
-        stored = self.lake.get(pointer_path(audience) if job is Job.BUILD else run_pointer_path(audience))
-        if stored is None:
-            return None
-        document = json.loads(stored.data)
-        return str(document["version" if job is Job.BUILD else "run"])
-
-    def _remove(self, run: Run) -> None:
-        """Tables first: nobody may find one whose data is gone. What is left of the record is what it says."""
-        for statement in run.statements:
-            for attempt in range(1, statement.attempt + 1):
-                name = replace(statement, attempt=attempt).table.removeprefix(BEHAVIOR)
-                self.warehouse.drop(table_name(run.audience, run.id, name))
-        path = version_path if run.job is Job.BUILD else run_path
-        self.lake.delete_prefix(path(run.audience, run.id, ""))
-        self.runs.note(replace(run, cleaned=True))
-        logger.info("what run %s of %s left was removed", run.id, run.audience)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from segmentation.domain.errors import BadRecord, NotFound, Superseded
 from segmentation.domain.pipeline import SAMPLE, Job, Run, Statement
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant, pointer_path, table_name, version_path
-from segmentation.domain.run_sql import create_table, rows_query, sample_query
+from segmentation.domain.run_sql import CONTESTED, create_table, identities_query, rows_query, sample_query
 from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse
 
 from .register_lake import register_lake
@@ -102,7 +102,9 @@ class BuildSteps:
         """The text of a statement."""
         if statement.step == "count":
             tables = _tables(run)
-            return rows_query([(one.name, tables[one.name]) for one in run.of_step("tables")])
+            counts = [rows_query([(one.name, tables[one.name]) for one in run.of_step("tables")])]
+            counts += identities_query(tables["profiles"], self._plan(run)["layout"]["identities"])
+            return " UNION ALL ".join(counts)
         location = self.lake.uri(version_path(run.audience, run.id, statement.table + "/"))
         if statement.step == "samples":
             of = _tables(run)[statement.name.removeprefix(SAMPLE)]
@@ -114,7 +116,8 @@ class BuildSteps:
     def commit(self, run: Run, now: int) -> int:
         """Point to the new version. A version without profiles is no successor of one with some."""
         plan, path = self._plan(run), pointer_path(run.audience)
-        rows = self._rows(run)
+        counts = self._rows(run)
+        rows = {name: n for name, n in counts.items() if ":" not in name}
         if not rows["profiles"] and plan["previous_rows"].get("profiles"):
             raise BadRecord("the new version has no profiles at all; the last one stays")
         tables = _tables(run)
@@ -130,6 +133,7 @@ class BuildSteps:
             "layout": plan["layout"],
             "sample": _sample(run, rows["profiles"]),
             "rows": rows,
+            "identities": _identities(run, plan["layout"]["identities"], counts),
             "queries": queries(run),
             "bytes_scanned": bill.bytes_scanned,
             "dollars": bill.dollars,
@@ -153,6 +157,18 @@ class BuildSteps:
         """Say beside its remains why it failed."""
         path = version_path(run.audience, run.id, "failed.json")
         self.lake.put(path, failure(run))
+
+
+def _identities(run: Run, names: Sequence[str], counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """How many keys of each identity lead to a profile, and how many of them more than one profile claims."""
+    found = {
+        name: {kind: counts.get(f"{kind}:{name}", 0) for kind in ("keys", "contested")} for name in names
+    }
+    for name, one in found.items():
+        if one["contested"]:
+            message = "audience %s: %s keys of identity %r are of several profiles; column %r of the profiles names them"
+            logger.warning(message, run.audience, one["contested"], name, CONTESTED)
+    return found
 
 
 def failure(run: Run) -> bytes:

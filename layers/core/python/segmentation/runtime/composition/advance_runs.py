@@ -12,6 +12,7 @@ from segmentation.adapters.sqs import SqsQueue
 from segmentation.runtime.settings import AdvanceSettings, load, logical_now
 from segmentation.usecases.advance_runs import AdvanceRuns
 from segmentation.usecases.build_audience import BuildSteps
+from segmentation.usecases.clean_runs import CleanRuns
 from segmentation.usecases.materialize_segments import MaterializeSteps
 from segmentation.usecases.run_engine import RunEngine
 
@@ -47,10 +48,9 @@ def compose(environ: Mapping[str, str]) -> AdvanceRuns:
             publications=SqsQueue(client("sqs"), settings.publications_queue_url),
             logical_now=logical_now(settings.logical_now),
         ),
-        warehouse=warehouse,
+        clean=CleanRuns(warehouse, lake, runs, int(settings.kept_days) * 86_400),
         lake=lake,
         runs=runs,
         rule_sets=rule_sets,
         clock=clock,
-        kept_seconds=int(settings.kept_days) * 86_400,
     )

@@ -1,0 +1,69 @@
+"""Remove what no reader can want any more: versions and runs long superseded, and what failed runs left."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from segmentation.domain.build_plan import BEHAVIOR
+from segmentation.domain.pipeline import Job, Run, State
+from segmentation.domain.run import pointer_path, run_path, run_pointer_path, table_name, version_path
+from segmentation.ports import Lake, Runs, Warehouse
+
+FAILED_KEPT_SECONDS = 86_400
+"""How long what a failed run left behind is kept, for a person to look at."""
+RUNS_AT_ONCE = 100
+
+logger = logging.getLogger("segmentation.clean_runs")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanRuns:
+    """Cleans up behind runs. `kept_seconds`: how long a version or a run is kept after its successor's commit."""
+
+    warehouse: Warehouse
+    lake: Lake
+    runs: Runs
+    kept_seconds: int
+
+    def __call__(self, audience: str, job: Job, now: int) -> None:
+        """Remove what runs of a job left; their records stay."""
+        current, successor = self._current(audience, job), None
+        for run in self._uncleaned(audience, job):
+            ended = run.ended or now
+            if run.state is State.COMMITTED and not run.backfill:
+                gone = successor is not None and now - successor > self.kept_seconds
+                successor = run.ended
+            elif run.state is State.COMMITTED:
+                gone = now - ended > self.kept_seconds
+            else:
+                gone = run.state is State.FAILED and now - ended > FAILED_KEPT_SECONDS
+            if gone and not run.cleaned and run.id != current:
+                self._remove(run)
+
+    def _uncleaned(self, audience: str, job: Job) -> Iterator[Run]:
+        """Runs, latest first, up to where a whole page of them left nothing behind: so are all before it."""
+        before: str | None = None
+        while page := self.runs.recent(audience, job, RUNS_AT_ONCE, before):
+            yield from page
+            if all(run.cleaned or run.state is State.SKIPPED for run in page):
+                return
+            before = page[-1].id
+
+    def _current(self, audience: str, job: Job) -> str | None:
+        stored = self.lake.get(pointer_path(audience) if job is Job.BUILD else run_pointer_path(audience))
+        if stored is None:
+            return None
+        document = json.loads(stored.data)
+        return str(document["version" if job is Job.BUILD else "run"])
+
+    def _remove(self, run: Run) -> None:
+        """Tables first: nobody may find one whose data is gone. What is left of the record is what it says."""
+        for statement in run.statements:
+            for attempt in range(1, statement.attempt + 1):
+                name = replace(statement, attempt=attempt).table.removeprefix(BEHAVIOR)
+                self.warehouse.drop(table_name(run.audience, run.id, name))
+        path = version_path if run.job is Job.BUILD else run_path
+        self.lake.delete_prefix(path(run.audience, run.id, ""))
+        self.runs.note(replace(run, cleaned=True))
+        logger.info("what run %s of %s left was removed", run.id, run.audience)
