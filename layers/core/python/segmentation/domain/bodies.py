@@ -7,6 +7,8 @@ from typing import Any
 
 from .errors import BadRequest, TooLarge
 
+DEEPEST = 50
+"""Levels of a body: what is kept is read again, by others, with what stack they have."""
 MOST_PROBLEMS = 10
 """How many of a request's problems are told; the rest are counted."""
 
@@ -15,7 +17,25 @@ def read_json(body: bytes, encoding: str | None, most: int) -> Any:
     """The document of a body, gzip undone. `TooLarge` beyond `most` bytes, before or after."""
     if len(body) > most:
         raise TooLarge(f"the request has more than {most} bytes; send fewer records at a time")
-    return parse_json(decode_body(body, encoding, most))
+    document = parse_json(decode_body(body, encoding, most))
+    if nested_deeper(document, DEEPEST):
+        raise BadRequest(f"the body is nested deeper than {DEEPEST} levels")
+    return document
+
+
+def nested_deeper(document: Any, most: int) -> bool:
+    """Whether objects and lists stand in each other more often than that; found without recursion."""
+    level = [document]
+    for _ in range(most):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def decode_body(body: bytes, encoding: str | None, most: int) -> bytes:

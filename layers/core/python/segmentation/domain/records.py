@@ -116,7 +116,7 @@ def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
     for column in audience.by_strength():
         value = _text(record.get(column))
         if value:
-            if len(value) > LONGEST_IDENTITY or not _encodable(value):
+            if len(value) > LONGEST_IDENTITY or not encodable(value):
                 raise BadRequest(f"{column!r} must be at most {LONGEST_IDENTITY} characters of Unicode text")
             names.append(audience.key_name(column, value))
     if names:
@@ -130,7 +130,7 @@ def _event_id(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
     if not parts or not all(parts):
         return None
     joined = "-".join(part for part in parts if part)
-    if len(joined) > LONGEST_EVENT_ID or not _encodable(joined):
+    if len(joined) > LONGEST_EVENT_ID or not encodable(joined):
         raise BadRequest(
             f"the event id of {', '.join(columns)} has more than {LONGEST_EVENT_ID} characters or no text"
         )
@@ -146,7 +146,8 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> bool:
+    """Whether text is Unicode through and through: half of a character cannot be stored."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -12,12 +12,14 @@ from segmentation.domain.bodies import read_json
 from segmentation.domain.calls import KINDS, SHORT, time_of
 from segmentation.domain.errors import BadRequest, NotFound, TooLarge, Unauthorized
 from segmentation.domain.published import Published
-from segmentation.domain.records import LONGEST_EVENT_ID, Sender
+from segmentation.domain.records import LONGEST_EVENT_ID, Sender, encodable
 
 from .collect_events import Door, Receipt, key_holders
 
 MOST_BATCH_BYTES = 500_000
 MOST_CALL_BYTES = 32_000
+LONGEST_MESSAGE_ID = LONGEST_EVENT_ID - 4
+"""A number follows it where one call is several records."""
 
 BATCH = ("b", "batch", "import")
 
@@ -154,8 +156,8 @@ def _checked(call: object) -> str | None:
     message_id = call.get("messageId")
     if message_id is None or message_id == "":
         return None
-    if not isinstance(message_id, str) or len(message_id) > LONGEST_EVENT_ID - 4:
-        raise BadRequest(f"'messageId' must be text of at most {LONGEST_EVENT_ID - 4} characters")
+    if not isinstance(message_id, str) or len(message_id) > LONGEST_MESSAGE_ID or not encodable(message_id):
+        raise BadRequest(f"'messageId' must be at most {LONGEST_MESSAGE_ID} characters of Unicode text")
     return message_id
 
 
