@@ -30,6 +30,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         PoisonRecords=result.poison,
         KeysJoined=result.joined,
         IdentityConflicts=result.conflicts,
+        CappedVisitors=result.capped,
+        RulesFailed=result.rules_failed,
         RecordsFailed=len(result.failed),
     )
     return failures(record.sequence for record in records if record.sequence in result.failed)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from typing import Any
 
 from moto import backends
+from moto.dynamodb.comparisons import get_filter_expression
+from moto.dynamodb.exceptions import (
+    ConditionalCheckFailed,
+    MockValidationException,
+    MultipleTransactionsException,
+    TooManyTransactionsException,
+    TransactionCanceledException,
+    TransactWriteSingleOpException,
+)
+from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models import table as dynamodb
 from moto.kinesis import models as kinesis
 
@@ -16,6 +28,9 @@ def apply() -> None:
     kinesis.Shard.get_records = _get_records
     kinesis.Shard.get_max_sequence_number = _get_max_sequence_number
     dynamodb.StreamShard.get = _get_stream_records
+    dynamodb.Table.all_items = _all_items
+    dynamodb.Table.query = _query
+    DynamoDBBackend.transact_write_items = _transact_write_items
 
 
 def _get_max_sequence_number(shard: Any) -> int:
@@ -50,3 +65,121 @@ def _get_stream_records(shard: Any, start: int, quantity: int) -> list[dict[str,
         del shard.items[:read]
         shard.starting_sequence_number = start
     return [item.to_json() for item in shard.items[:quantity]]
+
+
+_stock_all_items = dynamodb.Table.all_items
+_stock_query = dynamodb.Table.query
+_candidates = threading.local()
+
+
+def _all_items(table: Any) -> list[Any]:
+    found: list[Any] | None = getattr(_candidates, "items", None)
+    return _stock_all_items(table) if found is None else found
+
+
+def _query(table: Any, hash_key: Any, *arguments: Any, index_name: str | None = None, **options: Any) -> Any:
+    # stock: sorts the whole table at every query, 230 ms at 20,000 items; what fits the hash key is a few of them, and
+    # is sorted after that anyway
+    if index_name is None:
+        own = table.items.get(hash_key)
+        found = [] if own is None else list(own.values()) if table.range_key_attr else [own]
+    else:
+        wanted = options.get("hash_key_conditions") or []
+        found = [
+            item
+            for own in list(table.items.values())
+            for item in (list(own.values()) if table.range_key_attr else [own])
+            if all(item.attrs.get(name) == value for name, value in wanted)
+        ]
+    _candidates.items = found
+    try:
+        return _stock_query(table, hash_key, *arguments, index_name=index_name, **options)
+    finally:
+        _candidates.items = None
+
+
+def _transact_write_items(backend: Any, transact_items: list[dict[str, Any]]) -> None:
+    # stock: copies the whole table at every transaction, 829 ms at 20,000 items, to put it back when something fails.
+    # Here all conditions are looked at before anything is written, and only what is written over is kept.
+    if len(transact_items) > 100:
+        raise TooManyTransactionsException
+    actions = [_action(backend, one) for one in transact_items]
+    keys = [(request["TableName"], str(sorted(key.items()))) for _, request, key in actions]
+    if len(set(keys)) < len(keys):
+        raise MultipleTransactionsException
+    reasons = [_refusal(backend, request, key) for _, request, key in actions]
+    if any(code is not None for code, *_ in reasons):
+        raise TransactionCanceledException(reasons)
+    before = [copy.deepcopy(backend.get_item(request["TableName"], key)) for _, request, key in actions]
+    for number, (kind, request, key) in enumerate(actions):
+        try:
+            _carry_out(backend, kind, request, key)
+        except MockValidationException:
+            _put_back(backend, actions[: number + 1], before)
+            raise
+        except Exception as error:
+            _put_back(backend, actions[: number + 1], before)
+            failed: Any = (type(error).__name__, str(error), None)
+            raise TransactionCanceledException(
+                [failed if place == number else (None, None, None) for place in range(len(actions))]
+            ) from error
+
+
+def _action(backend: Any, item: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    if len(item) > 1:
+        raise TransactWriteSingleOpException
+    ((kind, request),) = item.items()
+    if kind not in {"ConditionCheck", "Put", "Delete", "Update"}:
+        raise ValueError("Unsupported transaction operation")
+    if kind != "Put":
+        return kind, request, request["Key"]
+    table = backend.get_table(request["TableName"])
+    names = [one for one in (table.hash_key_attr, table.range_key_attr) if one is not None]
+    return kind, request, {name: request["Item"][name] for name in names}
+
+
+def _refusal(backend: Any, request: dict[str, Any], key: dict[str, Any]) -> tuple[Any, Any, Any]:
+    if request.get("ConditionExpression") is None:
+        return None, None, None
+    current = backend.get_item(request["TableName"], key)
+    condition = get_filter_expression(
+        request["ConditionExpression"],
+        request.get("ExpressionAttributeNames"),
+        request.get("ExpressionAttributeValues"),
+    )
+    if condition.expr(current):
+        return None, None, None
+    shown = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and current
+    return (
+        "ConditionalCheckFailed",
+        str(ConditionalCheckFailed().message),
+        current.to_json()["Attributes"] if shown else None,
+    )
+
+
+def _carry_out(backend: Any, kind: str, request: dict[str, Any], key: dict[str, Any]) -> None:
+    table, expressions = (
+        request["TableName"],
+        {
+            "condition_expression": request.get("ConditionExpression"),
+            "expression_attribute_names": request.get("ExpressionAttributeNames"),
+            "expression_attribute_values": request.get("ExpressionAttributeValues"),
+        },
+    )
+    if kind == "Put":
+        backend.put_item(table, request["Item"], **expressions)
+    elif kind == "Delete":
+        backend.delete_item(table, key, **expressions)
+    elif kind == "Update":
+        backend.update_item(table, key, update_expression=request["UpdateExpression"], **expressions)
+
+
+def _put_back(backend: Any, actions: list[Any], before: list[Any]) -> None:
+    for (_, request, key), item in zip(actions, before, strict=False):
+        table = backend.get_table(request["TableName"])
+        if item is None:
+            backend.delete_item(request["TableName"], key)
+        elif table.range_key_attr:
+            table.items[item.hash_key][item.range_key] = item
+        else:
+            table.items[item.hash_key] = item

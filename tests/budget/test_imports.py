@@ -83,4 +83,6 @@ def test_the_language_and_the_domain_know_no_library() -> None:
         "print(*{m.partition('.')[0] for m in sys.modules})\n"
     )
     found = set(run(code).stdout.split()) - set(sys.stdlib_module_names)
-    assert {name for name in found if not name.startswith("_")} <= {"segmentation", "tzdata", "sitecustomize"}
+    # msgspec writes and reads JSON, ten times as fast as the standard library: a visitor's state, at each event.
+    allowed = {"segmentation", "tzdata", "sitecustomize", "msgspec", "typing_extensions"}
+    assert {name for name in found if not name.startswith("_")} <= allowed

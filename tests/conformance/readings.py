@@ -12,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from segmentation.domain.event import Event
-from segmentation.domain.membership import members_at
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.language import RuleSet, Schema, Type
 from segmentation.language.evaluate import Compiler, Evaluation, History, Row
@@ -131,8 +130,8 @@ def by_visitor(
 ) -> Members:
     """Real-time segments: events one by one, out of order and twice, the state stored in between.
 
-    With a `lead` the last evaluation happens that many seconds before `now`, and the membership at `now` is
-    read from the flips that it foretold, as a personalization answer does.
+    With a `lead` the last evaluation happens that many seconds before `now`, and the membership at `now` is what stands
+    until the moment that it named, as a personalization answer has it.
     """
     schema = rule_set.schema
     program = Program(rule_set)
@@ -148,17 +147,27 @@ def by_visitor(
         early = now - lead
         for event in shuffled(events_of(schema, profile), number):
             outcome = evaluate(program, profile.key, visitor, view, [event], early)
-            visitor = Visitor.decode(outcome.visitor.encode())
-            assert visitor == outcome.visitor
+            after = outcome.visitor
+            visitor = Visitor.decode(after.encode(), after.members, after.computed, after.due)
+            assert visitor == after
         visitor = evaluate(program, profile.key, visitor, view, [], early).visitor
-        members = set(visitor.members)
-        if lead:
-            if visitor.recheck is not None and visitor.recheck < now:
-                visitor = evaluate(program, profile.key, visitor, view, [], now).visitor
-            members = members_at(visitor.members, visitor.flips, now)
-        for name in members:
+        for name in members_at(program, profile.key, visitor, view, now):
             found[name].add(profile.key)
     return {name: frozenset(keys) for name, keys in found.items()}
+
+
+def members_at(program: Program, key: str, visitor: Visitor, view: BatchView, now: int) -> frozenset[str]:
+    """Membership at a later moment; what has changed meanwhile is told one by one, and comes to the same."""
+    if visitor.due is None or visitor.due > now:
+        return visitor.members
+    outcome = evaluate(program, key, visitor, view, [], now)
+    members = set(visitor.members)
+    for change in outcome.changes:
+        assert visitor.computed < change.moment <= now
+        assert (change.segment in members) is not change.joined
+        (members.add if change.joined else members.discard)(change.segment)
+    assert members == outcome.visitor.members
+    return outcome.visitor.members
 
 
 class Athena:

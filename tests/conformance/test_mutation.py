@@ -183,7 +183,9 @@ def test_a_visitor_that_forgets_what_changes_by_itself_is_noticed() -> None:
         return by_visitor(rules, suite.profiles, now, lead=3_600)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("conformance.readings.members_at", lambda members, flips, now: set(members))
+        patch.setattr(
+            "conformance.readings.members_at", lambda program, key, visitor, view, now: visitor.members
+        )
         assert wrong(suite, "realtime", reading)
 
 

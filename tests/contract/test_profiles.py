@@ -7,8 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.profile import BatchPart, Profile, RealtimePart
-from segmentation.ports import Profiles
+from segmentation.domain.membership import Change
+from segmentation.domain.profile import GRACE, SHARDS, BatchPart, Profile, RealtimePart, shard_of
+from segmentation.ports import Profiles, SaveResult
 
 from tests.contract.conftest import Client
 from tests.fakes import MemoryProfiles
@@ -18,12 +19,13 @@ PART = RealtimePart(
     revision=1,
     state=b"\x00state",
     members=("a", "b"),
-    flips=((10, ("c",), ()), (20, (), ("a", "b"))),
+    changes=(Change("b", True, 4), Change("c", False, 4), Change("a", True, 5, "e1")),
     computed=5,
     rules="v1",
     batch="run1",
-    recheck=99,
-    outbox=({"id": "x", "segment": "a", "joined": True, "moment": 5, "event": None},),
+    due=99,
+    untold=True,
+    quality=("capped",),
     expires=1_000,
 )
 BATCH = BatchPart(
@@ -53,6 +55,18 @@ def make_table(dynamodb: Any) -> None:
         AttributeDefinitions=[
             {"AttributeName": "profile", "AttributeType": "S"},
             {"AttributeName": "part", "AttributeType": "S"},
+            {"AttributeName": "due_shard", "AttributeType": "S"},
+            {"AttributeName": "sweep_at", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "due_shard", "KeyType": "HASH"},
+                    {"AttributeName": "sweep_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
         ],
         KeySchema=[
             {"AttributeName": "profile", "KeyType": "HASH"},
@@ -85,13 +99,13 @@ def test_nothing_is_known_of_a_stranger(profiles: Profiles) -> None:
 def test_a_realtime_part_comes_back_whole(profiles: Profiles) -> None:
     assert not profiles.save({KEY: PART}).lost
     assert profiles.read([KEY])[KEY] == Profile(realtime=PART)
-    bare = replace(PART, revision=2, recheck=None, outbox=(), flips=(), members=(), batch="")
+    bare = replace(PART, revision=2, due=None, untold=False, changes=(), members=(), batch="", quality=())
     assert not profiles.save({KEY: bare}).lost
     assert profiles.read([KEY])[KEY].realtime == bare
 
 
 def test_an_alias_and_the_keys_of_a_profile_come_back(profiles: Profiles) -> None:
-    alias = replace(PART, state=b"", members=(), flips=(), alias="person_id:2", erased=77)
+    alias = replace(PART, state=b"", members=(), alias="person_id:2", erased=77)
     joined = replace(PART, aliases={"td_client_id:a": 5, "email:b": 7})
     keys = {KEY: alias, "shop#person_id:2": joined}
     assert not profiles.save(keys).lost
@@ -141,14 +155,54 @@ def test_a_save_over_another_ones_write_is_lost(profiles: Profiles) -> None:
     assert profiles.read(["shop#person_id:2"])["shop#person_id:2"].realtime == PART
 
 
-def test_an_outbox_is_emptied_only_at_its_revision(profiles: Profiles) -> None:
+def test_what_was_told_is_noted_only_at_its_revision(profiles: Profiles) -> None:
     profiles.save({KEY: PART})
-    profiles.clear_outbox({KEY: 2, "shop#person_id:nobody": 1})
+    profiles.told({KEY: replace(PART, revision=2), "shop#person_id:nobody": PART})
     part = profiles.read([KEY])[KEY].realtime
     assert part is not None
-    assert part.outbox
-    profiles.clear_outbox({KEY: 1})
-    assert profiles.read([KEY])[KEY].realtime == replace(PART, outbox=())
+    assert part.untold
+    profiles.told({KEY: PART})
+    assert profiles.read([KEY])[KEY].realtime == replace(PART, untold=False)
+
+
+def due(profiles: Profiles, now: int, most: int = 10) -> list[str]:
+    return [one for shard in range(SHARDS) for one in profiles.due(shard, now, most)]
+
+
+def test_a_profile_is_due_when_its_membership_may_change(profiles: Profiles) -> None:
+    part = replace(PART, untold=False)
+    profiles.save({KEY: part, "shop#person_id:never": replace(part, due=None)})
+    assert (due(profiles, 98), due(profiles, 99)) == ([], [KEY])
+    assert profiles.due((shard_of(KEY) + 1) % SHARDS, 99, 10) == []
+    profiles.save({KEY: replace(part, revision=2, due=None)})
+    assert due(profiles, 1_000) == []
+
+
+def test_untold_changes_are_due_until_they_are_told(profiles: Profiles) -> None:
+    part = replace(PART, due=None)
+    profiles.save({KEY: part})
+    assert (due(profiles, 5 + GRACE - 1), due(profiles, 5 + GRACE)) == ([], [KEY])
+    profiles.told({KEY: part})
+    assert due(profiles, 1_000) == []
+    later = replace(PART, revision=2)
+    profiles.save({KEY: later})
+    assert due(profiles, 5 + GRACE) == [KEY]
+    profiles.told({KEY: later})
+    assert (due(profiles, 98), due(profiles, 99)) == ([], [KEY])
+
+
+def test_the_longest_due_come_first_and_the_put_off_later(profiles: Profiles) -> None:
+    keys = [f"shop#person_id:{number}" for number in range(200) if shard_of(f"shop#person_id:{number}") == 3]
+    parts = {key: replace(PART, due=100 - place, untold=False) for place, key in enumerate(keys)}
+    profiles.save(parts)
+    assert profiles.due(3, 100, 3) == keys[:-4:-1]
+    assert len(profiles.due(3, 100, 1_000)) == len(keys)
+    last = {keys[-1]: parts[keys[-1]]}
+    profiles.postpone({keys[-1]: replace(PART, revision=7)}, 500)
+    assert profiles.due(3, 100, 1) == [keys[-1]]
+    profiles.postpone(last, 500)
+    assert profiles.due(3, 100, 1) == [keys[-2]]
+    assert profiles.due(3, 500, 1_000)[-1] == keys[-1]
 
 
 def test_an_older_run_writes_nothing(profiles: Profiles) -> None:
@@ -190,7 +244,7 @@ def test_what_is_barred_is_gone_and_is_never_published(profiles: Profiles) -> No
 def test_a_join_is_written_whole_or_not_at_all(profiles: Profiles) -> None:
     cookie = "shop#td_client_id:a"
     profiles.save({cookie: PART})
-    alias = replace(PART, revision=2, state=b"", alias="person_id:1", outbox=())
+    alias = replace(PART, revision=2, state=b"", alias="person_id:1", untold=False)
     joined = replace(PART, aliases={"td_client_id:a": 5})
     assert not profiles.join(KEY, replace(joined, revision=3), {cookie: alias})
     assert not profiles.join(KEY, joined, {cookie: replace(alias, revision=4)})
@@ -227,11 +281,18 @@ class Reluctant:
         return self.real.batch_get_item(RequestItems=RequestItems)
 
     def put_item(self, **request: Any) -> Any:
+        self._throttle("PutItem")
+        return self.real.put_item(**request)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        self._throttle("TransactWriteItems")
+        return self.real.transact_write_items(**request)
+
+    def _throttle(self, operation: str) -> None:
         self.calls += 1
         if self.times:
             self.times -= 1
-            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "PutItem")
-        return self.real.put_item(**request)
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, operation)
 
 
 def test_unprocessed_keys_are_asked_again(client: Client) -> None:
@@ -257,11 +318,65 @@ def test_throttled_batch_writes_are_repeated(client: Client) -> None:
     assert reluctant.calls == 4
 
 
-def test_a_throttled_save_is_said_and_not_taken_for_a_lost_race(client: Client) -> None:
+@pytest.mark.parametrize("keys", [[KEY], [KEY, "shop#person_id:2"]])
+def test_a_throttled_save_is_repeated_then_said_and_not_taken_for_a_lost_race(
+    client: Client, keys: list[str]
+) -> None:
     make_table(client("dynamodb"))
-    result = DynamoProfiles(Reluctant(client("dynamodb"), 1), "profiles").save({KEY: PART})
-    assert dict(result.failed) == {KEY: "ThrottlingException"}
-    assert not result.lost
+    writes = dict.fromkeys(keys, PART)
+    result = DynamoProfiles(Reluctant(client("dynamodb"), 100), "profiles", lambda _: None).save(writes)
+    assert result == SaveResult(frozenset(), dict.fromkeys(keys, "ThrottlingException"))
+    reluctant = Reluctant(client("dynamodb"), 3)
+    assert DynamoProfiles(reluctant, "profiles", lambda _: None).save(writes) == SaveResult()
+    assert reluctant.calls == 4
+
+
+def test_a_hundred_are_one_request_and_those_that_lose_cost_one_more(client: Client) -> None:
+    make_table(client("dynamodb"))
+    counting = Reluctant(client("dynamodb"), 0)
+    store = DynamoProfiles(counting, "profiles", lambda _: None)
+    keys = [f"shop#person_id:{number}" for number in range(100)]
+    assert store.save(dict.fromkeys(keys, PART)) == SaveResult()
+    assert counting.calls == 1
+    mixed = {key: replace(PART, revision=2 if place % 10 else 3) for place, key in enumerate(keys)}
+    assert store.save(mixed) == SaveResult(frozenset(keys[::10]))
+    assert counting.calls == 3
+    store.told(mixed)
+    left = [one.realtime.untold for one in store.read(keys).values() if one.realtime]
+    assert (sum(left), len(left)) == (10, 100)
+
+
+class Conflicting:
+    """A DynamoDB with another transaction at one of the items, a few times; and one item that is never taken."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self.real, self.times = real, times
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> Any:
+        keys = [one["Put"]["Item"]["profile"]["S"] for one in TransactItems]
+        codes = ["None"] * len(keys)
+        if self.times:
+            self.times -= 1
+            codes[1] = "TransactionConflict"
+        if "shop#person_id:3" in keys:
+            codes[keys.index("shop#person_id:3")] = "ItemCollectionSizeLimitExceeded"
+        if set(codes) != {"None"}:
+            response: Any = {
+                "Error": {"Code": "TransactionCanceledException", "Message": "no"},
+                "CancellationReasons": [{"Code": code} for code in codes],
+            }
+            raise ClientError(response, "TransactWriteItems")
+        return self.real.transact_write_items(TransactItems=TransactItems)
+
+
+def test_a_conflict_is_waited_for_and_one_bad_item_holds_up_nobody(client: Client) -> None:
+    make_table(client("dynamodb"))
+    store = DynamoProfiles(Conflicting(client("dynamodb"), 2), "profiles", lambda _: None)
+    keys = [f"shop#person_id:{number}" for number in range(6)]
+    result = store.save(dict.fromkeys(keys, PART))
+    assert result == SaveResult(failed={"shop#person_id:3": "ItemCollectionSizeLimitExceeded"})
+    table = DynamoProfiles(client("dynamodb"), "profiles")
+    assert sum(one.realtime is not None for one in table.read(keys).values()) == 5
 
 
 def test_a_read_is_one_request_for_fifty_profiles(client: Client) -> None:

@@ -13,7 +13,7 @@ from segmentation.domain.errors import BadRequest, QueryFailed, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
 from segmentation.domain.pipeline import Job, Lock, Outcome, QueryStatus, Run, released
-from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.profile import BatchPart, Profile, RealtimePart, shard_of
 from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
@@ -58,6 +58,7 @@ class MemoryProfiles:
     reads: int = 0
     room: int | None = None
     """So many batch parts are taken, then no more until it is set anew."""
+    put_off: dict[str, int] = field(default_factory=dict)
 
     def read(self, ids: Collection[str]) -> dict[str, Profile]:
         if self.unreadable:
@@ -77,6 +78,7 @@ class MemoryProfiles:
                 lost.add(one)
             else:
                 self.realtime[one] = part
+                self.put_off.pop(one, None)
         return SaveResult(frozenset(lost), failed)
 
     def join(self, key: str, part: RealtimePart, others: Mapping[str, RealtimePart]) -> bool:
@@ -90,13 +92,32 @@ class MemoryProfiles:
             if (stored.revision if stored else 0) != new.revision - 1:
                 return False
         self.realtime.update(written)
+        for one in written:
+            self.put_off.pop(one, None)
         return True
 
-    def clear_outbox(self, revisions: Mapping[str, int]) -> None:
-        for one, revision in revisions.items():
-            part = self.realtime.get(one)
-            if part is not None and part.revision == revision:
-                self.realtime[one] = replace(part, outbox=())
+    def told(self, parts: Mapping[str, RealtimePart]) -> None:
+        for one, part in parts.items():
+            stored = self.realtime.get(one)
+            if stored is not None and stored.revision == part.revision:
+                self.realtime[one] = replace(stored, untold=False)
+                self.put_off.pop(one, None)
+
+    def due(self, shard: int, now: int, most: int) -> list[str]:
+        moments = {
+            one: self.put_off.get(one, part.sweep_at)
+            for one, part in self.realtime.items()
+            if shard_of(one) == shard
+        }
+        found = sorted(
+            (moment, one) for one, moment in moments.items() if moment is not None and moment <= now
+        )
+        return [one for _, one in found[:most]]
+
+    def postpone(self, parts: Mapping[str, RealtimePart], until: int) -> None:
+        for one, part in parts.items():
+            if one in self.realtime and self.realtime[one].revision == part.revision:
+                self.put_off[one] = until
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
         written = 0

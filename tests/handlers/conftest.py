@@ -25,6 +25,7 @@ from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.serve_api import app as serve_api
+from functions.sweep_memberships import app as sweep_memberships
 from tests.contract.test_profiles import make_table
 from tests.contract.test_runs import make_runs_table
 from tests.fakes import FixedClock
@@ -147,6 +148,7 @@ def forget() -> None:
         deliver_activations,
         erase_profiles,
         evaluate_events,
+        sweep_memberships,
         materialize_segments,
         publish_memberships,
         serve_api,

@@ -4,11 +4,12 @@ import base64
 import json
 import time as clock
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from segmentation.domain.erasure import Erasure, request_path
-from segmentation.domain.errors import MissingSettings, SegmentationError
+from segmentation.domain.errors import MissingSettings
 from segmentation.domain.event import Event
 from segmentation.runtime.composition import clients
 
@@ -22,6 +23,7 @@ from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.serve_api import app as serve_api
+from functions.sweep_memberships import app as sweep_memberships
 from tests.fakes.documents import RAW
 from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
 
@@ -82,13 +84,24 @@ def test_events_are_archived_under_their_shard_and_numbers(aws: Aws) -> None:
     assert path.endswith("/shardId-000000000006-49590-49591.parquet")
 
 
-def test_the_queue_out_of_reach_leaves_the_batch_unacknowledged(aws: Aws) -> None:
+def test_with_the_queue_out_of_reach_a_sweep_sends_what_was_left_untold(aws: Aws) -> None:
     aws.sqs.delete_queue(QueueUrl=aws.activations)
-    with pytest.raises(SegmentationError):
-        evaluate_events.handler(kinesis(event("e1")), CONTEXT)
-    aws.activations = aws.sqs.create_queue(QueueName="activations")["QueueUrl"]
     assert failures(evaluate_events.handler(kinesis(event("e1")), CONTEXT)) == []
+    aws.activations = aws.sqs.create_queue(QueueName="activations")["QueueUrl"]
+    in_time = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: 60_000})
+    assert sweep_memberships.handler({}, in_time)["visitors"] == 0
+    key = {"profile": {"S": "shop#person_id:1"}, "part": {"S": "realtime"}}
+    aws.dynamodb.update_item(
+        TableName="profiles",
+        Key=key,
+        UpdateExpression="SET sweep_at = :past",
+        ExpressionAttributeValues={":past": {"N": "1"}},
+    )
+    late = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: 9_000})
+    assert sweep_memberships.handler({}, late) == {"visitors": 0, "changes": 0, "failed": 0, "left": True}
+    assert sweep_memberships.handler({}, in_time)["visitors"] == 1
     assert [one["event"] for one in aws.messages(aws.activations)] == ["e1"]
+    assert "untold" not in aws.dynamodb.get_item(TableName="profiles", Key=key)["Item"]
 
 
 def test_metrics_are_written(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from segmentation.domain.errors import Forbidden, NotFound, TooMany, Unauthorized, Unavailable
-from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+from segmentation.domain.profile import BatchPart, Profile
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import parse_published
 from segmentation.domain.signing import sign
@@ -252,29 +252,12 @@ def test_a_profile_is_shown_with_the_moment_it_changes() -> None:
 def test_a_browser_may_not_keep_an_answer_beyond_its_change() -> None:
     shop = Shop(max_age=300)
     shop.post({"td_client_id": "c", "basket": 1, "item": 2, "time": NOW - 3_590})
-    outcome = Programs().outcome(
-        shop.answer.tokens.rule_sets.all()["shop"], "td_client_id:c", *profile_of(shop)
-    )
-    assert outcome.visitor.flips
-    shop.profiles.realtime[COOKIE] = part_of(shop, outcome)
+    rules = shop.answer.tokens.rule_sets.all()["shop"]
+    part = Programs().evaluate(rules, "td_client_id:c", Profile(), shop.log.events, NOW).part
+    assert part is not None
+    shop.profiles.realtime[COOKIE] = part
     shown = shop.show("page", "td_client_id", "c", "segments")
     assert (shown.body["segments"], shown.body["until"], shown.seconds) == (["buying-now"], NOW + 10, 10)
-
-
-def profile_of(shop: Shop) -> tuple[Any, Any, int]:
-    return Profile(), shop.log.events, NOW
-
-
-def part_of(shop: Shop, outcome: Any) -> Any:
-    visitor = outcome.visitor
-    return RealtimePart(
-        revision=1,
-        state=visitor.encode(),
-        members=tuple(visitor.members),
-        flips=visitor.flips,
-        computed=NOW,
-        rules=shop.answer.tokens.rule_sets.all()["shop"].version,
-    )
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.programs import Programs
 from segmentation.domain.stream import StreamRecord
-from segmentation.usecases.evaluate_events import MOST_RACES, Evaluated, EvaluateEvents
+from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
 from segmentation.usecases.personalize import Personalize
 from segmentation.usecases.read_profiles import ReadProfiles
+from segmentation.usecases.sweep_memberships import SweepMemberships
 from segmentation.usecases.tokens import Tokens
+from segmentation.usecases.update_visitors import MOST_RACES, UpdateVisitors
 
 from tests.fakes import (
     FakeSecrets,
@@ -38,12 +39,14 @@ class Stream:
 
     def __post_init__(self) -> None:
         programs = Programs()
-        self.evaluate = EvaluateEvents(self.profiles, self.sets, self.queue, programs, self.clock)
         self.personalize = Personalize(
             Tokens(self.sets, MemoryLimits(), FakeSecrets()),
             ReadProfiles(self.profiles, programs),
             self.clock,
         )
+        self.update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
+        self.evaluate = EvaluateEvents(self.update, self.sets)
+        self.sweep = SweepMemberships(self.update, self.profiles, self.sets, self.clock)
 
     def deliver(self, *records: Event | bytes) -> Evaluated:
         return self.evaluate(
@@ -71,7 +74,7 @@ def test_an_event_makes_a_member_and_a_message(stream: Stream) -> None:
     assert (result.events, result.visitors, result.changes, result.failed) == (1, 1, 1, set())
     part = stream.profiles.realtime[ONE]
     assert part.members == ("buying-now",)
-    assert (part.revision, part.outbox) == (1, ())
+    assert (part.revision, part.untold) == (1, False)
     (message,) = stream.queue.messages
     assert message == {
         "id": message["id"],
@@ -177,7 +180,7 @@ def test_a_state_that_cannot_be_read_fails_its_visitor_alone(
     result = stream.deliver(event("e2"), event("e3", person="2"))
     assert result.failed == {"0"}
     assert "shop#person_id:2" in stream.profiles.realtime
-    assert "error at" in caplog.text
+    assert "ValueError at" in caplog.text
 
 
 def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> None:
@@ -206,28 +209,38 @@ def test_a_poison_record_fails_alone(stream: Stream, poison: bytes) -> None:
     assert stream.values() == ["buying-now"]
 
 
-def test_a_crash_between_write_and_send_loses_no_message(stream: Stream) -> None:
+def test_changes_that_cannot_be_sent_are_sent_by_the_next_delivery(stream: Stream) -> None:
     stream.queue.closed = True
-    with pytest.raises(Unavailable):
-        stream.deliver(event("e1"))
-    assert [one["segment"] for one in stream.profiles.realtime[ONE].outbox] == ["buying-now"]
+    assert stream.deliver(event("e1")).failed == set()
+    assert stream.profiles.realtime[ONE].untold
     stream.queue.closed = False
     stream.deliver(event("e1"))
     assert [one["segment"] for one in stream.queue.messages] == ["buying-now"]
-    assert stream.profiles.realtime[ONE].outbox == ()
+    assert not stream.profiles.realtime[ONE].untold
 
 
-def test_a_crash_between_send_and_clearing_sends_the_same_id_again(stream: Stream) -> None:
+def test_what_is_untold_is_not_written_over(stream: Stream) -> None:
+    stream.queue.closed = True
+    stream.deliver(event("e1", time=NOW - 3_000))
+    stream.clock.time = NOW + 700  # it has left again
+    assert stream.deliver(event("e2"), event("e3", person="2")).failed == {"0"}
+    assert stream.profiles.realtime[ONE].revision == 1
+    stream.queue.closed = False
+    stream.deliver(event("e2"))
+    assert [(bool(one["joined"]), one["now"], one["event"]) for one in stream.queue.messages] == [
+        (True, NOW, "e1"),
+        (False, NOW + 600, None),
+        (True, NOW + 700, "e2"),
+    ]
+
+
+def test_a_crash_between_sending_and_noting_it_sends_the_same_id_again(stream: Stream) -> None:
     stream.deliver(event("e1"))
-    part = stream.profiles.realtime[ONE]
-    told = {"id": "c", "segment": "buying-now", "joined": True, "moment": NOW, "event": "e1"}
-    stream.profiles.realtime[ONE] = replace(part, outbox=(told,))
-    stream.queue.messages.clear()
-    stream.deliver(event("e1"))
-    stream.profiles.realtime[ONE] = replace(part, outbox=(told,))
+    stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], untold=True)
     stream.deliver(event("e1"))
     first, second = stream.queue.messages
     assert first == second
+    assert not stream.profiles.realtime[ONE].untold
 
 
 def test_changes_that_nobody_wants_skip_the_outbox() -> None:
@@ -236,8 +249,90 @@ def test_changes_that_nobody_wants_skip_the_outbox() -> None:
     stream.profiles.before_save.append(lambda _: saved.append(1))
     stream.queue.closed = True
     assert stream.deliver(event("e1")).changes == 1
-    assert stream.profiles.realtime[ONE].outbox == ()
+    assert not stream.profiles.realtime[ONE].untold
     assert saved
+
+
+def test_a_sweep_tells_who_leaves_by_itself_at_the_moment_of_leaving(stream: Stream) -> None:
+    stream.deliver(event("e1"))
+    stream.clock.time = NOW + 3_599
+    assert stream.sweep().visitors == 0
+    stream.clock.time = NOW + 3_630
+    swept = stream.sweep()
+    assert (swept.visitors, swept.changes) == (1, 1)
+    _, left = stream.queue.messages
+    assert (left["left"], left["now"], left["event"]) == (["person_id:1"], NOW + 3_600, None)
+    assert stream.sweep().visitors == 0
+    assert stream.profiles.realtime[ONE].members == ()
+
+
+def test_a_sweep_tells_who_enters_by_falling_counts() -> None:
+    document = documents()
+    within = {"within": [{"var": "behaviors.purchases"}, "1h"]}
+    document["segments"][2]["rule"] = {"<": [{"count": [within]}, 2]}
+    stream = Stream(sets=StaticRuleSets({"shop": published(**document)}))
+    stream.deliver(event("e1"), event("e2", time=NOW + 5))
+    stream.clock.time = NOW + 5
+    stream.deliver(event("e3", time=NOW - 7_000))
+    assert stream.values() == []
+    stream.clock.time = NOW + 3_600
+    stream.sweep()
+    assert [(bool(one["joined"]), one["now"]) for one in stream.queue.messages][-1:] == [(True, NOW + 3_600)]
+
+
+def test_a_sweep_sends_what_was_left_untold(stream: Stream) -> None:
+    stream.queue.closed = True
+    stream.deliver(event("e1"))
+    stream.queue.closed = False
+    stream.clock.time = NOW + 59
+    assert stream.sweep().visitors == 0
+    stream.clock.time = NOW + 60
+    assert stream.sweep().visitors == 1
+    assert [one["segment"] for one in stream.queue.messages] == ["buying-now"]
+    assert stream.sweep().visitors == 0
+
+
+def test_two_sweeps_at_once_tell_once(stream: Stream) -> None:
+    stream.deliver(event("e1"))
+    stream.clock.time = NOW + 3_600
+    other = Stream(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
+    stream.profiles.before_save.append(lambda _: other.sweep() and None)
+    stream.sweep()
+    assert len(stream.queue.messages) == 2
+    assert stream.profiles.realtime[ONE].revision == 2
+
+
+def test_a_sweep_that_runs_out_of_time_is_gone_on_with(stream: Stream) -> None:
+    people = [str(number) for number in range(40)]
+    stream.deliver(*(event(f"e{one}", person=one) for one in people))
+    stream.clock.time = NOW + 3_600
+    turns = iter([True, True, True, False])
+    first = stream.sweep(lambda: next(turns))
+    assert first.left
+    assert 0 < first.visitors < 40
+    second = stream.sweep()
+    assert (first.visitors + second.visitors, second.left) == (40, False)
+    left = [one["left"] for one in stream.queue.messages if one["left"]]
+    assert sorted(left) == sorted([f"person_id:{one}"] for one in people)
+
+
+def test_a_visitor_who_cannot_be_swept_is_put_off(stream: Stream) -> None:
+    stream.deliver(event("e1"))
+    stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], state=b"broken")
+    stream.clock.time = NOW + 3_600
+    fresh = Stream(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
+    assert fresh.sweep().failed == 1
+    assert fresh.sweep().visitors == 0
+    stream.clock.time = NOW + 7_200
+    assert fresh.sweep().failed == 1
+
+
+def test_a_visitor_of_an_audience_without_rules_is_put_off(stream: Stream) -> None:
+    stream.deliver(event("e1"))
+    stream.clock.time = NOW + 3_600
+    stream.sets.sets = {}
+    assert stream.sweep().failed == 1
+    assert stream.sweep().visitors == 0
 
 
 def test_a_visitor_that_nobody_knows_gets_an_empty_answer(stream: Stream) -> None:

@@ -73,7 +73,7 @@ def test_what_was_computed_is_only_used_in_its_own_time(profiles: MemoryProfiles
         revision=1,
         state=Visitor.new().encode(),
         members=("buying-now",),
-        flips=(),
+        changes=(),
         computed=NOW - 10,
         rules=rules.version,
         batch="run1",
@@ -85,11 +85,10 @@ def test_what_was_computed_is_only_used_in_its_own_time(profiles: MemoryProfiles
         return list(entry["values"])
 
     assert values(part) == ["adults", "buying-now"]
-    assert values(replace(part, recheck=NOW + 1)) == ["adults", "buying-now"]
-    assert values(replace(part, recheck=NOW)) == ["adults"]
+    assert values(replace(part, due=NOW + 1)) == ["adults", "buying-now"]
+    assert values(replace(part, due=NOW)) == ["adults"]
     assert values(replace(part, rules="old")) == ["adults"]
     assert values(replace(part, batch="run0")) == ["adults"]
-    assert values(replace(part, flips=((NOW, (), ("buying-now",)),))) == ["adults"]
 
 
 @pytest.mark.parametrize(

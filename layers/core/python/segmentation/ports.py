@@ -68,8 +68,16 @@ class Profiles(Protocol):
         """Write a profile and its aliases, all or none, each as `save` does; whether it was. `Unavailable`: it may not be."""
         ...
 
-    def clear_outbox(self, revisions: Mapping[str, int]) -> None:
-        """Empty outboxes, each only if the revision is still that one."""
+    def told(self, parts: Mapping[str, RealtimePart]) -> None:
+        """Note that the changes of these parts were sent, each only if its revision is still that one."""
+        ...
+
+    def due(self, shard: int, now: int, most: int) -> list[str]:
+        """Profiles of a shard (`profile.shard_of`) whose `sweep_at` has come, the longest due first; not more than `most`."""
+        ...
+
+    def postpone(self, parts: Mapping[str, RealtimePart], until: int) -> None:
+        """Let no sweep look at these before a moment (Unix seconds), each only if its revision is still that one."""
         ...
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:

@@ -1,11 +1,11 @@
 """A visitor event, as it travels on the stream."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import BadRecord
+from .packed import dump_json, load_json
 
 VERSION = 1
 
@@ -41,16 +41,13 @@ class Event:
         }
         if self.also:
             document["also"] = list(self.also)
-        try:
-            return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError:  # a lone surrogate: JSON can carry it, escaped
-            return json.dumps(document, separators=(",", ":")).encode()
+        return dump_json(document)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Event":
         """The event of a stream record; `BadRecord` says why it is none."""
         try:
-            document = json.loads(data)
+            document = load_json(data)
         except (ValueError, RecursionError) as error:
             raise BadRecord(f"not JSON: {type(error).__name__}") from error
         if not isinstance(document, dict):

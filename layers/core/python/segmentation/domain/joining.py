@@ -9,7 +9,9 @@ stays with whoever had it first. There is no way back: a key that was joined is 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from .membership import Change
 from .profile import RETENTION, Profile, RealtimePart, name_of
+from .published import Published
 from .visitor import Visitor
 from .visitor.joining import joined
 
@@ -175,15 +177,17 @@ def _united(
     return leads, conflicts
 
 
-def as_alias(part: RealtimePart | None, name: str, now: int) -> RealtimePart:
-    """What is written under a key that was joined to the profile of a name."""
+def as_alias(part: RealtimePart | None, name: str, published: Published, now: int) -> RealtimePart:
+    """What is written under a key that was joined to the profile of a name: it leaves what it was in."""
+    left = tuple(Change(segment, False, now) for segment in part.members) if part else ()
     return RealtimePart(
         revision=part.revision + 1 if part else 1,
         state=b"",
         members=(),
-        flips=(),
+        changes=left,
         computed=now,
-        rules="",
+        rules=published.version,
+        untold=any(published.subscribers(one.segment) for one in left),
         expires=now + RETENTION,
         alias=name,
         erased=part.erased if part else 0,

@@ -10,32 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import BadRecord
+from .membership import Change, change_id
+from .profile import profile_id
 
 MOST_BODY_BYTES = 20_000
 """Advised by Standard Webhooks."""
 _ENVELOPE_BYTES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of one visitor's membership, as the outbox keeps it."""
-
-    id: str
-    segment: str
-    joined: bool
-    moment: int
-    event: str | None
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Change":
-        """From the outbox."""
-        return cls(
-            str(document["id"]),
-            str(document["segment"]),
-            bool(document["joined"]),
-            int(document["moment"]),
-            document.get("event"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +56,12 @@ class Delivery:
         }
 
 
-def realtime_message(audience: str, destination: str, profile: str, change: Change) -> dict[str, Any]:
-    """The message of one visitor's change."""
+def realtime_message(
+    audience: str, destination: str, profile: str, rules: str, change: Change
+) -> dict[str, Any]:
+    """The message of one visitor's change; `profile` is `<key column>:<value>`, `rules` the rule set's version."""
     return {
-        "id": message_id(change.id, destination),
+        "id": message_id(change_id(profile_id(audience, profile), rules, change), destination),
         "audience": audience,
         "destination": destination,
         "segment": change.segment,

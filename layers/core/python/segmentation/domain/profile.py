@@ -1,13 +1,18 @@
 """What the profiles store holds of one profile: a real-time part and a batch part."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .membership import Flip, members_at
+from .membership import Change
 
 RETENTION = 401 * 86_400
 """Seconds that a visitor's state is kept after its last event: the longest real-time window, and a day."""
+SHARDS = 16
+"""Into so many parts the index of due profiles is divided, so that no part of it is hot."""
+GRACE = 60
+"""Seconds after which changes that were not told are due: whoever wrote them has failed, or is telling them."""
 
 
 def profile_id(audience: str, profile: str) -> str:
@@ -25,27 +30,36 @@ def profile_name(column: str, value: str) -> str:
     return f"{column}:{value}"
 
 
+def shard_of(profile: str) -> int:
+    """The shard of a profile (the store's key) in the index of due ones."""
+    return hashlib.blake2b(profile.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % SHARDS
+
+
 @dataclass(frozen=True, slots=True)
 class RealtimePart:
     """State and membership that came of a visitor's events.
 
-    `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that
-    `members` and `flips` were computed with; from `recheck` on flips are no longer known; `outbox` holds changes that are not yet known to be sent.
+    `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that `members`
+    were computed with at the moment `computed`; from `due` on they may be others by time alone (`None`: never).
+    `changes` came with this revision; while `untold` they are not known to be sent. `quality` names what the answer
+    lacks: `capped` (a limit took events away that rules would still count), `failed` (a rule failed).
 
     `alias`: the key was joined to this profile (a name), where all its events are counted; `aliases`: the keys that were
-    joined to this one, each with the moment at which its alias was last written. `erased`: the moment at which the visitor was erased; events of before it are not taken.
-    An alias, and what is left of a visitor that was erased, have no state (`b""`).
+    joined to this one, each with the moment at which its alias was last written. `erased`: the moment at which the visitor
+    was erased; events of before it are not taken. An alias, and what is left of a visitor that was erased, have no
+    state (`b""`).
     """
 
     revision: int
     state: bytes
     members: tuple[str, ...]
-    flips: tuple[Flip, ...]
+    changes: tuple[Change, ...]
     computed: int
     rules: str
     batch: str = ""
-    recheck: int | None = None
-    outbox: tuple[Mapping[str, Any], ...] = ()
+    due: int | None = None
+    untold: bool = False
+    quality: tuple[str, ...] = ()
     expires: int = 0
     alias: str | None = None
     aliases: Mapping[str, int] = field(default_factory=dict)
@@ -53,10 +67,16 @@ class RealtimePart:
 
     def members_at(self, now: int, rules: str, batch: str) -> set[str] | None:
         """Membership at the moment of reading; `None` where it must be computed anew of the state."""
-        stale = (
-            self.rules != rules or self.batch != batch or (self.recheck is not None and now >= self.recheck)
-        )
-        return None if stale else members_at(self.members, self.flips, now)
+        stale = self.rules != rules or self.batch != batch or (self.due is not None and now >= self.due)
+        return None if stale else set(self.members)
+
+    @property
+    def sweep_at(self) -> int | None:
+        """When a sweep has something to do: membership may change, or changes were left untold."""
+        moments = [self.due] if self.due is not None else []
+        if self.untold:
+            moments.append(self.computed + GRACE)
+        return min(moments, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,160 @@
-"""Compiled real-time segments, kept for as long as their rule set is the published one."""
+"""Compiled real-time segments, and what they hold of the visitors that were evaluated last."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from segmentation.language.index import State
+
 from .event import Event
-from .profile import Profile
+from .profile import RETENTION, Profile, RealtimePart
 from .published import Published
-from .visitor import BatchView, Outcome, Program, Visitor, evaluate
+from .visitor import BatchView, Outcome, Visitor
+from .visitor.quarantine import Guarded
+
+MOST_HELD = 4_096
+"""Visitors of whom the index's figures are held, so that their next event costs what it changes."""
+REFRESH = 86_400
+"""Seconds of its retention that a part may have lost before it is written for that alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the index holds of a visitor, for just this state, rule set and batch run."""
+
+    state: bytes
+    computed: int
+    rules: str
+    batch: str
+    visitor: Visitor
+    standing: State
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A visitor's next part, or nothing where it is as it was; what came of it, and the segments whose rules failed."""
+
+    part: RealtimePart | None
+    outcome: Outcome
+    failed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
     """Evaluates visitors; one program an audience, compiled anew when the rule set's version changes."""
 
-    _kept: dict[str, tuple[str, Program]] = field(default_factory=dict)
+    _kept: dict[str, tuple[str, Guarded]] = field(default_factory=dict)
+    _held: OrderedDict[str, Held] = field(default_factory=OrderedDict)
 
-    def outcome(
-        self, published: Published, name: str, profile: Profile, events: Sequence[Event], now: int
-    ) -> Outcome:
-        """A visitor's membership and state at `now`, with these events counted. `name` is `<column>:<value>`."""
-        part, batch = profile.realtime, profile.batch
-        visitor = Visitor.decode(part.state) if part and part.state else Visitor.new()
-        view = BatchView(frozenset(batch.segments), batch.attributes) if batch else None
-        return evaluate(self._program(published), name.partition(":")[2], visitor, view, events, now)
+    def visitor_at(
+        self, published: Published, name: str, profile: Profile, now: int, events: Sequence[Event] = ()
+    ) -> Visitor:
+        """A visitor at `now`, computed anew with these events; nothing is kept of it. `name` is `<column>:<value>`."""
+        outcome, _ = self._program(published).evaluate(
+            name.partition(":")[2],
+            _visitor(profile.realtime),
+            _view(profile),
+            events,
+            now,
+            continuous=False,  # how it came to this is not asked
+            stored=False,
+        )
+        return outcome.visitor
 
-    def _program(self, published: Published) -> Program:
+    def evaluate(
+        self,
+        published: Published,
+        name: str,
+        profile: Profile,
+        events: Sequence[Event],
+        now: int,
+        *,
+        ahead: bool = False,
+        anyway: bool = False,
+    ) -> Evaluated:
+        """A visitor's next part with these events in it. `name` is `<column>:<value>`; `ahead`: see `visitor.evaluate`;
+        `anyway`: a part is wanted though nothing may have changed."""
+        before = profile.realtime
+        run = profile.batch.run if profile.batch else ""
+        continuous = before is not None and before.rules == published.version and before.batch == run
+        identifier = f"{published.audience.id}#{name}"
+        held = self._held.pop(identifier, None)
+        if held is not None and (not continuous or before is None or not _is_of(held, before)):
+            held = None
+        visitor = held.visitor if held else _visitor(before)
+        outcome, failed = self._program(published).evaluate(
+            name.partition(":")[2],
+            visitor,
+            _view(profile),
+            events,
+            now,
+            continuous=continuous or before is None,
+            standing=held.standing if held else None,
+            ahead=ahead,
+        )
+        after = outcome.visitor
+        same = continuous and not anyway and not outcome.changes and not outcome.is_new
+        # The moment of the next change may have been found to be later; otherwise nothing is new.
+        if before is not None and same and after.due == before.due and (not events or _is_fresh(before, now)):
+            self.hold(identifier, before, outcome)
+            return Evaluated(None, outcome, failed)
+        quality = (*(("capped",) if after.lost else ()), *(("failed",) if failed else ()))
+        state = outcome.encoded
+        if state is None:
+            state = before.state if before and not outcome.is_new else after.encode()
+        part = RealtimePart(
+            revision=before.revision + 1 if before else 1,
+            state=state,
+            members=tuple(sorted(after.members)),
+            changes=outcome.changes,
+            computed=after.computed,
+            rules=published.version,
+            batch=run,
+            due=after.due,
+            untold=any(published.subscribers(one.segment) for one in outcome.changes),
+            quality=quality,
+            expires=now + RETENTION if events or before is None else before.expires,
+            aliases=before.aliases if before else {},
+            erased=before.erased if before else 0,
+        )
+        return Evaluated(part, outcome, failed)
+
+    def hold(self, profile: str, part: RealtimePart, outcome: Outcome) -> None:
+        """Hold what the index has of a visitor whose part was written just so."""
+        if outcome.standing is not None:
+            held = Held(part.state, part.computed, part.rules, part.batch, outcome.visitor, outcome.standing)
+            self._held[profile] = held
+            if len(self._held) > MOST_HELD:
+                self._held.popitem(last=False)
+
+    def _program(self, published: Published) -> Guarded:
         kept = self._kept.get(published.audience.id)
         if kept is None or kept[0] != published.version:
-            kept = (published.version, Program(published.rules))
+            kept = (published.version, Guarded(published.rules))
             self._kept[published.audience.id] = kept
         return kept[1]
+
+
+def _visitor(part: RealtimePart | None) -> Visitor:
+    if part is None or not part.state:
+        return Visitor.new()
+    return Visitor.decode(part.state, frozenset(part.members), part.computed, part.due)
+
+
+def _view(profile: Profile) -> BatchView | None:
+    batch = profile.batch
+    return BatchView(frozenset(batch.segments), batch.attributes) if batch else None
+
+
+def _is_fresh(part: RealtimePart, now: int) -> bool:
+    return part.expires >= now + RETENTION - REFRESH
+
+
+def _is_of(held: Held, part: RealtimePart) -> bool:
+    # Not by revision: a visitor may have been forgotten and have come anew since.
+    return (held.state, held.computed, held.rules, held.batch) == (
+        part.state,
+        part.computed,
+        part.rules,
+        part.batch,
+    )

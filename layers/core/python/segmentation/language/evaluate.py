@@ -1,8 +1,8 @@
 """The Python meaning of a rule: a tree compiled to closures, run on what is known of one profile."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from .operators import OPERATORS, Closure
@@ -10,14 +10,15 @@ from .operators.behaviors import followed
 from .tree import Node, Selection
 from .values import Value
 
+_NO_COLUMNS: Mapping[str, Value] = {}
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """An event as rules read it. `id` is empty in tables without ids; `columns` hold typed values."""
 
     time: int
     id: str = ""
-    columns: Mapping[str, Value] = field(default_factory=dict)
+    columns: Mapping[str, Value] = _NO_COLUMNS
 
 
 class Known(Protocol):

@@ -1,11 +1,11 @@
 """Batches of Kinesis, DynamoDB streams and SQS: records in, partial failures out."""
 
 import base64
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from segmentation.domain import membership
 from segmentation.domain.history import Standing, Written
 
 logger = logging.getLogger("segmentation.streams")
@@ -44,12 +44,9 @@ def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
 def _standing(item: Mapping[str, Any] | None) -> Standing | None:
     if item is None:
         return None
+    members, changes = membership.decode(base64.b64decode(item["membership"]["B"]))
     return Standing(
-        members=frozenset(one["S"] for one in item["members"]["L"]),
-        flips=tuple((moment, joined, left) for moment, joined, left in json.loads(item["flips"]["S"])),
-        computed=int(item["computed"]["N"]),
-        rules=item["rules"]["S"],
-        revision=int(item["revision"]["N"]),
+        members, changes, int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"])
     )
 
 

@@ -12,9 +12,8 @@ from typing import Any
 from segmentation.domain.erasure import Erasure, request_path
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.joining import Family
-from segmentation.domain.membership import members_at
-from segmentation.domain.messages import Change as Told
-from segmentation.domain.messages import message_id, realtime_message
+from segmentation.domain.membership import Change
+from segmentation.domain.messages import realtime_message
 from segmentation.domain.profile import RETENTION, RealtimePart, name_of, profile_id
 from segmentation.domain.published import Published, strength
 from segmentation.domain.run import stamp
@@ -57,7 +56,7 @@ class EraseVisitor:
             # Before the store is touched: what is cut off from here on knows all keys already.
             keep(self.lake, request)
             self.activations.send(
-                [message for one in people for message in _leaving(published, one, request, now)]
+                [message for one in people for message in _leaving(published, one, request)]
             )
             if self._overwrite(people, request):
                 self.profiles.bar(
@@ -133,7 +132,7 @@ def _remains(part: RealtimePart | None, moment: int) -> RealtimePart:
         revision=part.revision + 1 if part else 1,
         state=b"",
         members=(),
-        flips=(),
+        changes=tuple(Change(one, False, moment) for one in part.members) if part else (),
         computed=moment,
         rules="",
         expires=moment + RETENTION,
@@ -141,14 +140,14 @@ def _remains(part: RealtimePart | None, moment: int) -> RealtimePart:
     )
 
 
-def _leaving(published: Published, one: Family, request: Erasure, now: int) -> Iterator[dict[str, Any]]:
+def _leaving(published: Published, one: Family, request: Erasure) -> Iterator[dict[str, Any]]:
     """What partners are told: the person leaves whatever it is in."""
     inside = {one.key: set(one.profile.batch.segments) if one.profile.batch else set()}
     for key, part in ((one.key, one.profile.realtime), *((k, p) for k, p in one.apart().items())):
         if part is not None and part.erased < request.moment:
-            inside.setdefault(key, set()).update(members_at(part.members, part.flips, now))
+            inside.setdefault(key, set()).update(part.members)
     for key, segments in sorted(inside.items()):
         for segment in sorted(segments):
-            change = Told(message_id(request.id, segment), segment, False, request.moment, None)
+            change = Change(segment, False, request.moment)
             for destination in published.subscribers(segment):
-                yield realtime_message(request.audience, destination.id, name_of(key), change)
+                yield realtime_message(request.audience, destination.id, name_of(key), request.id, change)

@@ -17,8 +17,8 @@ from .find_profiles import FindProfiles
 class Reading:
     """A profile at a moment.
 
-    `members`: all its segments. `batch_run` is when its batch half was computed (Unix seconds); `until` the moment at
-    which membership changes by itself, `None` if it does not.
+    `members`: all its segments. `batch_run` is when its batch half was computed (Unix seconds); `until` the moment from
+    which on membership may be another one by itself, `None` if it stays.
     """
 
     exists: bool
@@ -74,18 +74,15 @@ class ReadProfiles:
             return Reading(exists=False, key=name.partition(":")[2])
         kept = part.members_at(now, published.version, batch.run if batch else "") if part else None
         if kept is not None and part is not None and not events:
-            members = kept
-            changes = [moment for moment, *_ in part.flips if moment > now]
-            until = min([*changes, *([part.recheck] if part.recheck is not None else [])], default=None)
+            members, until = frozenset(kept), part.due
         else:
-            # New rules, a new batch run, or an event that is not on record: what was computed is of another time.
-            visitor = self.programs.outcome(published, name, profile, events, now).visitor
-            members = set(visitor.members)
-            until = visitor.flips[0][0] if visitor.flips else visitor.recheck
+            # New rules, a new batch run, an event that is not on record, or time: what was computed is of another moment.
+            visitor = self.programs.visitor_at(published, name, profile, now, events)
+            members, until = visitor.members, visitor.due
         return Reading(
             exists=True,
             key=name.partition(":")[2],
-            members=frozenset(members) | frozenset(batch.segments if batch else ()),
+            members=members | frozenset(batch.segments if batch else ()),
             attributes=batch.attributes if batch else {},
             batch_run=batch.now if batch else None,
             until=until,

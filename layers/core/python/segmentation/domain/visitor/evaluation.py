@@ -1,22 +1,24 @@
 """A visitor's membership at a moment: of its state, new events and what the last batch run said."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segmentation.language.evaluate import Base, Evaluation, Known, Row
-from segmentation.language.index import NEVER
-from segmentation.language.normal import digest
+from segmentation.language.index import NEVER, State
 from segmentation.language.values import Value, parse_value
 
 from ..event import Event
-from ..membership import Flip
+from ..membership import Change
 from .intake import take_in
+from .limits import encode_within
 from .program import Program
 from .state import Visitor
 
 MOST_MOMENTS = 64
-"""How many coming moments are looked at when an event arrives; `Visitor.recheck` says where that ended."""
+"""How many moments between two evaluations are gone through one by one, and how many coming ones are looked at."""
+MOST_CHANGES = 4_000
+"""Of changes by time alone in one evaluation; beyond that only what they come to is told."""
 
 
 @dataclass(frozen=True)
@@ -28,69 +30,128 @@ class BatchView:
 
 
 @dataclass(frozen=True)
-class Change:
-    """That a visitor joined or left a segment. The id is the same however often it is computed."""
-
-    id: str
-    segment: str
-    joined: bool
-    version: str
-    moment: int
-    event: str | None
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """The result of an evaluation: the new state, what changed, and how many of the events were new."""
+    """The result of an evaluation.
+
+    `changes`: since the last evaluation, by moment. `accepted`: how many of the events were new. `is_new`: the state is
+    another one than before; `encoded` is that as it is stored, where it was made on the way. `standing`: what the
+    index holds of the visitor, for the next evaluation of just this state.
+    """
 
     visitor: Visitor
     changes: tuple[Change, ...]
     accepted: int
+    is_new: bool
+    encoded: bytes | None
+    standing: State | None = field(compare=False)
 
 
 def evaluate(
-    program: Program, key: str, visitor: Visitor, batch: BatchView | None, events: Sequence[Event], now: int
+    program: Program,
+    key: str,
+    visitor: Visitor,
+    batch: BatchView | None,
+    events: Sequence[Event],
+    now: int,
+    *,
+    continuous: bool = True,
+    standing: State | None = None,
+    ahead: bool = False,
+    stored: bool = True,
 ) -> Outcome:
-    """Take in events and find the membership at `now` (Unix seconds).
+    """Take in events and find the membership at `now` (Unix seconds; time never goes back behind the last evaluation).
 
-    `key` is the profile key: the master key of a known profile, else the visitor's id. Events may come
-    late, twice or in any order; those that were seen before change nothing.
+    `key` is the profile key: the master key of a known profile, else the visitor's id. Events may come late,
+    twice or in any order; those that were seen before change nothing. `continuous`: rules and batch view
+    are those of the last evaluation, so what time has changed since is told with its own moments. `standing` is
+    used up. With `ahead` coming moments are looked at until one that changes membership, so that
+    `due` is no false alarm. What is not to be `stored` may be of any size.
     """
-    state, accepted = take_in(program, visitor, events, now)
+    now = max(now, visitor.computed)
     view = batch or BatchView()
-    known = _Known(program, state.rows, view)
-
+    index = program.index
     outside = view.segments - program.names
 
-    def at(moment: int) -> Evaluation:
-        return Evaluation(known, key, moment, program.zone, outside)
+    def at(moment: int, state: Visitor) -> Evaluation:
+        return Evaluation(_Known(program, state.rows, view), key, moment, program.zone, outside)
 
-    index = program.index
-    standing = index.start(at(now), attributes=view.attributes, bases=program.bases_of(state.rows))
-    current = standing.result
-    members = frozenset(index.members(current))
-    flips: list[Flip] = []
-    recheck = None
-    moment = now
+    def start(moment: int, state: Visitor) -> State:
+        bases = program.bases_of(state.rows)
+        return index.start(at(moment, state), attributes=view.attributes, bases=bases)
+
+    members = visitor.members
+    changes: list[Change] = []
+    if not continuous:
+        standing = None
+        visitor = replace(take_in(program, visitor, (), now).visitor, due=None)
+    elif visitor.due is not None and visitor.due <= now:
+        standing = standing or start(visitor.computed, visitor)
+        if standing.due <= now:
+            steps = list(_steps(program, standing, lambda moment: at(moment, visitor), now))
+            if sum(bits.bit_count() for _, bits, _ in steps) <= MOST_CHANGES:
+                for moment, flipped, after in steps:
+                    changes.extend(_changes(program, flipped, after, moment))
+                members = frozenset(index.members(standing.result))
+    taken = take_in(program, visitor, events, now)
+    encoded = None
+    state = taken.visitor
+    if stored and (taken.accepted or not continuous):
+        state, encoded = encode_within(state)
+        if state is not taken.visitor:
+            standing = None
+    if standing is None:
+        standing = start(now, state)
+    else:
+        index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
+    result = frozenset(index.members(standing.result))
+    cause = max(taken.accepted, key=lambda event: (event.time, event.id)).id if taken.accepted else None
+    changes.extend(Change(one, one in result, now, cause) for one in sorted(result ^ members))
+    due = standing.due
+    held: State | None = standing
+    if ahead:
+        held = None
+        due = _next_flip(program, standing, lambda moment: at(moment, state))
+    next_state = replace(state, members=result, computed=now, due=None if due == NEVER else due)
+    is_new = not continuous or _differ(state, visitor)
+    return Outcome(next_state, tuple(changes), len(taken.accepted), is_new, encoded, held)
+
+
+def _differ(a: Visitor, b: Visitor) -> bool:
+    return a is not b and (a.seen != b.seen or a.rows != b.rows or a.lost != b.lost)
+
+
+def _steps(
+    program: Program, standing: State, at: Callable[[int], Evaluation], now: int
+) -> Iterator[tuple[int, int, int]]:
+    """The moments up to `now` at which membership changed by itself: `(moment, bits that turned, bits after)`."""
     for count in range(MOST_MOMENTS + 1):
-        if standing.due == NEVER:
-            break
-        if count == MOST_MOMENTS:
-            recheck = moment
-            break
         moment = standing.due
-        flipped = current ^ index.update(standing, at(moment))
+        if moment > now:
+            return
+        if count == MOST_MOMENTS:
+            moment = now
+        before = standing.result
+        flipped = before ^ program.index.update(standing, at(moment))
         if flipped:
-            joined, left = flipped & standing.result, flipped & current
-            flips.append((moment, tuple(sorted(index.members(joined))), tuple(sorted(index.members(left)))))
-            current = standing.result
-    cause = max(accepted, key=lambda event: (event.time, event.id)).id if accepted else None
-    changes = tuple(
-        _change(key, segment, segment in members, program.versions.get(segment, ""), now, cause)
-        for segment in sorted(members ^ visitor.members)
-    )
-    after = Visitor(state.rows, state.seen, members, tuple(flips), recheck)
-    return Outcome(after, changes, len(accepted))
+            yield moment, flipped, standing.result
+
+
+def _next_flip(program: Program, standing: State, at: Callable[[int], Evaluation]) -> int:
+    """The next moment at which membership changes by itself, or up to which it surely does not."""
+    before = standing.result
+    moment = standing.due
+    for _ in range(MOST_MOMENTS):
+        if moment == NEVER or program.index.update(standing, at(moment)) != before:
+            return moment
+        moment = standing.due
+    return moment
+
+
+def _changes(program: Program, flipped: int, result: int, moment: int) -> Iterator[Change]:
+    for segment in sorted(program.index.members(flipped & result)):
+        yield Change(segment, True, moment)
+    for segment in sorted(program.index.members(flipped & ~result)):
+        yield Change(segment, False, moment)
 
 
 def known_of(program: Program, visitor: Visitor, batch: BatchView) -> Known:
@@ -107,12 +168,9 @@ class _Known:
         self._attributes = batch.attributes
 
     def attribute(self, name: str) -> Value:
+        """The typed value of an attribute."""
         return parse_value(self._program.schema.attributes[name], self._attributes.get(name))
 
     def rows(self, base: Base) -> Sequence[Row]:
+        """The kept events of a base."""
         return self._rows.get(self._program.term(base).id, ())
-
-
-def _change(key: str, segment: str, joined: bool, version: str, now: int, cause: str | None) -> Change:
-    name = digest(key, segment, version, "joined" if joined else "left", cause or str(now))
-    return Change(name, segment, joined, version, now, cause)

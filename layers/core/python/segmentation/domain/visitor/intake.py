@@ -1,71 +1,138 @@
 """Events into a visitor's state: each once, the oldest out when they can count no more."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from segmentation.language.evaluate import Row
 from segmentation.language.values import parse_value
 
 from ..event import Event
 from .program import Program
-from .state import Visitor
+from .state import DAY, Visitor
 from .terms import MOST_EVENTS, Term
 
-MOST_IDS = 2_000
-"""Event ids remembered to drop duplicates, the latest accepted."""
+MOST_IDS = 4_000
+"""Event ids remembered to drop duplicates, the latest accepted.
+
+An event that comes twice as it was is also known by its time and id among the kept events, or is older than
+all that count. So beyond this only a second event of an old id and another time can count again.
+"""
+LAST_DAY = (1 << 16) - 1
 
 
-def take_in(
-    program: Program, visitor: Visitor, events: Sequence[Event], now: int
-) -> tuple[Visitor, list[Event]]:
-    """The state with these events in it, and those that were new."""
-    terms = {name: term for name in visitor.rows if (term := program.term_named(name))}
-    rows = {name: [*visitor.rows[name]] for name in terms}
-    kept_ids: dict[str, set[str]] = {}
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What events made of a state: what is kept, the events that were new, and the terms whose events are others now."""
+
+    visitor: Visitor
+    accepted: list[Event]
+    touched: frozenset[str]
+
+
+def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: int) -> Intake:
+    """Take events into a state. Without any, what can count no more is let go."""
+    if not events:
+        return _clear(program, visitor, now)
     seen = dict(visitor.seen)
-    accepted = []
+    accepted: list[Event] = []
+    entered: dict[str, tuple[Term, list[Row]]] = {}
     for event in events:
-        name = _short_id(event)
+        columns = program.columns_read(event.behavior)
+        if columns is None:  # no rule reads it
+            continue
+        name = short_id(event.behavior, event.id)
         if name in seen:
             continue
         # From its acceptance on, not from its own time: a late event may come twice as well.
-        seen[name] = max(event.time, now)
+        seen[name] = min(max(event.time, now) // DAY, LAST_DAY)
         accepted.append(event)
-        schema = program.schema.behaviors.get(event.behavior, {})
-        typed = {column: parse_value(type_, event.columns.get(column)) for column, type_ in schema.items()}
+        raw = event.columns
+        typed = {
+            column: parse_value(type_, raw[column]) for column, type_ in columns.items() if column in raw
+        }
         for term in program.terms_of(event.behavior, Row(event.time, event.id, typed)):
-            into = rows.setdefault(term.id, [])
-            # An id that was forgotten may come again; among the kept rows it is still known.
-            if term.id not in kept_ids:
-                kept_ids[term.id] = {row.id for row in into}
-            if event.id in kept_ids[term.id]:
-                continue
-            terms[term.id] = term
-            kept_ids[term.id].add(event.id)
-            columns = {c: typed[c] for c in term.columns if typed.get(c) is not None}
-            into.append(Row(event.time, event.id, columns))
-    trimmed = {name: kept for name, term in terms.items() if (kept := _trim(rows[name], term, now))}
-    return Visitor(trimmed, _remembered(seen, now - program.memory)), accepted
+            kept = {column: typed[column] for column in term.columns if typed.get(column) is not None}
+            entered.setdefault(term.id, (term, []))[1].append(Row(event.time, event.id, kept))
+    if not accepted:
+        return Intake(visitor, accepted, frozenset())
+    rows, lost = dict(visitor.rows), dict(visitor.lost)
+    for term, new in entered.values():
+        _put(rows, lost, term, _merged(rows.get(term.id, ()), new), now)
+    after = Visitor(rows, _remembered(seen, now - program.memory), lost, visitor.members, visitor.computed)
+    return Intake(after, accepted, frozenset(entered))
 
 
-def _trim(rows: list[Row], term: Term, now: int) -> tuple[Row, ...]:
-    """The rows that can still count, oldest first; events later than now wait beside the latest."""
-    oldest = None if term.reach is None else now - term.reach
-    ordered = sorted(
-        (row for row in rows if oldest is None or row.time > oldest), key=lambda row: (row.time, row.id)
-    )
-    past = [row for row in ordered if row.time <= now]
-    return (*past[-term.keep :], *ordered[len(past) :][:MOST_EVENTS])
+def short_id(behavior: str, event: str) -> int:
+    """An event's id in 64 bits. Ids come from tables, and two tables may count from 1."""
+    name = f"{behavior}:{event}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=9).digest()[:8], "big")
 
 
-def _remembered(seen: dict[str, int], oldest: int) -> dict[str, int]:
-    kept = {name: time for name, time in seen.items() if time > oldest}
-    if len(kept) <= MOST_IDS:
-        return kept
-    return dict(sorted(kept.items(), key=lambda item: item[1])[-MOST_IDS:])
+def _clear(program: Program, visitor: Visitor, now: int) -> Intake:
+    """Let go of terms that no rule has, of events that can count no more, and of old ids."""
+    rows: dict[str, tuple[Row, ...]] = {}
+    lost: dict[str, int] = {}
+    for name, kept in visitor.rows.items():
+        term = program.term_named(name)
+        if term is not None:
+            if name in visitor.lost:
+                lost[name] = visitor.lost[name]
+            _put(rows, lost, term, kept, now)
+    seen = _remembered(dict(visitor.seen), now - program.memory)
+    after = Visitor(rows, seen, lost, visitor.members, visitor.computed)
+    return Intake(after, [], frozenset())
 
 
-def _short_id(event: Event) -> str:
-    # Ids come from tables, and two tables may count from 1.
-    name = f"{event.behavior}:{event.id}"
-    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+def _merged(kept: Sequence[Row], new: list[Row]) -> Sequence[Row]:
+    # An id that was forgotten may come again; among the kept events it is still known.
+    known = {row[1] for row in kept}
+    fresh = [row for row in new if row[1] not in known]
+    if len(fresh) > 1 or (fresh and kept and fresh[0][:2] < kept[-1][:2]):
+        return sorted((*kept, *fresh), key=_by_time)
+    return (*kept, *fresh)
+
+
+def _by_time(row: Row) -> tuple[int, str]:
+    return row[0], row[1]
+
+
+def _time(row: Row) -> int:
+    return row[0]
+
+
+def _put(
+    rows: dict[str, tuple[Row, ...]], lost: dict[str, int], term: Term, ordered: Sequence[Row], now: int
+) -> None:
+    """Keep the events of a term that can still count, oldest first; those later than now wait beside the latest."""
+    first = 0 if term.reach is None else bisect_right(ordered, now - term.reach, key=_time)
+    past = bisect_right(ordered, now, lo=first, key=_time)
+    if past - first > term.keep:
+        first = past - term.keep
+        if term.whole:
+            lost[term.id] = max(lost.get(term.id, 0), ordered[first - 1][0])
+    last = min(len(ordered), past + MOST_EVENTS)
+    if last < len(ordered):
+        lost[term.id] = max(lost.get(term.id, 0), ordered[-1][0])
+    kept = tuple(ordered[first:last])
+    if kept:
+        rows[term.id] = kept
+    else:
+        rows.pop(term.id, None)
+    if term.id in lost and term.reach is not None and lost[term.id] <= now - term.reach:
+        del lost[term.id]
+
+
+def _remembered(seen: dict[int, int], oldest: int) -> dict[int, int]:
+    """The ids in the order in which they were accepted; the day of the oldest moment is still whole."""
+    day = oldest // DAY
+    while seen:
+        name = next(iter(seen))
+        if seen[name] >= day:
+            break
+        del seen[name]
+    if len(seen) <= MOST_IDS:
+        return seen
+    return dict(islice(seen.items(), len(seen) - MOST_IDS, None))

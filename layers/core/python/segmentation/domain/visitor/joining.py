@@ -11,11 +11,12 @@ from .state import Visitor
 def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
     """A visitor's state with what is known of others in it, each event once.
 
-    Joining is done as often as one likes, in any order, to one end. What was computed of the state (members, flips) stays
-    that of `visitor`, for the next evaluation to find what changes; that one also drops what no longer counts.
+    Joining is done as often as one likes, in any order, to one end. What was computed of the state stays that of `visitor`,
+    for the next evaluation to find what changes; that one also drops what no longer counts.
     """
     rows: dict[str, dict[str, Row]] = {}
-    seen: dict[str, int] = {}
+    seen: dict[int, int] = {}
+    lost: dict[str, int] = {}
     for one in (visitor, *others):
         for term, kept in one.rows.items():
             known = rows.setdefault(term, {})
@@ -23,11 +24,16 @@ def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
                 known[row.id] = _both(known[row.id], row) if row.id in known else row
         for name, at in one.seen.items():
             seen[name] = max(seen.get(name, at), at)
+        for term, at in one.lost.items():
+            lost[term] = max(lost.get(term, at), at)
     ordered = {
         term: tuple(sorted(known.values(), key=lambda row: (row.time, row.id)))
         for term, known in rows.items()
     }
-    return replace(visitor, rows=ordered, seen=seen)
+    # Ids go in the order in which they were accepted.
+    return replace(
+        visitor, rows=ordered, seen=dict(sorted(seen.items(), key=lambda item: item[1])), lost=lost
+    )
 
 
 def _both(one: Row, other: Row) -> Row:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,9 @@ from .terms import Term, terms_of
 
 SHORTEST_MEMORY = 7 * 86_400
 """Seconds for which event ids are remembered at the least (decision 8)."""
-PROGRAM_FORMAT = b"program 1"
+MOST_KNOWN = 10_000
+"""Kinds of events of a behavior of which is remembered what they enter."""
+PROGRAM_FORMAT = b"program 2"
 """The format of compiled programs that this code writes and reads."""
 
 
@@ -26,9 +28,14 @@ class Program:
     """The real-time segments of a rule set, compiled. Build it once a rule set version, or load what was
     built: `Program.load(program.dump())` reads no rule and is many times as fast."""
 
-    def __init__(self, rule_set: RuleSet) -> None:
+    def __init__(self, rule_set: RuleSet, only: Collection[str] | None = None) -> None:
+        """Compile the real-time segments of a rule set; `only` some of them: nobody is in the others."""
         schema = rule_set.schema
-        segments = [segment for segment in rule_set.of_kind("realtime") if segment.rule is not None]
+        segments = [
+            segment
+            for segment in rule_set.of_kind("realtime")
+            if segment.rule is not None and (only is None or segment.id in only)
+        ]
         rules = [(segment.id, segment.rule) for segment in segments if segment.rule is not None]
         terms = terms_of(rule for _, rule in rules)
         entrances = {
@@ -67,6 +74,14 @@ class Program:
             )
             for behavior, entrance in entrances.items()
         }
+        self._columns_read = {
+            behavior: {
+                name: type_
+                for name, type_ in schema.behaviors[behavior].items()
+                if name in entrance.reads or any(name in term.columns for term in entrance.terms)
+            }
+            for behavior, entrance in self._entrances.items()
+        }
         self.memory = max([SHORTEST_MEMORY, *(term.reach or 0 for term in terms)])
 
     def dump(self) -> bytes:
@@ -77,7 +92,9 @@ class Program:
             "behaviors": {name: dict(columns) for name, columns in self.schema.behaviors.items()},
             "time_zone": self.schema.time_zone,
             "versions": dict(self.versions),
-            "terms": [[t.id, plain_base(t.base), list(t.columns), t.keep, t.reach] for t in self.terms],
+            "terms": [
+                [t.id, plain_base(t.base), list(t.columns), t.keep, t.reach, t.whole] for t in self.terms
+            ],
             "entrances": list(entrances),
         }
         head = json.dumps(document, separators=(",", ":")).encode()
@@ -102,14 +119,18 @@ class Program:
             document["time_zone"],
         )
         terms = tuple(
-            Term(name, read_base(base), tuple(columns), keep, reach)
-            for name, base, columns, keep, reach in document["terms"]
+            Term(name, read_base(base), tuple(columns), keep, reach, whole)
+            for name, base, columns, keep, reach, whole in document["terms"]
         )
         index, *entrances = map(Index.load, parts[1:])
         program = cls.__new__(cls)
         named = dict(zip(document["entrances"], entrances, strict=True))
         program._set_up(schema, document["versions"], terms, index, named)
         return program
+
+    def columns_read(self, behavior: str) -> Mapping[str, Type] | None:
+        """The columns of a behavior that rules read, with their types; `None`: no rule reads its events."""
+        return self._columns_read.get(behavior)
 
     def terms_of(self, behavior: str, row: Row) -> Sequence[Term]:
         """The terms that an event of a behavior enters."""
@@ -135,14 +156,30 @@ class _Entrance:
 
     def __init__(self, terms: Sequence[Term], index: Index, time_zone: ZoneInfo) -> None:
         self._zone = time_zone
-        self._terms = {term.id: term for term in terms}
+        self.terms = terms
+        self._named = {term.id: term for term in terms}
         self._open = [term for term in terms if not term.base.where]
         self.index = index
+        nodes = (node for term in terms for condition in term.base.where for node in condition.walk())
+        self.reads = sorted({node.value for node in nodes if node.op == "column"})
+        # Most conditions name a few values of a few columns, so that events soon repeat themselves.
+        self._known: dict[tuple[Value, ...], list[Term]] = {}
 
     def terms_of(self, row: Row) -> list[Term]:
-        columns = _Columns(row)
-        state = self.index.start(Evaluation(columns, "", 0, self._zone), attributes=columns.names, bases=())
-        return [*self._open, *(self._terms[name] for name in self.index.members(state.result))]
+        if not self.reads:
+            return self._open
+        name = tuple([row.time if one == "time" else row.columns.get(one) for one in self.reads])
+        found = self._known.get(name)
+        if found is None:
+            columns = _Columns(row)
+            state = self.index.start(
+                Evaluation(columns, "", 0, self._zone), attributes=columns.names, bases=()
+            )
+            found = [*self._open, *(self._named[one] for one in self.index.members(state.result))]
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[name] = found
+        return found
 
 
 def _entrance_index(terms: Sequence[Term], schema: Schema) -> Index:

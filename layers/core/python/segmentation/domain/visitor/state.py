@@ -1,33 +1,43 @@
 """The state of one visitor, and how it is stored."""
 
 import json
+import struct
 import zlib
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any
 
 from segmentation.language.evaluate import Row
 from segmentation.language.values import Value
 
-from ..membership import Flip
+from ..packed import pack, unpack
 
-STATE_VERSION = 1
+FORMAT = 2
+"""The first byte of a stored state. Format 1, whole zlib JSON, is still read."""
+_FIRST_FORMAT = 0x78
+"""How zlib streams begin."""
+_COUNT = struct.Struct("<BI")
+DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Visitor:
     """The state of one visitor.
 
-    `rows`: term id -> events, oldest first. `seen`: event id hash -> when it was accepted. `members`: real-time
-    segments at the last evaluation. `flips`: what will change by itself, by moment. `recheck`: the moment
-    from which on flips are no longer known, `None` if they all are.
+    `rows`: term id -> events, oldest first. `seen`: event id hash (64 bits) -> the day since 1970 in which it was accepted.
+    `lost`: term id -> the time of the latest event that a limit took away. `members`: real-time segments at `computed`,
+    the moment of the last evaluation; from `due` on membership may be another one though nothing happens
+    (`None`: never).
     """
 
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
-    seen: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[int, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
-    flips: tuple[Flip, ...] = ()
-    recheck: int | None = None
+    computed: int = 0
+    due: int | None = None
 
     @classmethod
     def new(cls) -> "Visitor":
@@ -35,33 +45,86 @@ class Visitor:
         return cls()
 
     def encode(self) -> bytes:
-        """The state as it is stored: compressed JSON with its format's version."""
-        document = {
-            "v": STATE_VERSION,
-            "rows": {
-                term: [[r.time, r.id, dict(r.columns)] for r in rows] for term, rows in self.rows.items()
-            },
-            "seen": dict(self.seen),
-            "members": sorted(self.members),
-            "flips": [[moment, list(joined), list(left)] for moment, joined, left in self.flips],
-            "recheck": self.recheck,
-        }
-        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        return zlib.compress(text.encode("utf-8", "surrogatepass"), 6)
+        """Events, ids and losses as they are stored; membership stands beside them."""
+        ids = array("Q", self.seen.keys()).tobytes() + array("H", self.seen.values()).tobytes()
+        terms = {term: plain_columns(rows) for term, rows in self.rows.items() if rows}
+        return _COUNT.pack(FORMAT, len(self.seen)) + ids + pack([terms, dict(self.lost)])
 
     @classmethod
-    def decode(cls, data: bytes) -> "Visitor":
-        """The state of stored bytes. Raises `ValueError` for a format that this code does not know."""
+    def decode(
+        cls, data: bytes, members: frozenset[str] = frozenset(), computed: int = 0, due: int | None = None
+    ) -> "Visitor":
+        """The state of stored bytes, with what stands beside them.
+
+        Raises `ValueError` for a format that this code does not know.
+        """
+        if data[:1] == bytes([_FIRST_FORMAT]):
+            rows, seen = _first_format(data)
+            return cls(rows, seen, {}, members, computed, due)
+        try:
+            version, count = _COUNT.unpack_from(data)
+        except struct.error as error:
+            raise ValueError("not a visitor's state") from error
+        if version != FORMAT:
+            raise ValueError(f"visitor state of format {version}, this code reads {FORMAT}")
+        names, days = array("Q"), array("H")
+        end = _COUNT.size + 8 * count
+        names.frombytes(data[_COUNT.size : end])
+        days.frombytes(data[end : end + 2 * count])
+        terms, lost = unpack(data[end + 2 * count :])
+        return cls(
+            {term: _rows(columns) for term, columns in terms.items()},
+            dict(zip(names, days, strict=True)),
+            lost,
+            members,
+            computed,
+            due,
+        )
+
+
+def plain_columns(rows: tuple[Row, ...]) -> list[Any]:
+    """A term's events by column: the first time and the steps to the later ones, ids, values."""
+    times = [row[0] for row in rows]
+    steps = [times[0], *(after - before for before, after in pairwise(times))]
+    names = {name for row in rows for name in row[2]}
+    return [
+        steps,
+        [row[1] for row in rows],
+        {name: [row[2].get(name) for row in rows] for name in sorted(names)},
+    ]
+
+
+def _rows(stored: list[Any]) -> tuple[Row, ...]:
+    steps, ids, columns = stored
+    times = accumulate(steps)
+    if not columns:
+        return tuple(map(Row, times, ids))
+    names = list(columns)
+    values = [_arrays_as_tuples(columns[name]) for name in names]
+    if len(names) == 1:
+        (name,), (only,) = names, values
+        cells = [{} if value is None else {name: value} for value in only]
+    else:
+        cells = [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*values, strict=True)
+        ]
+    return tuple(map(Row, times, ids, cells))
+
+
+def _arrays_as_tuples(values: list[Any]) -> list[Value]:
+    return [tuple(value) if type(value) is list else value for value in values]
+
+
+def _first_format(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int]]:
+    try:
         document = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
-        if document["v"] != STATE_VERSION:
-            raise ValueError(f"visitor state of version {document['v']}, this code reads {STATE_VERSION}")
-        rows = {
-            term: tuple(Row(time, id_, _arrays_as_tuples(columns)) for time, id_, columns in kept)
-            for term, kept in document["rows"].items()
-        }
-        flips = tuple((moment, tuple(joined), tuple(left)) for moment, joined, left in document["flips"])
-        return cls(rows, document["seen"], frozenset(document["members"]), flips, document["recheck"])
-
-
-def _arrays_as_tuples(columns: Mapping[str, Any]) -> dict[str, Value]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()}
+    except zlib.error as error:
+        raise ValueError("not a visitor's state") from error
+    rows = {}
+    for term, kept in document["rows"].items():
+        cells = [
+            dict(zip(columns, _arrays_as_tuples(list(columns.values())), strict=True)) for *_, columns in kept
+        ]
+        rows[term] = tuple(Row(time, id_, cell) for (time, id_, _), cell in zip(kept, cells, strict=True))
+    return rows, {int(name[:16], 16): accepted // DAY for name, accepted in document["seen"].items()}

@@ -9,6 +9,8 @@ from segmentation.language.tree import Aggregate, Node, Selection
 
 MOST_EVENTS = 1_000
 """Events kept for a term that needs the events themselves; beyond that the oldest go (decision 12)."""
+MOST_COUNTED = 10_000
+"""Events kept for a count against a constant; a larger constant is as one that nobody reaches."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Term:
     """Events kept for rules: equal selections are kept once, however many segments read them.
 
     `keep`: how many of the latest; `reach`: seconds back from now, `None` for ever; `columns`: what of each
-    event is read later.
+    event is read later; `whole`: rules would need more than `keep` if there are more.
     """
 
     id: str
@@ -24,20 +26,22 @@ class Term:
     columns: tuple[str, ...]
     keep: int
     reach: int | None
+    whole: bool
 
 
 def terms_of(rules: Iterable[Node]) -> tuple[Term, ...]:
     """What must be kept for these rules: equal bases once, for the most that any of them needs."""
     keep: dict[Base, int] = {}
+    whole: dict[Base, bool] = {}
     reach: dict[Base, int | None] = {}
     columns: dict[Base, set[str]] = {}
     for aggregate, enough in _aggregates(rules):
         for selection in aggregate.events.selections():
             base, moving = base_of(selection)
             exact = selection is not aggregate.events or moving or selection.follows
-            simple = not exact and aggregate.function == "count" and _latest_first(selection)
-            needed = enough if simple and enough is not None else MOST_EVENTS
-            keep[base] = max(keep.get(base, 1), needed)
+            needed = None if exact or not _latest_first(selection) else enough
+            keep[base] = max(keep.get(base, 1), MOST_EVENTS if needed is None else min(needed, MOST_COUNTED))
+            whole[base] = whole.get(base, False) or needed is None or needed > MOST_COUNTED
             far = _reach(selection)
             reach[base] = far if base not in reach else _farther(reach[base], far)
             read = {node.value for condition in moving for node in condition.walk() if node.op == "column"}
@@ -51,21 +55,25 @@ def terms_of(rules: Iterable[Node]) -> tuple[Term, ...]:
             tuple(sorted(columns[base])),
             keep[base],
             reach[base],
+            whole[base],
         )
         for base in keep
     )
 
 
 def _aggregates(rules: Iterable[Node]) -> Iterator[tuple[Aggregate, int | None]]:
-    """Each aggregate with how many events decide it: known where a count is compared with a constant."""
+    """Each aggregate with how many of the latest events decide it: `None` where all do.
+
+    The last event is one; a count that is compared with a constant is decided by one event more than that.
+    """
     for rule in rules:
         for node in rule.walk():
             for position, arg in enumerate(node.args):
                 if isinstance(arg.value, Aggregate):
                     other = node.args[1 - position] if node.op in ("eq", "lt", "le") else None
                     decided = other is not None and other.op == "constant" and arg.value.function == "count"
-                    enough = int(min(max(other.value, 0), MOST_EVENTS - 1)) + 1 if decided and other else None
-                    yield arg.value, enough
+                    enough = int(max(other.value, 0)) + 1 if decided and other else None
+                    yield arg.value, 1 if arg.value.function == "last" else enough
 
 
 def _latest_first(selection: Selection) -> bool:

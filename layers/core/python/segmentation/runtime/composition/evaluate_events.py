@@ -9,6 +9,7 @@ from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.programs import Programs
 from segmentation.runtime.settings import EvaluateSettings, load
 from segmentation.usecases.evaluate_events import EvaluateEvents
+from segmentation.usecases.update_visitors import UpdateVisitors
 
 from .clients import client
 
@@ -16,10 +17,9 @@ from .clients import client
 def compose(environ: Mapping[str, str]) -> EvaluateEvents:
     """The use case on AWS."""
     settings = load(EvaluateSettings, environ)
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
+    activations = SqsQueue(client("sqs"), settings.activations_queue_url)
     return EvaluateEvents(
-        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+        update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
         rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket)),
-        activations=SqsQueue(client("sqs"), settings.activations_queue_url),
-        programs=Programs(),
-        clock=SystemClock(),
     )

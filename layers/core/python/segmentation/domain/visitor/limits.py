@@ -1,0 +1,36 @@
+"""The size of a stored state, and what goes where it would be larger."""
+
+from dataclasses import replace
+from itertools import islice
+
+from ..packed import dump_json
+from .state import Visitor, plain_columns
+
+MOST_STATE_BYTES = 128 * 1024
+"""Of one visitor, as stored. With the membership beside it an item stays far below DynamoDB's 400 kB."""
+
+
+def encode_within(visitor: Visitor, most: int = MOST_STATE_BYTES) -> tuple[Visitor, bytes]:
+    """A state and its bytes, at most so many: the older half of the largest term goes, again and again.
+
+    `Visitor.lost` notes of each shortened term the latest event that went. When no events are left, the oldest ids go.
+    """
+    data = visitor.encode()
+    while len(data) > most:
+        visitor = _smaller(visitor)
+        data = visitor.encode()
+    return visitor, data
+
+
+def _smaller(visitor: Visitor) -> Visitor:
+    sizes = {name: len(dump_json(plain_columns(rows))) for name, rows in visitor.rows.items()}
+    if not sizes or max(sizes.values()) < 10 * len(visitor.seen):
+        return replace(visitor, seen=dict(islice(visitor.seen.items(), (len(visitor.seen) + 1) // 2, None)))
+    name = max(sizes, key=lambda one: (sizes[one], one))
+    kept = visitor.rows[name]
+    half = (len(kept) + 1) // 2
+    rows = {**visitor.rows, name: kept[half:]}
+    if not rows[name]:
+        del rows[name]
+    lost = {**visitor.lost, name: max(visitor.lost.get(name, 0), kept[half - 1].time)}
+    return replace(visitor, rows=rows, lost=lost)

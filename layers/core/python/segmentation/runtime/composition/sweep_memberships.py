@@ -1,0 +1,27 @@
+"""Puts sweep_memberships together."""
+
+from collections.abc import Mapping
+
+from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sqs import SqsQueue
+from segmentation.domain.programs import Programs
+from segmentation.runtime.settings import EvaluateSettings, load
+from segmentation.usecases.sweep_memberships import SweepMemberships
+from segmentation.usecases.update_visitors import UpdateVisitors
+
+from .clients import client
+
+
+def compose(environ: Mapping[str, str]) -> SweepMemberships:
+    """The use case on AWS."""
+    settings = load(EvaluateSettings, environ)
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
+    activations = SqsQueue(client("sqs"), settings.activations_queue_url)
+    return SweepMemberships(
+        update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
+        profiles=profiles,
+        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket)),
+        clock=SystemClock(),
+    )

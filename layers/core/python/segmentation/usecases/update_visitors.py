@@ -1,0 +1,257 @@
+"""Bring visitors up to date: find, evaluate, write under guard, tell. What events and sweeps have in common."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from segmentation.domain.errors import SegmentationError, Unavailable
+from segmentation.domain.event import Event
+from segmentation.domain.joining import Family, as_alias, following, remembered
+from segmentation.domain.messages import realtime_message
+from segmentation.domain.profile import RealtimePart, name_of
+from segmentation.domain.programs import Evaluated, Programs
+from segmentation.domain.published import Published, strength
+from segmentation.ports import Clock, Profiles, Queue, SaveResult
+
+from .find_profiles import FindProfiles
+
+MOST_RACES = 6
+"""How often a lost write is tried again before it is left to the next delivery or sweep."""
+
+logger = logging.getLogger("segmentation.update_visitors")
+
+
+@dataclass(slots=True)
+class Visit:
+    """A key to bring up to date, with the events that arrived under it, and the other keys that they carry.
+
+    `name` is `<key column>:<value>`; `asked` are the store's keys that were visited, once it is known that they are one
+    person's.
+    """
+
+    published: Published
+    name: str
+    events: list[Event] = field(default_factory=list)
+    also: dict[str, None] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Updated:
+    """What came of it. `failed`: the keys that must come again; `broken` of them cannot be evaluated at all."""
+
+    written: int = 0
+    changes: int = 0
+    races: int = 0
+    joined: int = 0
+    conflicts: int = 0
+    capped: int = 0
+    rules_failed: int = 0
+    failed: set[str] = field(default_factory=set)
+    broken: dict[str, RealtimePart] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A visitor's next state, with the keys that become its aliases."""
+
+    part: RealtimePart
+    aliases: Mapping[str, RealtimePart]
+    evaluated: Evaluated
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVisitors:
+    """Evaluates visitors and keeps what came of it."""
+
+    profiles: Profiles
+    activations: Queue
+    programs: Programs
+    clock: Clock
+    find: FindProfiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "find", FindProfiles(self.profiles))
+
+    def __call__(
+        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], *, sweep: bool = False
+    ) -> Updated:
+        """Update all, by the store's key of each; of one audience or of several.
+
+        Changes that were written and cannot be sent now stay untold: the visitor's next update or a sweep sends them.
+        A `sweep` looks ahead, and joins no keys but those that are known to be apart.
+        """
+        result = Updated()
+        waiting = dict(visits)
+        for key, visit in waiting.items():
+            visit.asked = visit.asked or [key]
+        for attempt in range(MOST_RACES):
+            if not waiting:
+                break
+            result.races += len(waiting) if attempt else 0
+            waiting = self._round(waiting, sets, sweep, result)
+        for visit in waiting.values():
+            result.failed.update(visit.asked)
+        return result
+
+    def _round(
+        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], sweep: bool, result: Updated
+    ) -> dict[str, Visit]:
+        """Find, evaluate, write and tell; the visits that lost a race."""
+        now = self.clock.now()
+        asked = {key: visit.also for key, visit in visits.items()}
+        try:
+            families = self.find(asked, strength(sets), now, thorough=not sweep)
+        except Unavailable as error:
+            logger.warning("profiles cannot be read: %s", error)
+            result.failed.update(one for visit in visits.values() for one in visit.asked)
+            return {}
+        persons = {family.key: _person(family, visits) for family in families}
+        # What an earlier writer left untold goes first: the next write takes its place.
+        untold = {family.key: _untold(family) for family in families}
+        left = {key: part for parts in untold.values() for key, part in parts.items()}
+        if not self._tell(sets, left):
+            for key in [key for key, parts in untold.items() if parts]:
+                result.failed.update(persons[key].asked)
+            families = [family for family in families if not untold[family.key]]
+            left = {}
+        writes: dict[str, _Write] = {}
+        for family in families:
+            person = persons[family.key]
+            result.conflicts += family.conflicts
+            try:
+                write = self._evaluate(person, family, now, sweep)
+            except Exception as error:
+                # One visitor's state must not hold up the others. It comes back, and in the end stands whole where it
+                # can be replayed. The message may quote data, so only its kind is told.
+                logger.error("a visitor cannot be evaluated: %s", _place(error))
+                result.failed.update(person.asked)
+                if family.profile.realtime is not None:
+                    result.broken[family.key] = family.profile.realtime
+                continue
+            if write is not None:
+                writes[family.key] = write
+        saved = self._save(writes)
+        for key, reason in saved.failed.items():
+            logger.warning("a visitor's state was not written: %s", reason)
+            result.failed.update(persons[key].asked)
+        self._written(
+            {k: w for k, w in writes.items() if k not in saved.lost and k not in saved.failed},
+            sets,
+            left,
+            result,
+        )
+        return {key: persons[key] for key in saved.lost}
+
+    def _written(
+        self,
+        writes: Mapping[str, _Write],
+        sets: Mapping[str, Published],
+        left: dict[str, RealtimePart],
+        result: Updated,
+    ) -> None:
+        """Count what was written, and tell what it changed. `left` was told before, and is over where it was written over."""
+        sent: dict[str, RealtimePart] = {}
+        for key, write in writes.items():
+            self.programs.hold(key, write.part, write.evaluated.outcome)
+            result.written += 1
+            result.changes += len(write.part.changes)
+            result.joined += len(write.aliases)
+            result.capped += "capped" in write.part.quality
+            result.rules_failed += len(write.evaluated.failed)
+            for one, part in ((key, write.part), *write.aliases.items()):
+                left.pop(one, None)
+                if part.untold:
+                    sent[one] = part
+        if self._tell(sets, sent):
+            left |= sent
+        if left:
+            self.profiles.told(left)
+
+    def _evaluate(self, person: Visit, family: Family, now: int, sweep: bool) -> _Write | None:
+        """The visitor's next state, or nothing where these events change nothing."""
+        published, profile = person.published, family.together(now)
+        before = profile.realtime
+        events = [one for one in person.events if not before or min(one.time, one.received) > before.erased]
+        if not events and (before is None or not before.state):
+            return None  # all of them are of a visitor who was erased since
+        stale = family.stale(now)
+        evaluated = self.programs.evaluate(
+            published, person.name, profile, events, now, ahead=sweep, anyway=bool(stale)
+        )
+        part = evaluated.part
+        if part is None:
+            return None
+        if stale:
+            names = map(name_of, stale)
+            part = replace(part, aliases=remembered(part.aliases, names, now))
+        # A key under which nothing but a batch part stands leads here by that.
+        aliases = {
+            key: as_alias(family.others[key].realtime, person.name, published, now)
+            for key in stale
+            if family.others[key].realtime is not None or following(key, family.others[key]) is None
+        }
+        return _Write(part, aliases, evaluated)
+
+    def _save(self, writes: Mapping[str, _Write]) -> SaveResult:
+        """Write states; where keys are joined, the profile together with its aliases or not at all."""
+        alone = {key: write.part for key, write in writes.items() if not write.aliases}
+        saved = self.profiles.save(alone) if alone else SaveResult()
+        lost, failed = set(saved.lost), dict(saved.failed)
+        for key, write in writes.items():
+            if write.aliases:
+                try:
+                    if not self.profiles.join(key, write.part, write.aliases):
+                        lost.add(key)
+                except Unavailable as error:
+                    failed[key] = str(error)
+        return SaveResult(frozenset(lost), failed)
+
+    def _tell(self, sets: Mapping[str, Published], parts: Mapping[str, RealtimePart]) -> bool:
+        """Send what these parts say; whether all was sent."""
+        messages = [message for key, part in parts.items() for message in _messages(sets, key, part)]
+        try:
+            if messages:
+                self.activations.send(messages)
+        except SegmentationError as error:
+            logger.warning("changes were not sent, they stand as untold: %s", error)
+            return False
+        return True
+
+
+def _person(family: Family, visits: Mapping[str, Visit]) -> Visit:
+    """The visits of the keys of one person as one."""
+    person = Visit(visits[family.asked[0]].published, name_of(family.key))
+    for key in family.asked:
+        visit = visits[key]
+        person.events += visit.events
+        person.asked += visit.asked
+        person.also |= visit.also
+        if key != family.key:
+            person.also[key] = None
+    return person
+
+
+def _untold(family: Family) -> dict[str, RealtimePart]:
+    """What was written of a person's keys and is not known to be told."""
+    parts = {family.key: family.profile.realtime, **{key: one.realtime for key, one in family.others.items()}}
+    return {key: part for key, part in parts.items() if part is not None and part.untold}
+
+
+def _messages(sets: Mapping[str, Published], key: str, part: RealtimePart) -> Sequence[dict[str, Any]]:
+    audience, _, name = key.partition("#")
+    return [
+        realtime_message(audience, destination.id, name, part.rules, change)
+        for change in part.changes
+        for destination in sets[audience].subscribers(change.segment)
+    ]
+
+
+def _place(error: Exception) -> str:
+    """An error's kind and where it arose."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
+    return f"{type(error).__name__} at {where}"
