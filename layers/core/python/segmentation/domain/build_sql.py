@@ -152,7 +152,7 @@ def behavior_query(audience: Audience, behavior: Behavior, catalog: Catalog) -> 
 
     Events without a readable time or a profile are not there; of several with one id the first stands.
     """
-    parts, joins, parsed = _sources(behavior, catalog)
+    parts, joins, parsed = behavior_sources(behavior, catalog)
     key = key_text(catalog, behavior.table, behavior.key, "t")
     if behavior.identity is not None:
         identity = audience.keys[behavior.identity]
@@ -161,7 +161,7 @@ def behavior_query(audience: Audience, behavior: Behavior, catalog: Catalog) -> 
         parts.append("owners AS (SELECT value, profile_key FROM claims WHERE rn = 1)")
         joins += f" JOIN owners ON owners.value = {identity.sql(key)}"
         key = "owners.profile_key"
-    event_id = _event_id(behavior, catalog) if behavior.id else "CAST(NULL AS varchar)"
+    event_id = event_id_of(behavior, catalog) if behavior.id else "CAST(NULL AS varchar)"
     selected = ", ".join([f"{key} AS profile_key", f"{event_id} AS event_id", *stage(parsed)])
     parts.append(f"raw AS (SELECT {selected} FROM {quoted(behavior.table)} t{joins})")
     names = ["profile_key", "event_id"]
@@ -181,7 +181,7 @@ def behavior_query(audience: Audience, behavior: Behavior, catalog: Catalog) -> 
     return f"WITH {', '.join(parts)} SELECT {columns} FROM numbered WHERE rn = 1 OR event_id IS NULL"
 
 
-def _sources(behavior: Behavior, catalog: Catalog) -> tuple[list[str], str, dict[Column, Parsed]]:
+def behavior_sources(behavior: Behavior, catalog: Catalog) -> tuple[list[str], str, dict[Column, Parsed]]:
     """WITH parts for the lookups, their joins to the table `t`, and `time` and the columns as their types."""
     time = Column("time", Type.TIMESTAMP, behavior.time, behavior.time_from)
     parts, joins = [], ""
@@ -204,7 +204,8 @@ def _sources(behavior: Behavior, catalog: Catalog) -> tuple[list[str], str, dict
     return parts, joins, parsed
 
 
-def _event_id(behavior: Behavior, catalog: Catalog) -> str:
+def event_id_of(behavior: Behavior, catalog: Catalog) -> str:
+    """The id of the event in a behavior's row `t`; NULL where a part of it is missing."""
     parts = [key_text(catalog, behavior.table, column, "t") for column in behavior.id]
     if len(parts) == 1:
         return parts[0]
@@ -232,6 +233,12 @@ def raw_tables(audience: Audience) -> list[str]:
 
 def check_sources(audience: Audience, catalog: Catalog) -> None:
     """Whether the raw tables offer what the audience declares; `RuleError` lists all that is not so."""
+    if problems := source_problems(audience, catalog):
+        raise RuleError(problems)
+
+
+def source_problems(audience: Audience, catalog: Catalog) -> list[Problem]:
+    """All that an audience declares and the raw tables do not offer."""
     problems: list[Problem] = []
 
     def table(pointer: str, name: str) -> bool:
@@ -298,5 +305,4 @@ def check_sources(audience: Audience, catalog: Catalog) -> None:
         for declared in behavior.columns:
             source_table = declared.lookup or behavior.table
             column(step(f"{pointer}/columns", declared.name), source_table, declared.source, declared.type)
-    if problems:
-        raise RuleError(problems)
+    return problems
