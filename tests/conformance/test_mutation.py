@@ -1,6 +1,6 @@
 """Mutation: each of these faults in the engine is noticed by the conformance cases.
 
-A fault is put into the Python meaning or into the SQL; the cases are then run by that reading alone, and at
+A fault is put into the Python meaning, into the index or into the SQL; the cases are then run by that reading alone, and at
 least one of them must disagree. Without a fault all agree: test_cases.py shows it.
 """
 
@@ -13,11 +13,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from segmentation.language.index import layers, literals, regions, tables
 from segmentation.language.operators import OPERATORS, behaviors, compare, logic, text
 from segmentation.language.sql_events import EventSql
 from segmentation.language.times import Window
 
-from .readings import Athena, Tables, by_closures, by_visitor, shuffled
+from .readings import Athena, Tables, by_closures, by_index, by_visitor, shuffled
 from .suite import Suite, suites
 from .test_cases import rule_sets
 
@@ -107,6 +108,33 @@ def days_of_utc(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Window, "bounds", lambda self, now, zone: bounds(self, now, utc))
 
 
+def index_closes_thresholds(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(literals, "below", lambda bound, side: regions.below(bound, 1 - side))
+
+
+def index_forgets_missing(patch: pytest.MonkeyPatch) -> None:
+    """The complement of a test leaves out people without a value."""
+    patch.setattr(
+        regions.Region, "complement", lambda self: regions.Region(self.missing, not self.lowest, self.cuts)
+    )
+
+
+def index_forgets_other_literals(patch: pytest.MonkeyPatch) -> None:
+    """Of a clause only its first fixed literal counts."""
+    init = layers.Strips.__init__
+    patch.setattr(layers.Strips, "__init__", lambda self, slots: init(self, [slot[:1] for slot in slots]))
+
+
+def index_lists_are_empty(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tables.Table, "_point_index", lambda self: {})
+
+
+INDEX = [
+    (index_closes_thresholds, "comparison"),
+    (index_forgets_missing, "missing"),
+    (index_forgets_other_literals, "logic"),
+    (index_lists_are_empty, "text"),
+]
 CLOSURES = [
     (le_is_lt, "comparison"),
     (missing_is_below, "missing"),
@@ -146,6 +174,17 @@ def test_closures_with_a_fault_are_noticed(fault: Fault, topic: str) -> None:
         return by_closures(rules, suite.profiles, now)
 
     assert not wrong(suite, "batch", reading)
+    with faulty(fault):
+        assert wrong(suite, "batch", reading)
+
+
+@pytest.mark.parametrize(("fault", "topic"), INDEX, ids=lambda x: getattr(x, "__name__", None))
+def test_an_index_with_a_fault_is_noticed(fault: Fault, topic: str) -> None:
+    suite = SUITES[topic]
+
+    def reading(rules: Any, now: int) -> Any:
+        return by_index(rules, suite.profiles, now)
+
     with faulty(fault):
         assert wrong(suite, "batch", reading)
 

@@ -204,7 +204,7 @@ class Checker:
         if expected is Type.TIMESTAMP:
             return Node("constant", Type.TIMESTAMP, value=math.floor(item) if math.isfinite(item) else None)
         try:
-            number: float | None = float(item)
+            number: float | None = float(item) + 0.0  # of the two zeros one is enough
         except OverflowError:
             number = None
         return Node(

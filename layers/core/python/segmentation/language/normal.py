@@ -1,12 +1,12 @@
 """The normal form: rules that are written differently and mean the same by these laws become one tree.
 
-Groups are flattened, sorted and freed of repetitions, double negations go, comparisons of constants and
-arithmetic over them are computed, a list of one is an equality. The hash of the normal form is the
-version of a rule.
+Groups are flattened, sorted and freed of repetitions, double negations go, what is said of constants alone
+is computed, a list of one is an equality. The hash of the normal form is the version of a rule.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,10 @@ from .evaluate import Compiler
 from .times import Window
 from .tree import CONDITION, Aggregate, Node, Selection
 
-_FOLDED = frozenset({"add", "subtract", "multiply", "divide", "remainder", "lower", "upper"})
+_VALUES = frozenset({"add", "subtract", "multiply", "divide", "remainder", "lower", "upper"})
+_TESTS = frozenset(
+    {"eq", "lt", "le", "present", "truth", "one_of", "contains", "starts_with", "ends_with", "matches"}
+)
 _SYMMETRIC = frozenset({"eq"})
 
 
@@ -29,6 +32,8 @@ def normalize(node: Node) -> Node:
             return _group(node.op, args)
         case "not" if args[0].op == "not":
             return args[0].args[0]
+        case "not" if args[0].op == "always":
+            return _always(not args[0].value)
         case "one_of" if len(node.value) == 1:
             constant = Node("constant", args[0].type, value=node.value[0])
             return Node("eq", CONDITION, (args[0], constant))
@@ -38,31 +43,40 @@ def normalize(node: Node) -> Node:
     ):
         args = args[::-1]
     folded = replace(node, args=args)
-    if node.op in _FOLDED and all(arg.op == "constant" for arg in args):
+    if node.op in _VALUES | _TESTS and all(arg.op == "constant" for arg in args):
         value = Compiler().compile(folded)(None, None)  # type: ignore[arg-type]
+        if node.op in _TESTS:
+            return _always(bool(value))
         if value is not None:
             return Node("constant", node.type, value=value)
     return folded
 
 
-def _group(op: str, args: tuple[Node, ...]) -> Node:
+def _always(truth: bool) -> Node:
+    return Node("always", CONDITION, value=truth)
+
+
+def _group(op: str, args: Iterable[Node]) -> Node:
     flat: dict[str, Node] = {}
     for arg in args:
         for part in arg.args if arg.op == op else (arg,):
-            flat[canonical(part)] = part
+            if part.op != "always":
+                flat[canonical(part)] = part
+            elif part.value is (op == "or"):  # one true is enough for or, one false for and
+                return part
     parts = tuple(flat[key] for key in sorted(flat))
+    if not parts:
+        return _always(op == "and")
     return parts[0] if len(parts) == 1 else Node(op, CONDITION, parts)
 
 
 def _selection(selection: Selection) -> Selection:
-    where: dict[str, Node] = {}
-    for node in map(normalize, selection.where):
-        for part in node.args if node.op == "and" else (node,):
-            where[canonical(part)] = part
+    where = _group("and", map(normalize, selection.where))
+    conditions = where.args if where.op == "and" else () if where == _always(True) else (where,)
     follows = tuple(replace(follow, events=_selection(follow.events)) for follow in selection.follows)
     return Selection(
         selection.behavior,
-        tuple(where[key] for key in sorted(where)),
+        conditions,
         tuple(sorted(set(selection.windows), key=_window_key)),
         tuple(sorted(set(follows), key=lambda follow: (follow.seconds, follow.negated, repr(follow.events)))),
     )

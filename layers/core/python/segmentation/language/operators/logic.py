@@ -1,4 +1,4 @@
-"""`and`, `or`, `!`, `!!`, and a boolean value as a condition."""
+"""`and`, `or`, `!`, `!!`, a boolean value as a condition, and what depends on nothing."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,29 @@ class Not(Operator):
 
     def denial(self, node: Node, say: "Speaker") -> str:
         return say.condition(node.args[0])
+
+
+@operator
+class Always(Operator):
+    """What holds for everybody or for nobody, because it reads nothing. `value`: which of the two."""
+
+    name = "always"
+
+    def evaluate(self, node: Node, *args: Closure) -> Closure:
+        truth = node.value
+        return lambda _evaluation, _element: truth
+
+    def lower(self, node: Node, lowering: "Lowering") -> Any:
+        return node.value
+
+    def sql(self, node: Node, *args: str) -> str:
+        return "true" if node.value else "false"
+
+    def sentence(self, node: Node, say: "Speaker") -> str:
+        return "always" if node.value else "never"
+
+    def denial(self, node: Node, say: "Speaker") -> str:
+        return "never" if node.value else "always"
 
 
 @operator
