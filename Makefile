@@ -10,7 +10,7 @@ CLIENTS   := tests/browser/node_modules/.package-lock.json
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: browser run test check unit fuzz bench build install grammar cross-check fmt clean
+.PHONY: browser run test check unit fuzz histories bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
@@ -19,6 +19,7 @@ help:
 	@echo "make browser  real clients of sites in Chromium and in Python; as root on Debian it installs Chromium"
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
+	@echo "make histories  random histories of events, failures and sweeps, many more than in make test"
 	@echo "make bench  figures: an event against many segments, beside six rule engines"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
@@ -77,6 +78,10 @@ test: check $(SAM_STAMP) $(GRAMMAR)
 # EXAMPLES=10000 for longer; a failure prints the world that shows it.
 fuzz: $(STAMP)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py
+
+# EXAMPLES=20000 for longer; a failure prints the history that shows it.
+histories: $(STAMP)
+	EXAMPLES=$${EXAMPLES:-4000} $(BIN)/pytest tests/unit/test_arrival.py
 
 # Peers go into tests/bench/.peers; the table goes to tests/bench/RESULTS.md.
 bench: $(STAMP)
