@@ -16,10 +16,10 @@ from pathlib import Path
 from segmentation.domain.errors import SegmentationError
 from segmentation.domain.published import Published
 
+from infra.documents.files import RulesRefused
 from infra.local.cloud import Cloud
 from infra.local.errors import CloudError
 from infra.local.log import ConsoleLog
-from infra.publish_rules import RulesRefused
 
 from . import replay
 from .receiver import Receiver

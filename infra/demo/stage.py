@@ -16,9 +16,11 @@ from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.published import Published
 
+from infra.documents.files import AudienceRules, read_rules
+from infra.documents.publish import publish
+from infra.documents.remotes import LakeRemote
 from infra.local.cloud import Cloud
 from infra.local.errors import FunctionError
-from infra.publish_rules import AudienceRules, read_rules
 
 from . import data
 from .receiver import Receiver
@@ -88,7 +90,8 @@ class Stage:
             SecretId=self.cloud.outputs["WebhookSecretArn"]
         )
         self.receiver.trust(secret["SecretString"])
-        return (rules or self.rules()).publish(S3Lake(self.cloud.client("s3"), self.bucket))
+        remote = LakeRemote(S3Lake(self.cloud.client("s3"), self.bucket), by="make run")
+        return publish(rules or self.rules(), remote)
 
     def build(self) -> dict[str, Any]:
         """Build the audience; its pointer."""

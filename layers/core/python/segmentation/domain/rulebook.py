@@ -22,6 +22,8 @@ from .references import references
 KINDS = ("audience", "segments", "write_keys", "tokens", "partners", "destinations")
 """What a document can be, as the rule set names it."""
 ACCESS = ("write_keys", "tokens", "partners")
+FROM_FILES = "applied"
+"""What the record of a version says was done that was made of files (segments as code)."""
 LONGEST_FOLDER = 200
 LONGEST_NOTE = 1_000
 MOST_REQUESTS = 200
@@ -29,6 +31,12 @@ REQUEST_SECONDS = 86_400
 """How many requests are remembered by their idempotency keys, and for how long."""
 
 Document = Mapping[str, Any]
+
+
+def content_digest(document: Document, folder: str, archived: bool = False) -> str:
+    """A short hash of what a version says: the part of its tag behind the version's number."""
+    content = [document, folder, archived]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +80,9 @@ class Entry:
     @property
     def tag(self) -> str:
         """Names this very content and version: what `If-Match` compares."""
-        content = [self.document, self.record.folder, self.record.archived]
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        return f"{self.record.version}.{digest[:12]}"
+        return (
+            f"{self.record.version}.{content_digest(self.document, self.record.folder, self.record.archived)}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As the history keeps it."""

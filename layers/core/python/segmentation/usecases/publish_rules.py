@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.published import Published, document_of, parse_published
-from segmentation.domain.rulebook import ACCESS, Document, Edit, Rulebook
+from segmentation.domain.rulebook import ACCESS, FROM_FILES, Document, Edit, Rulebook
 from segmentation.ports import Clock, Lake
 
 from .edit_rules import Author, EditRules, rule_set_path
@@ -44,10 +44,9 @@ def replacing(book: Rulebook, wanted: Mapping[str, Sequence[Document]]) -> list[
         for one in documents:
             stands = book.get(kind, str(one["id"]))
             restored = False if stands is not None and stands.record.archived else None
-            what = "edited" if stands else "created"
-            edits.append(Edit(kind, str(one["id"]), what, one, archived=restored))
+            edits.append(Edit(kind, str(one["id"]), FROM_FILES, one, archived=restored))
         edits += [
-            Edit(kind, entry.id, "deleted", delete=True)
+            Edit(kind, entry.id, FROM_FILES, delete=True)
             for entry in book.of(kind)
             if entry.id not in names and not entry.record.archived
         ]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from segmentation.domain.rulebook import Edit, Entry
+from segmentation.domain.rulebook import FROM_FILES, Edit, Entry
 from segmentation.usecases.edit_rules import Author
 
 from . import rendering, shapes
 from .caller import Role
-from .operation import CURSOR, LIMIT, Call, Done, Operation, Parameter
+from .operation import CURSOR, LIMIT, Call, Done, Handler, Operation, Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,6 @@ def _family(family: Family) -> list[Operation]:
         archived = {True: "archived", False: "restored", None: "moved"}[body.archived]
         return _change(api, call, kind, archived, folder=body.folder, archived=body.archived, note=body.note)
 
-    def rolled_back(api: Any, call: Call) -> Done:
-        audience, identifier = call.path["audience"], call.path["id"]
-        call.places[kind, identifier] = ""
-        body: shapes.Rollback = call.body
-        entry = api.documents.roll_back(
-            audience, kind, identifier, body.version, author(call), expected=call.if_match, note=body.note
-        )
-        return _document(entry, call)
-
     def rotated(api: Any, call: Call) -> Done:
         audience, identifier = call.path["audience"], call.path["id"]
         kept = api.documents.rotate(audience, kind, identifier, author(call), expected=call.if_match)
@@ -106,20 +97,6 @@ def _family(family: Family) -> list[Operation]:
         audience, identifier = call.path["audience"], call.path["id"]
         api.documents.delete(audience, kind, identifier, author(call), expected=call.if_match)
         return Done(None)
-
-    def versions(api: Any, call: Call) -> Done:
-        most, before = rendering.limit(call.query), rendering.read_number(call.query, 10**9)
-        current, found = api.documents.versions(
-            call.path["audience"], kind, call.path["id"], before, most + 1
-        )
-        shown = [rendering.version(entry, current, call.caller) for entry in found[:most]]
-        following = rendering.cursor(str(shown[-1].version)) if len(found) > most else None
-        return Done(shapes.VersionPage(shown, following))
-
-    def version(api: Any, call: Call) -> Done:
-        number = int(call.path["version"]) if _is_number(call.path["version"]) else 0
-        current, entry = api.documents.version(call.path["audience"], kind, call.path["id"], number)
-        return Done(rendering.version(entry, current, call.caller))
 
     def make(
         verb: str, method: str, path: str, summary: str, role: Role, handler: Callable[..., Done], **more: Any
@@ -140,11 +117,11 @@ def _family(family: Family) -> list[Operation]:
         make("delete", "DELETE", item, f"Delete a {one}", family.writer, deleted,
              answer=None, status=204, changes=True, errors=(409,) if kind == "segments" else (),
              description="Its history stays. Refused while others name it." if kind == "segments" else ""),
-        make("versions_of", "GET", f"{item}/versions", f"The versions of a {one}, latest first", Role.VIEWER, versions,
+        make("versions_of", "GET", f"{item}/versions", f"The versions of a {one}, latest first", Role.VIEWER, _versions(kind),
              answer=shapes.VersionPage, query=(CURSOR, LIMIT)),
-        make("version_of", "GET", f"{item}/versions/{{version}}", f"One version of a {one}", Role.VIEWER, version,
+        make("version_of", "GET", f"{item}/versions/{{version}}", f"One version of a {one}", Role.VIEWER, _version(kind),
              answer=shapes.Version),
-        make("roll_back", "POST", f"{item}/rollback", f"Make an old version of a {one} the new one", family.writer, rolled_back,
+        make("roll_back", "POST", f"{item}/rollback", f"Make an old version of a {one} the new one", family.writer, _roll_back(kind),
              answer=shapes.Document, body=shapes.Rollback, changes=True, tagged=True, errors=(409, 422)),
     ]  # fmt: skip
     if kind == "segments":
@@ -158,6 +135,44 @@ def _family(family: Family) -> list[Operation]:
                  answer=shapes.Secret, changes=True, tagged=True, errors=(409,))
         )  # fmt: skip
     return found
+
+
+def _roll_back(kind: str) -> Handler:
+    def rolled_back(api: Any, call: Call) -> Done:
+        audience, identifier = call.path["audience"], _id(call)
+        call.places[kind, identifier] = ""
+        body: shapes.Rollback = call.body
+        entry = api.documents.roll_back(
+            audience, kind, identifier, body.version, author(call), expected=call.if_match, note=body.note
+        )
+        return _document(entry, call)
+
+    return rolled_back
+
+
+def _versions(kind: str) -> Handler:
+    def versions(api: Any, call: Call) -> Done:
+        most, before = rendering.limit(call.query), rendering.read_number(call.query, 10**9)
+        current, found = api.documents.versions(call.path["audience"], kind, _id(call), before, most + 1)
+        shown = [rendering.version(entry, current, call.caller) for entry in found[:most]]
+        following = rendering.cursor(str(shown[-1].version)) if len(found) > most else None
+        return Done(shapes.VersionPage(shown, following))
+
+    return versions
+
+
+def _version(kind: str) -> Handler:
+    def version(api: Any, call: Call) -> Done:
+        number = int(call.path["version"]) if _is_number(call.path["version"]) else 0
+        current, entry = api.documents.version(call.path["audience"], kind, _id(call), number)
+        return Done(rendering.version(entry, current, call.caller))
+
+    return version
+
+
+def _id(call: Call) -> str:
+    """The document's id; an audience's is its own."""
+    return call.path.get("id", call.path["audience"])
 
 
 def _audiences() -> list[Operation]:
@@ -180,14 +195,30 @@ def _audiences() -> list[Operation]:
         return _document(api.documents.find(call.path["audience"], "audience", call.path["audience"]), call)
 
     def replaced(api: Any, call: Call) -> Done:
-        call.path = {**call.path, "id": call.path["audience"]}
         body: shapes.ChangedDocument = call.body
         return _change(
             api, call, "audience", "edited", document=body.document, folder=body.folder, note=body.note
         )
 
+    def everything(api: Any, call: Call) -> Done:
+        most, after = rendering.limit(call.query), rendering.read_cursor(call.query)
+        entries = api.documents.book(call.path["audience"]).entries
+        rest = sorted(name for name in ((f"{kind}/{one}") for kind, one in entries) if name > after)
+        shown = [entries[kind, one] for kind, _, one in (name.partition("/") for name in rest[:most])]
+        following = rendering.cursor(rest[most - 1]) if len(rest) > most else None
+        return Done(shapes.DocumentPage([rendering.document(one, call.caller) for one in shown], following))
+
     item = "/v1/audiences/{audience}"
     return [
+        Operation("list_documents", "GET", f"{item}/documents", "Every document of an audience, deleted ones too",
+                  Role.ADMIN, everything, answer=shapes.DocumentPage, query=(CURSOR, LIMIT), group="Audiences"),
+        Operation("versions_of_audience", "GET", f"{item}/versions", "The versions of an audience, latest first",
+                  Role.VIEWER, _versions("audience"), answer=shapes.VersionPage, query=(CURSOR, LIMIT), group="Audiences"),
+        Operation("version_of_audience", "GET", f"{item}/versions/{{version}}", "One version of an audience",
+                  Role.VIEWER, _version("audience"), answer=shapes.Version, group="Audiences"),
+        Operation("roll_back_audience", "POST", f"{item}/rollback", "Make an old version of an audience the new one",
+                  Role.ADMIN, _roll_back("audience"), answer=shapes.Document, body=shapes.Rollback, changes=True,
+                  tagged=True, errors=(409, 422), group="Audiences"),
         Operation("list_audiences", "GET", "/v1/audiences", "The audiences", Role.VIEWER, listed,
                   answer=shapes.DocumentPage, query=(CURSOR, LIMIT), group="Audiences"),
         Operation("create_audience", "POST", "/v1/audiences", "Create an audience", Role.ADMIN, created,
@@ -233,7 +264,7 @@ def _changes() -> Operation:
             call.places[one.kind, one.id] = f"/edits/{index}"
             if one.kind != "segments":
                 call.caller.may(Role.ADMIN)
-            what = "deleted" if one.action == "delete" else "edited"
+            what = FROM_FILES if body.from_files else "deleted" if one.action == "delete" else "edited"
             edits.append(
                 Edit(one.kind, one.id, what, one.document, one.folder, one.archived,
                      one.action == "delete", one.expected, body.note)
@@ -260,7 +291,7 @@ def _changes() -> Operation:
 
 
 def _change(api: Any, call: Call, kind: str, what: str, **more: Any) -> Done:
-    identifier = call.path["id"]
+    identifier = _id(call)
     call.places[kind, identifier] = ""
     entry = api.documents.change(
         call.path["audience"], kind, identifier, what, author(call), expected=call.if_match, **more

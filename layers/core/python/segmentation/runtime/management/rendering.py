@@ -24,6 +24,7 @@ def document(entry: Entry, caller: Caller) -> shapes.Document:
         etag=entry.tag,
         folder=record.folder,
         archived=record.archived,
+        deleted=record.deleted,
         created=shapes.Stamp(record.created, record.created_by),
         updated=shapes.Stamp(record.updated, record.updated_by),
         what=record.what,

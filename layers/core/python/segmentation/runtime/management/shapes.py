@@ -18,7 +18,10 @@ class Stamp(Struct):
 
 
 class Document(Struct):
-    """A document in its current version. `etag` is what If-Match names; `what` was done to make this version."""
+    """A document in its current version. `etag` is what If-Match names; `what` was done to make this version.
+
+    `deleted`: it no longer stands; only the list of all documents shows such.
+    """
 
     kind: Kind
     id: str
@@ -26,6 +29,7 @@ class Document(Struct):
     etag: str
     folder: str
     archived: bool
+    deleted: bool
     created: Stamp
     updated: Stamp
     what: str
@@ -203,11 +207,13 @@ class EditedDocument(Struct, forbid_unknown_fields=True):
 
 
 class Changes(Struct, forbid_unknown_fields=True):
-    """Edits that are made together, all or none. `dry_run` only checks them."""
+    """Edits that are made together, all or none. `dry_run` only checks them; `from_files`: files under version control
+    say the same, so that a later publication of the files is no surprise."""
 
     edits: Annotated[list[EditedDocument], Meta(min_length=1, max_length=10_000)]
     note: Text = ""
     dry_run: bool = False
+    from_files: bool = False
 
 
 class Changed(Struct):

@@ -1,27 +1,22 @@
-"""`python -m infra.publish_rules --bucket BUCKET [rules/]`: check all documents of a folder and publish them.
+"""The documents of a folder: read together, each problem with its file and place; and written back.
 
-Every problem of every document is shown at once, each with its file and place; then nothing is published.
-Works on AWS with the account that boto3 finds, and on the embedded cloud with AWS_ENDPOINT_URL set to its address.
+A segment's file may stand in folders below `segments/`: those are the folders that the console shows.
 """
 
-import argparse
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError
-from segmentation.adapters.clock import SystemClock
-from segmentation.adapters.s3 import S3Lake
-from segmentation.domain.errors import Unavailable
 from segmentation.domain.published import Published, document_of, parse_published
+from segmentation.domain.rulebook import ACCESS
 from segmentation.language import Problem, RuleError, parse_document
-from segmentation.ports import Lake
-from segmentation.usecases.publish_rules import PublishRules, rule_set_path
+
+from infra.author.documents import pretty
 
 Document = dict[str, Any]
+Key = tuple[str, str]
+"""Kind and id of a document."""
 
 
 class RulesRefused(Exception):
@@ -48,32 +43,35 @@ class AudienceRules:
         """The audience's id, as it is written."""
         return str(self.audience.get("id", self.path.stem))
 
+    @property
+    def root(self) -> Path:
+        """The folder of all rules."""
+        return self.path.parent.parent
+
+    def documents(self) -> Iterator[tuple[Key, Document, str]]:
+        """Every document with its kind, id and folder."""
+        yield ("audience", self.id), self.audience, ""
+        for path, document in self.segments:
+            yield ("segments", str(document["id"])), document, folder_of(self.root, path)
+        for kind in ACCESS:
+            for document in self.access.get(kind, []):
+                yield (kind, str(document["id"])), document, ""
+        for _, document in self.destinations:
+            yield ("destinations", str(document["id"])), document, ""
+
     def check(self) -> Published:
         """The checked rule set; `RulesRefused` names every problem's file."""
-        try:
-            return parse_published(self._document())
-        except RuleError as error:
-            raise RulesRefused([self._line(problem) for problem in error.problems]) from error
-
-    def publish(self, lake: Lake) -> Published:
-        """Put the rule set for the functions to read."""
-        self.check()
-        publish = PublishRules(lake, SystemClock())
-        return publish(
-            self.audience,
-            [document for _, document in self.segments],
-            self.access,
-            [document for _, document in self.destinations],
-        )
-
-    def _document(self) -> Mapping[str, Any]:
-        return document_of(
+        document = document_of(
             self.audience,
             [document for _, document in self.segments],
             self.access,
             [document for _, document in self.destinations],
             "",
         )
+        try:
+            return parse_published(document)
+        except RuleError as error:
+            raise RulesRefused([self._line(problem) for problem in error.problems]) from error
 
     def _line(self, problem: Problem) -> str:
         """A problem with its file: `/segments/3/rule` is `/rule` of the fourth segment's file."""
@@ -82,7 +80,7 @@ class AudienceRules:
         if part in ("segments", "destinations") and rest:
             path, rest = getattr(self, part)[int(rest[0])][0], rest[1:]
         pointer = "".join(f"/{token}" for token in rest)
-        where = f"{path or self.path.parent.parent / part}{': ' + pointer if pointer else ''}"
+        where = f"{path or self.root / part}{': ' + pointer if pointer else ''}"
         return f"{where}: {problem.message} [{problem.code}]"
 
 
@@ -92,7 +90,7 @@ def read_rules(folder: Path) -> list[AudienceRules]:
 
     def documents(kind: str) -> list[tuple[Path, Document]]:
         found = []
-        for path in sorted((folder / kind).glob("*.json")):
+        for path in sorted((folder / kind).rglob("*.json")):
             try:
                 found.append((path, parse_document(path.read_text(encoding="utf-8"))))
             except RuleError as error:
@@ -132,42 +130,32 @@ def read_rules(folder: Path) -> list[AudienceRules]:
     return list(rules.values())
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m infra.publish_rules", description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("rules"), help="default: rules")
-    target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--bucket", help="the lake bucket (output LakeBucketName of the stack)")
-    target.add_argument("--check", action="store_true", help="only check the documents; needs no account")
-    options = parser.parse_args(arguments)
-    try:
-        rules = read_rules(options.folder)
-        checked = [one.check() for one in rules]
-        lake = None if options.check else S3Lake(boto3.client("s3"), options.bucket)
-        for one, published in zip(rules, checked, strict=True):
-            if lake is not None:
-                published = one.publish(lake)
-            kinds = [segment.kind for segment in published.rules.segments]
-            counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-            place = (
-                f"published to s3://{options.bucket}/{rule_set_path(one.id)}"
-                if lake is not None
-                else "is in order"
-            )
-            print(f"{one.id} {place}: {len(kinds)} segments ({counts}), version {published.version}")
-    except RulesRefused as error:
-        for line in error.lines:
-            print(line, file=sys.stderr)
-        print(
-            f"{len(error.lines)} problem{'s' if len(error.lines) > 1 else ''}; nothing was published",
-            file=sys.stderr,
-        )
-        return 1
-    except (Unavailable, BotoCoreError) as error:
-        print(f"not published: {error}", file=sys.stderr)
-        return 2
-    return 0
+def folder_of(root: Path, path: Path) -> str:
+    """The folder that a segment's file stands in, as the console names it."""
+    return path.parent.relative_to(root / "segments").as_posix().removeprefix(".")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def write_document(root: Path, kind: str, document: Document, folder: str, at: Path | None) -> Path:
+    """Write a document (of a kind with files of its own) where it belongs; `at` is where it stood before."""
+    name = f"{document['id']}.json"
+    if kind == "audience":
+        path = root / "audiences" / name
+    elif kind == "destinations":
+        path = at or root / "destinations" / name
+    else:
+        path = root / "segments" / folder / (at.name if at else name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(pretty(document), encoding="utf-8")
+    if at is not None and at != path:
+        at.unlink()
+    return path
+
+
+def write_access(
+    root: Path, audience: str, access: Mapping[str, Sequence[Document]], at: Path | None
+) -> Path:
+    """Write the keys and tokens of an audience: one file."""
+    path = at or root / "access" / f"{audience}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(pretty({kind: list(access.get(kind, ())) for kind in ACCESS}), encoding="utf-8")
+    return path

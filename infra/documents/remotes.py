@@ -1,0 +1,220 @@
+"""Where rules are published: the lake's bucket directly, or the management API."""
+
+import getpass
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from segmentation.adapters.clock import SystemClock
+from segmentation.domain.errors import Outdated, SegmentationError
+from segmentation.domain.rulebook import FROM_FILES, Edit, Entry, Record
+from segmentation.ports import Lake
+from segmentation.usecases.edit_rules import Author, EditRules, earlier_versions, read_book, rule_set_path
+from segmentation.usecases.manage_documents import check_edits
+
+from .files import Key
+
+MOST_VERSIONS = 100
+
+
+class RemoteRefused(Exception):
+    """What the remote said no to; a line for each reason."""
+
+    def __init__(self, lines: Sequence[str], status: int = 0) -> None:
+        self.lines, self.status = list(lines), status
+        super().__init__("\n".join(lines))
+
+
+class Remote(Protocol):
+    """Published documents and a way to change them."""
+
+    def audiences(self) -> list[str]:
+        """The audiences that have published rules."""
+        ...
+
+    def entries(self, audience: str) -> dict[Key, Entry]:
+        """Every document in its current version, deleted ones too; none if the audience is not published."""
+        ...
+
+    def from_files(self, audience: str, entry: Entry) -> Entry | None:
+        """The last version of a document that was made of files, if it is one of the last hundred."""
+        ...
+
+    def apply(self, audience: str, edits: Sequence[Edit], *, dry_run: bool = False) -> str:
+        """Make edits, all or none; the version of the rules. `Outdated` if something was changed meanwhile."""
+        ...
+
+
+def made_of_files(record: Record) -> bool:
+    """Whether a version came from files; those of rule sets without records did, when there was no other way."""
+    return not record.deleted and (
+        record.what == FROM_FILES or (record.what, record.updated_by) == ("created", "")
+    )
+
+
+def who() -> str:
+    """The person at this machine, as the author of a change."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except OSError:  # no such user: a container
+        return f"somebody@{socket.gethostname()}"
+
+
+@dataclass(frozen=True)
+class LakeRemote:
+    """The bucket itself: what a pipeline with the right to write `rules/` and `history/` uses."""
+
+    lake: Lake
+    by: str = field(default_factory=who)
+
+    def audiences(self) -> list[str]:
+        """See `Remote`."""
+        return [path.split("/")[1] for path in self.lake.list("rules/") if path.endswith("/ruleset.json")]
+
+    def entries(self, audience: str) -> dict[Key, Entry]:
+        """See `Remote`."""
+        stored = self.lake.get(rule_set_path(audience))
+        return dict(read_book(audience, stored.data).entries) if stored else {}
+
+    def from_files(self, audience: str, entry: Entry) -> Entry | None:
+        """See `Remote`."""
+        versions = earlier_versions(self.lake, audience, entry, entry.record.version, MOST_VERSIONS)
+        return next((one for one in versions if made_of_files(one.record)), None)
+
+    def apply(self, audience: str, edits: Sequence[Edit], *, dry_run: bool = False) -> str:
+        """See `Remote`."""
+        if dry_run:
+            return check_edits(self.lake, audience, edits, self.by).published.version
+        return EditRules(self.lake, SystemClock())(audience, edits, Author(self.by)).published.version
+
+
+@dataclass(frozen=True)
+class ApiRemote:
+    """The management API. `token` gives the bearer token when it is asked for."""
+
+    url: str
+    token: Callable[[], str]
+
+    def audiences(self) -> list[str]:
+        """See `Remote`."""
+        return [one["id"] for one in self._pages("/v1/audiences")]
+
+    def entries(self, audience: str) -> dict[Key, Entry]:
+        """See `Remote`."""
+        try:
+            found = [_entry(one) for one in self._pages(f"/v1/audiences/{audience}/documents")]
+        except RemoteRefused as error:
+            if error.status == 404:
+                return {}
+            raise
+        return {(entry.kind, entry.id): entry for entry in found}
+
+    def from_files(self, audience: str, entry: Entry) -> Entry | None:
+        """See `Remote`."""
+        place = f"/v1/audiences/{audience}/{entry.kind.replace('_', '-')}/{quote(entry.id, safe='')}"
+        if entry.kind == "audience":
+            place = f"/v1/audiences/{audience}"
+        for one in self.request("GET", f"{place}/versions?limit={MOST_VERSIONS}")["items"]:
+            record = Record(
+                one["version"],
+                one["folder"],
+                one["archived"],
+                one["deleted"],
+                what=one["what"],
+                updated_by=one["by"],
+            )
+            if not one["current"] and made_of_files(record):
+                return Entry(entry.kind, entry.id, one["document"], record)
+        return None
+
+    def apply(self, audience: str, edits: Sequence[Edit], *, dry_run: bool = False) -> str:
+        """See `Remote`."""
+        told = [_edit(edit) for edit in edits]
+        note = next((edit.note for edit in edits if edit.note), "")
+        body = {"edits": told, "note": note, "dry_run": dry_run, "from_files": True}
+        try:
+            return str(self.request("POST", f"/v1/audiences/{audience}/changes", body)["version"])
+        except RemoteRefused as error:
+            if error.status == 412:
+                raise Outdated([tuple(line.split("/", 1)) for line in error.lines]) from error  # type: ignore[misc]
+            raise
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """One request; its JSON. `RemoteRefused` with everything that the problem says."""
+        data = json.dumps(body).encode() if body is not None else None
+        given = {
+            "Authorization": f"Bearer {self.token()}",
+            "Content-Type": "application/json",
+            **(headers or {}),
+        }
+        request = urllib.request.Request(self.url.rstrip("/") + path, data, given, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+                return json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refused(error.code, error.read()) from None
+        except OSError as error:
+            raise RemoteRefused([f"{self.url} cannot be reached: {error}"]) from error
+
+    def _pages(self, path: str) -> list[Any]:
+        items: list[Any] = []
+        cursor = ""
+        while True:
+            page = self.request("GET", f"{path}?limit=200{'&cursor=' + cursor if cursor else ''}")
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            cursor = page["next"]
+
+
+def _refused(status: int, body: bytes) -> RemoteRefused:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return RemoteRefused([f"{status}: {body[:300].decode('utf-8', 'replace')}"], status)
+    if status == 412:
+        return RemoteRefused(told.get("documents", []), status)
+    problems = told.get("problems", [])
+    lines = [
+        f"{one.get('document', '')}{one.get('pointer') or one.get('parameter') or ''}: {one['message']} [{one['code']}]"
+        for one in problems
+    ]
+    return RemoteRefused(lines or [str(told.get("detail") or told.get("message") or status)], status)
+
+
+def _entry(told: Mapping[str, Any]) -> Entry:
+    record = Record(
+        version=told["version"],
+        folder=told["folder"],
+        archived=told["archived"],
+        deleted=told["deleted"],
+        created=told["created"]["at"],
+        created_by=told["created"]["by"],
+        updated=told["updated"]["at"],
+        updated_by=told["updated"]["by"],
+        what=told["what"],
+        note=told["note"],
+    )
+    return Entry(told["kind"], told["id"], told["document"], record)
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    told: dict[str, Any] = {"action": "delete" if edit.delete else "put", "kind": edit.kind, "id": edit.id}
+    for name in ("document", "folder", "archived", "expected"):
+        if getattr(edit, name) is not None:
+            told[name] = getattr(edit, name)
+    return told
+
+
+def told(error: SegmentationError | RemoteRefused) -> list[str]:
+    """What an error says, a line for each reason."""
+    return error.lines if isinstance(error, RemoteRefused) else str(error).splitlines()
