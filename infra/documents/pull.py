@@ -44,9 +44,8 @@ def pull(
             touched.append(write_document(root, key[0], document, folder, path))
     keys = {key for key in wanted if key[0] in ACCESS}
     if keys:
-        touched.append(
-            write_access(root, audience, _merged(access, entries, keys), file)
-        )
+        file = rules.access_path if rules is not None else None
+        touched.append(write_access(root, audience, _merged(access, entries, keys), file))
     return touched
 
 

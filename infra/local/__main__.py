@@ -13,7 +13,7 @@ from infra.local.cloud import ROOT, Cloud
 from infra.local.errors import CloudError
 
 
-def main() -> int:
+def main(given: list[str] | None = None) -> int:
     """Start, say what is where, wait for Ctrl-C, stop."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     parser.add_argument(
@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument(
         "--env-file", type=Path, help="write what a client needs (AWS_ENDPOINT_URL, ...) into this file"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     template = arguments.template or ROOT / (
         ".aws-sam/build/template.yaml" if arguments.built else "template.yaml"
     )
@@ -78,6 +78,7 @@ def main() -> int:
             print(f"  HTTP API  {cloud.api_url}")
             if arguments.https_port is not None:
                 print(f"            {cloud.https_url}")
+            print(f"  tokens    {cloud.issuer.url} (a development issuer)")
             print("  AWS APIs  " + " ".join(f"{name}={value}" for name, value in variables.items()))
             for name, value in sorted(cloud.outputs.items()):
                 print(f"  {name:<28} {value}")

@@ -178,11 +178,13 @@ class Stack:
         )
 
     def provision(self) -> None:
-        """Create everything; unknown types are refused before anything is created."""
+        """Create everything; unknown types that are wanted are refused before anything is."""
         unknown = [
             f"{resource.logical_id} ({resource.type})"
             for resource in self.template.resources.values()
-            if resource.type not in PROVISIONERS and resource.type not in WITHOUT_EFFECT
+            if resource.type not in PROVISIONERS
+            and resource.type not in WITHOUT_EFFECT
+            and self._wanted(resource)
         ]
         if unknown:
             raise TemplateError(

@@ -2,48 +2,54 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segmentation.domain.pipeline import Job, Run, State
+from segmentation.domain.published import Published, parse_published
 from segmentation.runtime.composition.manage_api import ManageApi
 from segmentation.runtime.management.serve import serve
 from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
+from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.publish_rules import PublishRules
+from segmentation.usecases.show_sql import ShowSql
 
-from tests.fakes import FixedClock, MemoryLake, MemoryRuns
+from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryRuns
 from tests.fakes.documents import documents
 
 SHOP = "/v1/audiences/shop"
 
 
 @dataclass
-class FakeFunctions:
-    """Starts a run as the functions would: one at a time."""
+class FakeFunction:
+    """Starts a run as the function would: one at a time."""
 
     runs: MemoryRuns
-    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    job: Job
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
     busy: str = ""
 
-    def call(self, what: str, payload: Mapping[str, Any]) -> Any:
-        self.calls.append((what, payload))
-        run = Run(
-            payload["audience"], Job(what), f"20231114t22132{len(self.calls)}z_ab", "hand", 1_700_000_000
-        )
+    def call(self, payload: Mapping[str, Any]) -> Any:
+        self.calls.append(payload)
+        name = f"20231114t22132{len(self.calls)}z_ab"
+        run = Run(payload["audience"], self.job, name, "hand", 1_700_000_000)
         if self.busy:
-            run = Run(
-                run.audience,
-                run.job,
-                run.id,
-                "hand",
-                run.started,
-                State.SKIPPED,
-                error=f"run {self.busy} is under way",
-            )
+            run = replace(run, state=State.SKIPPED, error=f"run {self.busy} is under way")
         self.runs.note(run)
-        return {"runs": [{"run": run.id, "job": what, "audience": run.audience}]}
+        return {"runs": [{"run": run.id, "job": str(self.job), "audience": run.audience}]}
+
+
+@dataclass
+class LakeRuleSets:
+    """The rule sets that stand in a lake, read anew each time."""
+
+    lake: MemoryLake
+
+    def all(self) -> Mapping[str, Published]:
+        paths = [path for path in self.lake.objects if path.startswith("rules/")]
+        return {path.split("/")[1]: parse_published(self.lake.json(path)) for path in paths}
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,10 @@ class Office:
 
     def __init__(self) -> None:
         self.lake, self.clock, self.runs = MemoryLake(), FixedClock(), MemoryRuns()
-        self.functions = FakeFunctions(self.runs)
+        self.build = FakeFunction(self.runs, Job.BUILD)
+        self.materialize = FakeFunction(self.runs, Job.MATERIALIZE)
+        self.warehouse = FakeWarehouse(instant=False)
+        rule_sets = LakeRuleSets(self.lake)
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
         PublishRules(self.lake, self.clock)(*parts)
@@ -76,10 +85,14 @@ class Office:
         managed = ManageDocuments(self.lake, self.clock, self._secret)
         self.api = ManageApi(
             documents=managed,
-            segments=InspectSegments(managed, self.lake, self.runs, self.clock),
-            runs=ManageRuns(self.runs, self.functions),
+            segments=InspectSegments(managed, self.lake, self.runs),
+            runs=ManageRuns(self.runs, build=self.build, materialize=self.materialize),
+            previews=PreviewSegment(self.warehouse, self.lake, rule_sets, self.clock, self._secret),
+            show_sql=ShowSql(self.lake, rule_sets, self.clock),
             clock=self.clock,
             roles_claim="cognito:groups",
+            issuer="https://issuer.example",
+            audience="segmentation",
         )
 
     def _secret(self) -> str:

@@ -83,14 +83,55 @@ def test_a_segment_is_said_in_words(office: Office) -> None:
     assert office.ask("GET", f"{SHOP}/segments/none/words").status == 404
 
 
+def build(office: Office) -> None:
+    tables = {"profiles": "shop_v_profiles", "behaviors": {"purchases": "shop_v_purchases", "mailings": "m"}}
+    pointer = {"version": "v", "tables": tables, "rows": {"profiles": 50}}
+    office.lake.put(pointer_path("shop"), json.dumps(pointer).encode())
+
+
+DRAFT = {
+    "id": "draft", "name": "D", "audience": "shop", "kind": "batch", "rule": {">=": [{"var": "attributes.age"}, 65]},
+}  # fmt: skip
+
+
 def test_the_sql_of_a_segment_is_shown_once_there_are_tables(office: Office) -> None:
     path = f"{SHOP}/segments/adults/sql"
     assert office.ask("GET", path).status == 409
-    tables = {"profiles": "shop_v_profiles", "behaviors": {"purchases": "shop_v_purchases", "mailings": "m"}}
-    office.lake.put(pointer_path("shop"), json.dumps({"version": "v", "tables": tables}).encode())
-    (query,) = office.ask("GET", path).body["parts"]
-    assert "shop_v_profiles" in query
-    assert "'adults'" in query
+    build(office)
+    told = office.ask("GET", path, role="viewer").body
+    assert told["audience_version"] == "v"
+    assert "shop_v_profiles" in told["sql"]
+    assert "65" in office.ask("POST", f"{SHOP}/sql", {"document": DRAFT}).body["sql"]
+    assert office.ask("GET", f"{SHOP}/segments/none/sql").status == 404
+
+
+def test_a_draft_is_counted_and_shown_to_those_who_may_see_people(office: Office) -> None:
+    assert office.ask("POST", f"{SHOP}/previews", {"document": DRAFT}).status == 409
+    build(office)
+    begun = office.ask(
+        "POST", f"{SHOP}/previews", {"document": DRAFT, "attributes": ["country"]}, role="viewer"
+    )
+    assert (begun.status, begun.body["state"], begun.body["population"]) == (202, "running", 50)
+    office.warehouse.answers["preview"] = [("7", "50", "true", "p1", "DE"), ("7", "50", "true", "p2", None)]
+    office.warehouse.finish(begun.body["id"])
+    place = begun.headers["location"]
+    done = office.ask("GET", place, role="editor").body
+    assert (done["state"], done["count"], done["low"], done["high"]) == ("done", 7, 7, 7)
+    assert done["members"][0] == {"profile_key": "p1", "attributes": {"country": "DE"}}
+    assert office.ask("GET", place, role="viewer").body["members"] == []
+    assert office.ask("GET", f"{SHOP}/previews/other").status == 404
+    assert office.ask("POST", f"{place}/cancel").body["state"] == "done"
+
+
+def test_a_draft_that_is_not_in_order_is_told_where(office: Office) -> None:
+    build(office)
+    bad = {**DRAFT, "rule": {">=": [{"var": "attributes.agee"}, 65]}}
+    assert office.ask("POST", f"{SHOP}/previews", {"document": bad}).pointers == ["/document/rule/>=/0/var"]
+    assert office.ask("POST", f"{SHOP}/sql", {"document": {"name": "x"}}).pointers == ["/document/id"]
+    pii = office.ask("POST", f"{SHOP}/previews", {"document": DRAFT, "attributes": ["income"]})
+    assert (pii.status, "cannot be shown" in pii.body["detail"]) == (400, True)
+    circle = {**DRAFT, "id": "adults", "rule": {"in": ["adults-buying", {"var": "segments"}]}}
+    assert "/document/rule" in office.ask("POST", f"{SHOP}/sql", {"document": circle}).pointers
 
 
 def test_the_size_history_is_paged(office: Office) -> None:
@@ -127,11 +168,11 @@ def test_the_state_says_of_each_segment_how_fresh_it_is(office: Office) -> None:
 def test_a_run_is_started_and_seen(office: Office) -> None:
     answer = office.ask("POST", f"{SHOP}/runs", {"job": "materialize", "segments": ["adults"]}, role="editor")
     assert answer.status == 202
-    assert office.functions.calls == [("materialize", {"audience": "shop", "segments": ["adults"]})]
+    assert office.materialize.calls == [{"audience": "shop", "segments": ["adults"]}]
     assert office.ask("GET", answer.headers["location"]).body == answer.body
     assert office.ask("GET", f"{SHOP}/runs", query="job=build").body["items"] == []
     assert len(office.ask("GET", f"{SHOP}/runs").body["items"]) == 1
-    office.functions.busy = "other"
+    office.build.busy = "other"
     busy = office.ask("POST", f"{SHOP}/runs", {"job": "build"})
     assert (busy.status, busy.body["detail"]) == (409, "not started: run other is under way")
 
@@ -140,7 +181,7 @@ def test_what_cannot_be_run_is_said_at_once(office: Office) -> None:
     bad = {"job": "materialize", "segments": ["adults", "none"], "now": "yesterday"}
     assert office.ask("POST", f"{SHOP}/runs", bad).pointers == ["/segments/1", "/now"]
     assert office.ask("POST", f"{SHOP}/runs", {"job": "build", "now": "2018-01-01T00:00:00Z"}).status == 400
-    assert office.functions.calls == []
+    assert office.materialize.calls == office.build.calls == []
 
 
 @pytest.mark.parametrize("job", ["build", "materialize"])

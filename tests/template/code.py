@@ -26,6 +26,7 @@ IAM_NAMES = {
     "list_objects_v2": "ListBucket",
     "delete_objects": "DeleteObject",
     "send_message_batch": "SendMessage",
+    "invoke": "InvokeFunction",
 }
 # IAM asks for what a transaction is made of, and knows no action for the whole.
 NO_ACTIONS = {"get_paginator", "transact_write_items", "transact_get_items", "meta", "exceptions"}

@@ -28,6 +28,7 @@ SERVICES = {
     "AWS::SecretsManager::Secret": "secretsmanager",
     "AWS::Athena::WorkGroup": "athena",
     "AWS::Glue::Database": "glue",
+    "AWS::Serverless::Function": "lambda",
 }
 # Without ListBucket, S3 answers for a missing object that it is forbidden.
 EVERY_FUNCTION = {
@@ -85,6 +86,11 @@ ATHENA = {
 }
 
 
+# What a CTAS writes into the lake; these functions only select.
+WRITTEN_BY_CTAS = {("s3:AbortMultipartUpload", "LakeBucket"), ("s3:ListMultipartUploadParts", "LakeBucket")}
+ONLY_SELECT = {"ManageApi"}
+
+
 def found_in(stack: Stack, value: Any) -> Found:
     found = stack.find(value)
     assert found is not None, f"{value} in {stack.path.name} names no resource of the templates"
@@ -132,7 +138,7 @@ def needed(function: str) -> set[Grant]:
         }
         grants.add((action, store))
         if service == "athena":
-            grants |= ATHENA
+            grants |= ATHENA - (WRITTEN_BY_CTAS if function in ONLY_SELECT else set())
     for event in properties(own.resource)["Events"].values():
         source = own.stack.find(event["Properties"].get("Queue") or event["Properties"].get("Stream"))
         grants |= {

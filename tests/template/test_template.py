@@ -99,6 +99,8 @@ def test_layers_hold_the_versions_that_are_tested(layer: str, folder: str) -> No
 def test_outputs_say_what_a_client_needs() -> None:
     assert set(WHOLE.template["Outputs"]) == {
         "ApiUrl",
+        "ManagementApiUrl",
+        "UserPoolId",
         "LakeBucketName",
         "ProfilesTableName",
         "RunsTableName",

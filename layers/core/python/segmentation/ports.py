@@ -327,9 +327,9 @@ class Secrets(Protocol):
         ...
 
 
-class Functions(Protocol):
-    """Other functions of this service."""
+class Function(Protocol):
+    """Another function of this service."""
 
-    def call(self, what: str, payload: Mapping[str, Any]) -> Any:
-        """What the function for `what` answers, waited for. `Unavailable` if it did not run, or failed."""
+    def call(self, payload: Mapping[str, Any]) -> Any:
+        """What the function answers, waited for. `Unavailable` if it did not run, or failed."""
         ...

@@ -21,6 +21,7 @@ STATUS: Mapping[type[errors.SegmentationError], int] = {
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
+    errors.NotBuilt: 409,
     errors.Gone: 410,
     errors.Outdated: 412,
     errors.TooLarge: 413,

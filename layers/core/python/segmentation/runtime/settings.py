@@ -132,14 +132,22 @@ class ServeSettings:
 
 @dataclass(frozen=True, slots=True)
 class ManageSettings:
-    """For manage_api. `roles_claim` is the claim of a JWT that names the caller's roles."""
+    """For manage_api.
+
+    `roles_claim` is the claim of a JWT that names the caller's roles. `jwt_issuer` and `jwt_audience` are told to who
+    wants to sign in; API Gateway verifies tokens.
+    """
 
     lake_bucket: str
-    profiles_table: str
     runs_table: str
+    glue_database: str
+    athena_workgroup: str
     build_function: str
     materialize_function: str
     roles_claim: str
+    jwt_issuer: str
+    jwt_audience: str
+    logical_now: str = ""
 
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:

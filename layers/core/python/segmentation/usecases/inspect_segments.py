@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmentation.domain.build_plan import partitions_of
 from segmentation.domain.errors import Conflict, NotFound, Refused, RefusedProblem
-from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.domain.pipeline import Job, State
 from segmentation.domain.published import Published
 from segmentation.domain.references import references
@@ -15,8 +13,7 @@ from segmentation.domain.rulebook import Edit, Entry
 from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
 from segmentation.language import Segment
 from segmentation.language.sentence import Names, outline, sentence
-from segmentation.language.sql import members_queries
-from segmentation.ports import Clock, Lake, Runs
+from segmentation.ports import Lake, Runs
 
 from .edit_rules import Author
 from .manage_documents import SECRET_KINDS, ManageDocuments
@@ -61,7 +58,6 @@ class InspectSegments:
     documents: ManageDocuments
     lake: Lake
     runs: Runs
-    clock: Clock
 
     def check(self, audience: str, kind: str, document: Mapping[str, Any]) -> Checked:
         """A draft of a document, checked with all the others as they are now; nothing is saved."""
@@ -82,25 +78,6 @@ class InspectSegments:
         """A segment in words: a sentence, and lines. A list has neither."""
         entry, published = self._segment(audience, identifier)
         return entry, *_words(published, identifier)
-
-    def sql(self, audience: str, identifier: str) -> tuple[Entry, int, list[str]]:
-        """The queries of a run that computes this segment alone, as of now. `Conflict` before the first build."""
-        entry, published = self._segment(audience, identifier)
-        pointer = self._json(pointer_path(audience))
-        if pointer is None:
-            raise Conflict(
-                f"audience {audience!r} is not built yet, so there are no tables to ask; start a build run"
-            )
-        now = self.clock.now()
-        queries = members_queries(
-            as_the_stream_saw(published.rules, published.audience),
-            pointer["tables"]["profiles"],
-            pointer["tables"]["behaviors"],
-            now,
-            only={identifier},
-            partitions=partitions_of(pointer),
-        )
-        return entry, now, [one.sql for one in queries]
 
     def dependents(self, audience: str, identifier: str) -> list[Entry]:
         """The documents that name a segment."""

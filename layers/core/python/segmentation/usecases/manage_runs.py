@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from segmentation.domain.errors import Conflict, NotFound
 from segmentation.domain.pipeline import Job, Run
-from segmentation.ports import Functions, Runs
+from segmentation.ports import Function, Runs
 
 MOST_LISTED = 1_000
 
@@ -15,7 +15,8 @@ class ManageRuns:
     """Batch runs of an audience."""
 
     runs: Runs
-    functions: Functions
+    build: Function
+    materialize: Function
 
     def recent(self, audience: str, job: Job, before: str, most: int) -> list[Run]:
         """Runs before `before` (a run's id), latest first, at the most so many."""
@@ -36,7 +37,8 @@ class ManageRuns:
             payload["segments"] = list(segments)
         if now is not None:
             payload["now"] = now
-        (told,) = self.functions.call(str(job), payload)["runs"]
+        answer = self.build.call(payload) if job is Job.BUILD else self.materialize.call(payload)
+        (told,) = answer["runs"]
         run = self.find(audience, str(job), told["run"])
         if run.state == "skipped":
             raise Conflict(f"not started: {run.error}")

@@ -4,15 +4,18 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
-from segmentation.adapters.functions import LambdaFunctions
+from segmentation.adapters.functions import LambdaFunction
 from segmentation.adapters.runs import DynamoRuns
-from segmentation.adapters.s3 import S3Lake
+from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.ports import Clock
-from segmentation.runtime.settings import ManageSettings, load
+from segmentation.runtime.settings import ManageSettings, load, logical_now
 from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
+from segmentation.usecases.preview_segment import PreviewSegment
+from segmentation.usecases.show_sql import ShowSql
 
 from .clients import PATIENT, SHORT, client
 
@@ -24,8 +27,12 @@ class ManageApi:
     documents: ManageDocuments
     segments: InspectSegments
     runs: ManageRuns
+    previews: PreviewSegment
+    show_sql: ShowSql
     clock: Clock
     roles_claim: str
+    issuer: str
+    audience: str
 
 
 def compose(environ: Mapping[str, str]) -> ManageApi:
@@ -34,15 +41,25 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
     clock = SystemClock()
     lake = S3Lake(client("s3", SHORT), settings.lake_bucket)
     runs = DynamoRuns(client("dynamodb", SHORT), settings.runs_table)
-    functions = LambdaFunctions(
-        client("lambda", PATIENT),
-        {"build": settings.build_function, "materialize": settings.materialize_function},
+    # Always as of now: who has just saved a segment asks about that one.
+    rule_sets = S3RuleSets(lake, fresh=0)
+    warehouse = AthenaWarehouse(
+        client("athena", SHORT), client("glue", SHORT), settings.athena_workgroup, settings.glue_database
     )
+    moment = logical_now(settings.logical_now)
     documents = ManageDocuments(lake, clock, new_secret=lambda: secrets.token_urlsafe(32))
     return ManageApi(
         documents=documents,
-        segments=InspectSegments(documents, lake, runs, clock),
-        runs=ManageRuns(runs, functions),
+        segments=InspectSegments(documents, lake, runs),
+        runs=ManageRuns(
+            runs,
+            build=LambdaFunction(client("lambda", PATIENT), settings.build_function),
+            materialize=LambdaFunction(client("lambda", PATIENT), settings.materialize_function),
+        ),
+        previews=PreviewSegment(warehouse, lake, rule_sets, clock, lambda: secrets.token_hex(32), moment),
+        show_sql=ShowSql(lake, rule_sets, clock, moment),
         clock=clock,
         roles_claim=settings.roles_claim,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
     )

@@ -1,9 +1,11 @@
 """Errors as problem details (RFC 9457, application/problem+json)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from segmentation.domain.errors import MethodNotAllowed, Outdated, Refused, RefusedProblem
+from segmentation.language import RuleError
 
 from .bodies import BadInput
 
@@ -72,6 +74,16 @@ def problem(
         case MethodNotAllowed():
             pass
     return body
+
+
+def refused_draft(error: RuleError) -> dict[str, Any]:
+    """The body for a draft that the rule language refuses: its pointers are into the document."""
+    circle = "cyclic-segments"  # told of one of all documents, by its place among them
+    found = [
+        RefusedProblem("segments", "", replace(one, pointer="/rule") if one.code == circle else one)
+        for one in error.problems
+    ]
+    return problem(422, "", Refused(found), {("segments", ""): ""})
 
 
 def _refused(one: RefusedProblem, places: Mapping[tuple[str, str], str]) -> dict[str, str]:

@@ -3,9 +3,12 @@
 from typing import Any
 
 from segmentation.domain.run import RunRecord, SegmentCount, instant
+from segmentation.language.problems import Problem
 from segmentation.usecases.inspect_segments import Fresh
+from segmentation.usecases.preview_segment import Preview
 
 from . import rendering, shapes
+from .bodies import BadInput
 from .caller import Role
 from .operation import CURSOR, LIMIT, Call, Done, Operation
 
@@ -16,11 +19,21 @@ def operations() -> list[Operation]:
     """The operations."""
     return [
         Operation("validate", "POST", "/v1/audiences/{audience}/validate", "Check a document without saving it",
-                  Role.VIEWER, validate, answer=shapes.Validation, body=shapes.Candidate, group="Segments"),
+                  Role.VIEWER, validate, answer=shapes.Validation, body=shapes.Candidate, group="Drafts"),
         Operation("get_words", "GET", f"{_ITEM}/words", "A segment in plain English", Role.VIEWER, words,
                   answer=shapes.Words, errors=(409,), group="Segments"),
-        Operation("get_sql", "GET", f"{_ITEM}/sql", "The SQL that computes a segment", Role.VIEWER, sql,
-                  answer=shapes.Query, errors=(409,), group="Segments"),
+        Operation("get_sql", "GET", f"{_ITEM}/sql", "The SQL that finds the members of a segment", Role.VIEWER, sql,
+                  answer=shapes.Sql, errors=(409,), group="Segments"),
+        Operation("sql_of_draft", "POST", "/v1/audiences/{audience}/sql", "The SQL of a draft", Role.VIEWER, sql_of_draft,
+                  answer=shapes.Sql, body=shapes.Draft, errors=(409, 422), group="Drafts"),
+        Operation("start_preview", "POST", "/v1/audiences/{audience}/previews", "Count a draft", Role.VIEWER, start_preview,
+                  answer=shapes.Preview, body=shapes.Draft, status=202, errors=(409, 422), group="Drafts",
+                  description="First over a sample, in seconds; with `exact` over all. Ask for it until it is `done`. "
+                  "Members are shown to editors."),
+        Operation("get_preview", "GET", "/v1/audiences/{audience}/previews/{preview}", "How a preview stands", Role.VIEWER,
+                  poll_preview, answer=shapes.Preview, errors=(410,), group="Drafts"),
+        Operation("cancel_preview", "POST", "/v1/audiences/{audience}/previews/{preview}/cancel", "Stop a preview",
+                  Role.VIEWER, cancel_preview, answer=shapes.Preview, errors=(410,), group="Drafts"),
         Operation("list_dependents", "GET", f"{_ITEM}/dependents", "Who names a segment", Role.VIEWER, dependents,
                   answer=shapes.Dependents, group="Segments"),
         Operation("list_sizes", "GET", f"{_ITEM}/sizes", "How large a segment was, run by run", Role.VIEWER, sizes,
@@ -57,8 +70,54 @@ def words(api: Any, call: Call) -> Done:
 
 def sql(api: Any, call: Call) -> Done:
     """A segment as SQL."""
-    entry, now, parts = api.segments.sql(call.path["audience"], call.path["id"])
-    return Done(shapes.Query(entry.id, entry.record.version, instant(now), parts))
+    found = api.show_sql(call.path["audience"], call.path["id"])
+    return Done(shapes.Sql(call.path["id"], instant(found["now"]), found["audience_version"], found["sql"]))
+
+
+def sql_of_draft(api: Any, call: Call) -> Done:
+    """A draft as SQL."""
+    document = _draft(call)
+    found = api.show_sql(call.path["audience"], document["id"], document)
+    return Done(shapes.Sql(document["id"], instant(found["now"]), found["audience_version"], found["sql"]))
+
+
+def start_preview(api: Any, call: Call) -> Done:
+    """Start counting a draft."""
+    body: shapes.Draft = call.body
+    audience = call.path["audience"]
+    found = api.previews.start(audience, _draft(call), exact=body.exact, attributes=body.attributes)
+    return Done(_preview(found, call), location=f"/v1/audiences/{audience}/previews/{found.id}")
+
+
+def poll_preview(api: Any, call: Call) -> Done:
+    """How a preview stands."""
+    return Done(_preview(api.previews.poll(call.path["audience"], call.path["preview"]), call))
+
+
+def cancel_preview(api: Any, call: Call) -> Done:
+    """Stop a preview."""
+    return Done(_preview(api.previews.cancel(call.path["audience"], call.path["preview"]), call))
+
+
+def _draft(call: Call) -> dict[str, Any]:
+    document: dict[str, Any] = call.body.document
+    if not isinstance(document.get("id"), str):
+        raise BadInput(
+            [Problem("/document/id", "missing-field", "a draft needs an 'id', its own or a new one")]
+        )
+    return document
+
+
+def _preview(found: Preview, call: Call) -> shapes.Preview:
+    """Members are people: a viewer sees counts only."""
+    shown = found.members if call.caller.role >= Role.EDITOR else ()
+    told = {
+        name: getattr(found, name)
+        for name in shapes.Preview.__struct_fields__
+        if name not in ("now", "members")
+    }
+    members = [shapes.ShownMember(one.profile_key, dict(one.attributes)) for one in shown]
+    return shapes.Preview(**told, now=instant(found.now), members=members)
 
 
 def dependents(api: Any, call: Call) -> Done:

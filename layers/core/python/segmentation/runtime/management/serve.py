@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
 from segmentation.domain import errors
+from segmentation.language import RuleError
 from segmentation.runtime import http
 from segmentation.runtime.http import Answer, Request
 from segmentation.runtime.observability import logger
@@ -15,12 +17,14 @@ from .bodies import read_body, read_query
 from .caller import caller_of
 from .openapi import document, page
 from .operation import Call, Operation, Router
-from .problems import problem
+from .problems import problem, refused_draft
 
 OPERATIONS: tuple[Operation, ...] = (*documents.operations(), *segments.operations(), *runs.operations())
 ROUTER = Router(OPERATIONS)
-PUBLIC = ("/v1/openapi.json", "/v1/docs")
-"""Served to everybody: what the API is, and nothing of what is in it."""
+PUBLIC = ("/v1/openapi.json", "/v1/docs", "/v1/sign-in")
+"""Served to everybody: what the API is and where to sign in, and nothing of what is in it."""
+MACHINE = "/machine/"
+"""Below it stands for /v1/ what is signed by AWS's own signatures."""
 CORS = {
     "access-control-allow-headers": "authorization, content-type, idempotency-key, if-match, if-none-match",
     "access-control-max-age": "7200",
@@ -37,6 +41,16 @@ class Api(Protocol):
         """The claim of a JWT that names roles."""
         ...
 
+    @property
+    def issuer(self) -> str:
+        """The OpenID Connect issuer."""
+        ...
+
+    @property
+    def audience(self) -> str:
+        """The client that signs in there."""
+        ...
+
 
 def serve(event: Mapping[str, Any], api: Api) -> Answer:
     """Answer a proxy event."""
@@ -48,13 +62,17 @@ def serve(event: Mapping[str, Any], api: Api) -> Answer:
             allowed = ", ".join([*ROUTER.allowed(request.path), "OPTIONS"])
             return http.answer(request, 204, None, {**CORS, "access-control-allow-methods": allowed})
         if request.path in PUBLIC:
-            return _public(request)
+            return _public(request, api)
+        if request.path.startswith(MACHINE):
+            request = replace(request, path=f"/v1/{request.path.removeprefix(MACHINE)}")
         caller = caller_of(event, api.roles_claim)
         operation, path = ROUTER.find(request.method, request.path)
         caller.may(operation.role)
         call = Call(caller, path, read_query(request.query, operation.query))
         _read(request, operation, call)
         return _answer(request, operation, call, api)
+    except RuleError as error:
+        body = refused_draft(error)
     except errors.SegmentationError as error:
         status, message = http.status_of(error)
         body = problem(status, message, error, call.places if call else {})
@@ -110,11 +128,20 @@ def _tag(header: str) -> str:
     return header.strip().removeprefix("W/").strip('"')
 
 
-def _public(request: Request) -> Answer:
+def _public(request: Request, api: Api) -> Answer:
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed("this is read with GET")
     if request.path == "/v1/openapi.json":
         return http.answer(request, 200, document(OPERATIONS), {"cache-control": "public, max-age=300"})
+    if request.path == "/v1/sign-in":
+        # What a client of any OpenID Connect provider needs; the rest stands in the issuer's discovery document.
+        told = {
+            "issuer": api.issuer,
+            "client_id": api.audience,
+            "scope": "openid email",
+            "roles_claim": api.roles_claim,
+        }
+        return http.answer(request, 200, told, {"cache-control": "public, max-age=300"})
     return {
         "statusCode": 200,
         "headers": {

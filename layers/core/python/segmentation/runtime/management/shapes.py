@@ -185,13 +185,49 @@ class Words(Struct):
     outline: list[str]
 
 
-class Query(Struct):
-    """The SQL that a run asks for one segment; `parts` is more than one where a query would be too long."""
+class Sql(Struct):
+    """The SQL that finds the members of a segment, laid out for a person, over the audience as it is built now."""
 
     segment: str
-    version: int
     now: str
-    parts: list[str]
+    audience_version: str
+    sql: str
+
+
+class Draft(Struct, forbid_unknown_fields=True):
+    """A segment that need not be saved. `exact`: ask all profiles, not a sample; `attributes`: to show of members."""
+
+    document: Json
+    exact: bool = False
+    attributes: list[Identifier] | None = None
+
+
+class ShownMember(Struct):
+    """A member, for instance: its key, and attributes that are neither PII nor blocked."""
+
+    profile_key: str
+    attributes: Json
+
+
+class Preview(Struct):
+    """How many would be in a draft. When it is `done`, `count` lies between `low` and `high` with a probability of
+    `confidence` (1: it is exact). `approximate`: it refers to a segment with a limit, which a sample only imitates."""
+
+    id: str
+    state: Literal["running", "done", "failed", "cancelled"]
+    population: int
+    now: str
+    asked: int
+    count: int | None
+    low: int | None
+    high: int | None
+    confidence: float | None
+    approximate: bool
+    members: list[ShownMember]
+    reason: str
+    bytes_scanned: int
+    dollars: float
+    ms: int
 
 
 class EditedDocument(Struct, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""Checking and publishing a folder of rules: every problem at once, each with its file and place."""
+"""Reading a folder of rules: every problem at once, each with its file and place."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.publish_rules import main
+from infra.documents.files import RulesRefused, read_rules
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -26,23 +26,31 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    assert main(["--check", str(folder)]) == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    *problems, last = printed.err.splitlines()
-    assert last.startswith(f"{len(problems)} problem")
-    return problems
+def refused(folder: Path) -> list[str]:
+    try:
+        for one in read_rules(folder):
+            one.check()
+    except RulesRefused as error:
+        return error.lines
+    return []
 
 
-def test_our_rules_are_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--check", str(RULES)]) == 0
-    assert "complete-journey is in order: 23 segments (14 batch, 9 realtime)" in capsys.readouterr().out
+def test_our_rules_are_in_order() -> None:
+    (rules,) = read_rules(RULES)
+    kinds = [segment.kind for segment in rules.check().rules]
+    assert (len(kinds), kinds.count("batch"), kinds.count("realtime")) == (23, 14, 9)
 
 
-def test_problems_of_all_documents_are_shown_with_their_files(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_below_segments_are_read(folder: Path) -> None:
+    (folder / "segments" / "food" / "fresh").mkdir(parents=True)
+    shutil.move(folder / "segments" / "mailed.json", folder / "segments" / "food" / "fresh" / "mailed.json")
+    (rules,) = read_rules(folder)
+    folders = {key: where for key, _, where in rules.documents()}
+    assert folders["segments", "mailed"] == "food/fresh"
+    assert folders["segments", "big-families"] == ""
+
+
+def test_problems_of_all_documents_are_shown_with_their_files(folder: Path) -> None:
     edit(folder / "segments" / "mailed.json", lambda one: one.update(rule={"sometimes": []}))
     edit(folder / "segments" / "big-families.json", lambda one: one.update(colour="blue"))
     edit(
@@ -50,7 +58,7 @@ def test_problems_of_all_documents_are_shown_with_their_files(
         lambda one: one["tokens"][0]["attributes"].append("income"),
     )
     edit(folder / "destinations" / "demo-webhook.json", lambda one: one["segments"].append("nobody"))
-    problems = refused(folder, capsys)
+    problems = refused(folder)
     starts = {
         "segments/mailed.json: /rule",
         "segments/big-families.json: /colour",
@@ -69,15 +77,13 @@ def test_problems_of_all_documents_are_shown_with_their_files(
         ('{"id": "x", "audience": "complete-journy"}', "no such audience 'complete-journy'"),
     ],
 )
-def test_a_file_that_is_no_segment_is_named(
-    folder: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
-) -> None:
+def test_a_file_that_is_no_segment_is_named(folder: Path, text: str, words: str) -> None:
     (folder / "segments" / "broken.json").write_text(text)
-    (line,) = refused(folder, capsys)
+    (line,) = refused(folder)
     assert line.startswith(f"{folder}/segments/broken.json")
     assert words in line
 
 
-def test_a_folder_without_rules_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (line,) = refused(tmp_path, capsys)
+def test_a_folder_without_rules_is_said_to_be_one(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path)
     assert "no audience document" in line
