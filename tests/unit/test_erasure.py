@@ -8,9 +8,10 @@ import pytest
 from segmentation.domain.erasure import LAST_PASS, REST, SETTLED, Erasure, excluded_table, key_hash
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.event_lake import CHANGES, event_columns, event_row
+from segmentation.domain.lists import COLUMNS, members_folder
 from segmentation.domain.profile import BatchPart
-from segmentation.domain.run import stamp
-from segmentation.domain.syndication import changes_path, members_path
+from segmentation.domain.run import run_id, stamp
+from segmentation.domain.syndication import contents_path, page_path
 from segmentation.usecases.erase_profiles import Erased, EraseProfiles
 from segmentation.usecases.erase_visitor import EraseVisitor
 from segmentation.usecases.export_visitor import ExportVisitor
@@ -289,32 +290,46 @@ def test_builds_are_told_and_a_request_is_not_over_before_one_listened(known: Pr
     assert known.night(60).done == 1
 
 
-def page(kind: str, now: int, entries: list[Any]) -> bytes:
-    return json.dumps({"run": "r", "now": now, "segment": "s", kind: entries, "last": True}).encode()
-
-
 def test_pages_of_past_runs_forget_them_and_the_page_that_says_they_left_stays_for_partners(
     known: Privacy,
 ) -> None:
-    lake = known.lake
-    lake.put(members_path("shop", "r1", "s", 0), page("members", NOW - DAY, ["1", "2"]))
-    lake.put(
-        changes_path("shop", "r1", "s", 0), page("changes", NOW - DAY, [["1", "joined"], ["2", "joined"]])
-    )
-    lake.put(changes_path("shop", "r2", "s", 0), page("changes", NOW + DAY, [["1", "left"]]))
+    lake, before, after = known.lake, run_id(NOW - DAY, "0000"), run_id(NOW + DAY, "0000")
+
+    def put(run: str, kind: str, entries: list[Any]) -> str:
+        path = page_path("shop", run, "s", kind, 0, 0)
+        lake.put(path, json.dumps(entries).encode())
+        return path
+
+    members = put(before, "members", ["1", "2"])
+    joined = put(before, "changes", [["1", "joined"], ["2", "joined"]])
+    left = put(after, "changes", [["1", "left"]])
     lake.put("syndication/shop/index.json", b'{"runs": ["r1", "r2"]}')
+    lake.put(contents_path("shop", before, "s"), b'{"run": "r1", "members": [[0, 1]]}')
     known.erase("shop", "person_id", "1")
     known.night(60)
-    assert lake.json(members_path("shop", "r1", "s", 0))["members"] == ["2"]
-    assert lake.json(changes_path("shop", "r1", "s", 0))["changes"] == [["2", "joined"]]
-    assert lake.json(changes_path("shop", "r2", "s", 0))["changes"] == [["1", "left"]]
+    assert lake.json(members) == ["2"]
+    assert lake.json(joined) == [["2", "joined"]]
+    assert lake.json(left) == [["1", "left"]]
     for _ in range(3):
         known.night()
     known.shop.clock.time = NOW + LAST_PASS
     assert known.night(60).rows == 1
-    assert lake.json(changes_path("shop", "r2", "s", 0))["changes"] == []
+    assert lake.json(left) == []
     assert lake.json("syndication/shop/index.json") == {"runs": ["r1", "r2"]}
     assert known.night().done == 1
+
+
+def test_uploaded_lists_forget_them_by_whatever_key_they_know_people(known: Privacy) -> None:
+    folder = members_folder("shop", "vips", "u1")
+    rows = [{"segment": "vips", "key": key, "line": 1} for key in ("1", "2", E, "email:bb", "td_client_id:1")]
+    known.tables.write(f"{folder}a.parquet", COLUMNS, rows)
+    known.erase("shop", "person_id", "1")
+    assert known.night(60).rows == 2
+    assert [row["key"] for row in known.tables.objects[f"{folder}a.parquet"]] == [
+        "2",
+        "email:bb",
+        "td_client_id:1",
+    ]
 
 
 def test_when_a_pass_is_due() -> None:

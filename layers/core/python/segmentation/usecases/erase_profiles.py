@@ -21,6 +21,7 @@ from segmentation.domain.erasure import (
 )
 from segmentation.domain.errors import CorruptObject, SegmentationError, Unavailable
 from segmentation.domain.event_lake import changes_folder, events_folder
+from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
 from segmentation.domain.run import (
@@ -155,11 +156,9 @@ class EraseProfiles:
     ) -> bool:
         """Go through the files that were not gone through yet; whether all are."""
         audience = published.audience
-        folders = [
-            changes_folder(audience.id),
-            *(events_folder(audience.id, one) for one in audience.behaviors),
-        ]
-        for number, path in enumerate(self._files([*folders, f"syndication/{audience.id}/"], going.after)):
+        folders = [events_folder(audience.id, one) for one in audience.behaviors]
+        folders += [changes_folder(audience.id), listed_table(audience).folder, f"syndication/{audience.id}/"]
+        for number, path in enumerate(self._files(folders, going.after)):
             if seconds_left() < SHORTEST:
                 self._note(audience.id, going)
                 return False
@@ -181,7 +180,12 @@ class EraseProfiles:
             if path.endswith(".json"):
                 rows = self._clean_page(audience, path, requests)
             else:
-                rows = self.tables.remove(path, "profile", {name for one in requests for name in one.names})
+                values = {name for one in requests for name in one.names}
+                column = "profile"
+                if path.startswith("listed/"):
+                    column = "key"  # a profile key as it is, any other key as a name
+                    values |= {key for one in requests for key in _profile_keys(audience, one)}
+                rows = self.tables.remove(path, column, values)
         except CorruptObject as error:
             logger.error("left as it is: %s", error)
             result.corrupt += 1
@@ -196,24 +200,22 @@ class EraseProfiles:
 
     def _clean_page(self, audience: Audience, path: str, requests: list[Erasure]) -> int:
         """Remove people from a page of a run, unless partners have still to read there that they left."""
-        stored = self.lake.get(path)
-        page = json.loads(stored.data) if stored else {}
-        kind = "members" if "members" in page else "changes"
-        if kind not in page:
+        run, name = path.split("/")[2], path.rpartition("/")[2]
+        stored = self.lake.get(path) if name.startswith(("members-", "changes-")) else None
+        if stored is None:
             return 0
-        now, prefix = self.clock.now(), profile_name(audience.master_key, "")
+        is_members, now, began = name.startswith("members-"), self.clock.now(), stamped(run)
         keys = {
-            name.removeprefix(prefix)
+            key
             for one in requests
-            if kind == "members" or page["now"] < one.moment or now - one.moment >= LAST_PASS
-            for name in one.names
-            if name.startswith(prefix)
+            if is_members or began < one.moment or now - one.moment >= LAST_PASS
+            for key in _profile_keys(audience, one)
         }
-        kept = [one for one in page[kind] if (one if kind == "members" else one[0]) not in keys]
-        count = len(page[kind]) - len(kept)
-        if count:
-            self.lake.put(path, json.dumps({**page, kind: kept}, separators=(",", ":")).encode())
-        return count
+        page = json.loads(stored.data)
+        kept = [one for one in page if (one if is_members else one[0]) not in keys]
+        if len(kept) < len(page):
+            self.lake.put(path, json.dumps(kept, separators=(",", ":")).encode())
+        return len(page) - len(kept)
 
     def _oldest(self, audience: str) -> int | None:
         """When the oldest built version in use was begun: the current one, or that of the current run."""
@@ -226,3 +228,8 @@ class EraseProfiles:
             record = RunRecord.from_document(json.loads(run.data))
             moments.append(stamped(record.audience_version))
         return min(moments, default=None)
+
+
+def _profile_keys(audience: Audience, request: Erasure) -> set[str]:
+    prefix = profile_name(audience.master_key, "")
+    return {name.removeprefix(prefix) for name in request.names if name.startswith(prefix)}
