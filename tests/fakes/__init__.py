@@ -13,6 +13,7 @@ from tests.fakes.stores import (
     MemoryProfiles,
     MemoryQueue,
     MemoryRuns,
+    MemorySizes,
     MemoryTables,
     StaticRuleSets,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "MemoryProfiles",
     "MemoryQueue",
     "MemoryRuns",
+    "MemorySizes",
     "MemoryTables",
     "StaticRuleSets",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from segmentation.domain.pipeline import Run, State
 from segmentation.domain.published import Published
-from segmentation.ports import Clock, Lake, LakeCatalog, Queue, Runs, Warehouse
+from segmentation.ports import Clock, Lake, LakeCatalog, Queue, Runs, Sizes, Warehouse
 from segmentation.usecases.advance_runs import AdvanceRuns
 from segmentation.usecases.build_audience import BuildAudience, BuildSteps
 from segmentation.usecases.clean_runs import CleanRuns
@@ -22,6 +22,7 @@ from tests.fakes.stores import (
     MemoryLakeCatalog,
     MemoryQueue,
     MemoryRuns,
+    MemorySizes,
     StaticRuleSets,
 )
 
@@ -41,6 +42,7 @@ class Rig:
     queue: Queue = field(default_factory=MemoryQueue)
     clock: Clock = field(default_factory=FixedClock)
     lake_catalog: LakeCatalog = field(default_factory=MemoryLakeCatalog)
+    sizes: Sizes = field(default_factory=MemorySizes)
     logical_now: int | None = None
     kept_seconds: int = 7 * 86_400
     pause: float = 0.0
@@ -58,9 +60,10 @@ class Rig:
         """Anew, as in a fresh process: nothing is remembered."""
         rule_sets = StaticRuleSets(self.sets)
         warehouse, lake, runs, queue = map(self.wrap, (self.warehouse, self.lake, self.runs, self.queue))
+        sizes = self.wrap(self.sizes)
         engine = RunEngine(warehouse, runs, self.clock, self.new_suffix)
         building = BuildSteps(warehouse, lake, rule_sets, self.lake_catalog)
-        materializing = MaterializeSteps(warehouse, lake, runs, rule_sets, queue, self.logical_now)
+        materializing = MaterializeSteps(warehouse, lake, runs, rule_sets, queue, sizes, self.logical_now)
         self.build = BuildAudience(engine, building, rule_sets)
         self.materialize = MaterializeSegments(engine, materializing, rule_sets)
         self.advance = AdvanceRuns(

@@ -18,6 +18,7 @@ READS = {
     "columns",
     "named",
     "range",
+    "of",
     "pieces",
     "read_piece",
 }

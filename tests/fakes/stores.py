@@ -17,6 +17,7 @@ from segmentation.domain.profile import BatchPart, Profile, RealtimePart, shard_
 from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
+from segmentation.domain.sizes import SizePoint
 from segmentation.language.types import Type
 from segmentation.ports import Answer, Entry, SaveResult, Stored
 
@@ -399,6 +400,24 @@ class MemoryRuns:
     def forget(self, audience: str) -> None:
         self.runs = {key: one for key, one in self.runs.items() if key[0] != audience}
         self.locks = {key: one for key, one in self.locks.items() if key[0] != audience}
+
+
+@dataclass
+class MemorySizes:
+    """Points by audience, segment, moment and run."""
+
+    points: dict[tuple[str, str, int, str], SizePoint] = field(default_factory=dict)
+
+    def add(self, audience: str, points: Sequence[SizePoint], written: int) -> None:
+        for one in points:
+            self.points[audience, one.segment, one.now, one.run] = one
+
+    def of(self, audience: str, segment: str, since: int, until: int) -> list[SizePoint]:
+        found = sorted((key, one) for key, one in self.points.items() if key[:2] == (audience, segment))
+        return [one for _, one in found if since <= one.now < until]
+
+    def forget(self, audience: str, segment: str) -> None:
+        self.points = {key: one for key, one in self.points.items() if key[:2] != (audience, segment)}
 
 
 @dataclass

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.pipeline import MOST_SECONDS, Job, Outcome, Progress, Run, State
 from segmentation.domain.run import RunRecord, run_id, table_name
+from segmentation.domain.sizes import SizePoint
 from segmentation.usecases.advance_runs import LATE_SECONDS
 from segmentation.usecases.clean_runs import RUNS_AT_ONCE
 from segmentation.usecases.run_engine import summary
@@ -148,6 +149,8 @@ def test_a_run_is_recorded_committed_and_handed_on(world: World) -> None:
     sizes = [(one.id, one.size, one.joined, one.left, one.computed) for one in record.segments]
     assert sizes == [("adults", 2, 1, 1, NOW), ("buyers", 0, 0, 0, NOW)]
     assert world.queue.messages == [{"audience": "shop", "run": run.id}]
+    points = world.rig.sizes.of("shop", "adults", 0, 2 * NOW)
+    assert points == [SizePoint("adults", run.id, NOW - 5, 2, 1, 1)]
     said = summary(run)
     assert (said["state"], said["rows"], said["bytes_scanned"], said["error"]) == ("committed", 3, 30, None)
     assert said["queries"] == [one.id for one in record.queries]
@@ -645,6 +648,12 @@ def test_a_backfill_is_history_and_nothing_else(world: World) -> None:
     assert between.ended_well
     record = RunRecord.from_document(world.lake.json(f"memberships/shop/{between.id}/run.json"))
     assert (record.backfill, record.now, record.previous) == (True, NOW - 2 * DAY, early.id)
+    points = world.rig.sizes.of("shop", "adults", 0, 2 * NOW)
+    assert [(one.run, one.backfill) for one in points] == [
+        (early.id, False),
+        (between.id, True),
+        (late.id, False),
+    ]
     assert world.current().run == late.id
     assert world.queue.messages == told
     world.clock.time += 60
@@ -772,6 +781,8 @@ def check_whole(world: World) -> None:
         assert record.previous == previous
         previous = run.id
     assert {one["run"] for one in world.queue.messages} == {one.id for one in good}
+    points = world.rig.sizes.of("shop", "adults", 0, 10**11)
+    assert [one.run for one in points] == [one.id for one in good]
     builds = [one for one in world.of(Job.BUILD) if one.ended_well]
     pointer = world.lake.json("audiences/shop/current.json")
     assert pointer["version"] == builds[-1].id
@@ -809,7 +820,15 @@ def test_killed_at_each_write_it_ends_whole(at: int, after: bool) -> None:
 def test_two_invocations_at_once_at_each_write_do_what_one_does(at: int, after: bool) -> None:
     """Another process sweeps, or starts the same, in the middle of this one's work."""
     world = World()
-    other = Rig(world.rig.sets, world.warehouse, world.lake, world.runs, world.queue, world.clock)
+    other = Rig(
+        world.rig.sets,
+        world.warehouse,
+        world.lake,
+        world.runs,
+        world.queue,
+        world.clock,
+        sizes=world.rig.sizes,
+    )
     other.new_suffix = lambda: "beef"
     other.assemble()
     world.fuse.at, world.fuse.after, world.fuse.what = at, after, lambda: other.advance.sweep()
@@ -854,6 +873,7 @@ class Chaos:
             self.world.runs,
             self.world.queue,
             self.world.clock,
+            sizes=self.world.rig.sizes,
         )
         self.over: dict[tuple[str, str, str], State] = {}
         self.firings = 0

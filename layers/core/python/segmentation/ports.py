@@ -11,6 +11,7 @@ from segmentation.domain.profile import BatchPart, Profile, RealtimePart
 from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
+from segmentation.domain.sizes import SizePoint
 
 
 class Clock(Protocol):
@@ -242,6 +243,22 @@ class Runs(Protocol):
 
     def forget(self, audience: str) -> None:
         """Remove all runs and locks of an audience."""
+        ...
+
+
+class Sizes(Protocol):
+    """How large segments were, for years."""
+
+    def add(self, audience: str, points: Sequence[SizePoint], written: int) -> None:
+        """Keep points; one of the same run and segment takes the place of the other. `written`: now."""
+        ...
+
+    def of(self, audience: str, segment: str, since: int, until: int) -> list[SizePoint]:
+        """The points from a moment to before another, by moment, then by run."""
+        ...
+
+    def forget(self, audience: str, segment: str) -> None:
+        """Remove all points of a segment."""
         ...
 
 

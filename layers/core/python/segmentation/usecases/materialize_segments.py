@@ -2,16 +2,12 @@
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segmentation.domain import pipeline
-from segmentation.domain.build_plan import has_identities, identities_of, partitions_of
 from segmentation.domain.errors import BadRecord, NotBuilt, Superseded
-from segmentation.domain.lake_sql import as_the_stream_saw
-from segmentation.domain.list_sql import lists_query
-from segmentation.domain.lists import Lists
 from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
@@ -23,10 +19,12 @@ from segmentation.domain.run import (
     run_pointer_path,
     table_name,
 )
+from segmentation.domain.run_plan import RunPlan
 from segmentation.domain.run_sql import BY_KEY, changes_query, create_table, merge_query, sizes_query
+from segmentation.domain.sizes import points_of
 from segmentation.language.document import Segment
-from segmentation.language.sql import IDENTITIES, QueryTooLong, members_queries
-from segmentation.ports import Lake, Queue, RuleSets, Runs, Warehouse
+from segmentation.language.sql import IDENTITIES, QueryTooLong
+from segmentation.ports import Lake, Queue, RuleSets, Runs, Sizes, Warehouse
 
 from .build_audience import chosen, failure, queries
 from .current_build import current_lists
@@ -85,64 +83,6 @@ def unscheduled(published: Published) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a run found when it began, as its `plan.json` keeps it."""
-
-    document: Mapping[str, Any]
-    published: Published
-    previous: RunRecord | None
-
-    @property
-    def audience(self) -> str:
-        return self.published.audience.id
-
-    @property
-    def now(self) -> int:
-        return int(self.document["now"])
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return tuple(self.document["attributes"])
-
-    @property
-    def order(self) -> list[str]:
-        """The segments to compute; statements are about slices of it."""
-        return list(self.document["segments"])
-
-    @property
-    def identities(self) -> bool:
-        """Whether the profiles have identity keys beside the profile key."""
-        return has_identities(self.document)
-
-    @property
-    def lists(self) -> Lists:
-        """The uploaded lists as they were: a run that is repeated reads the same."""
-        return Lists.from_document(self.document.get("lists", {}))
-
-    def parts(
-        self, only: Collection[str], attributes: Sequence[str] = (), *, inline: bool = True
-    ) -> list[tuple[str, tuple[str, ...]]]:
-        """Members queries, each with its segments."""
-        tables = self.document["tables"]
-        return [
-            (one.sql, one.segments)
-            for one in members_queries(
-                as_the_stream_saw(self.published.rules, self.published.audience),
-                tables["profiles"],
-                tables["behaviors"],
-                self.now,
-                attributes,
-                lists_query(
-                    self.published.audience, self.lists, tables["profiles"], identities_of(self.document)
-                ),
-                only=only,
-                partitions=partitions_of(self.document),
-                identities=inline and self.identities,
-            )
-        ]
-
-
-@dataclass(frozen=True, slots=True)
 class MaterializeSteps:
     """What is done at the steps of a run. `logical_now` stands for the clock on old data."""
 
@@ -151,8 +91,9 @@ class MaterializeSteps:
     runs: Runs
     rule_sets: RuleSets
     publications: Queue
+    sizes: Sizes
     logical_now: int | None = None
-    _plans: dict[str, _Plan] = field(default_factory=dict)
+    _plans: dict[str, RunPlan] = field(default_factory=dict)
 
     def plan(self, run: Run, now: int) -> Run:
         """Write down what the run is about: the rules, the built version, the run before, the queries."""
@@ -204,7 +145,7 @@ class MaterializeSteps:
             "kept": kept,
             "lists": current_lists(self.lake, run.audience).members_only().to_document(),
         }
-        plan = _Plan(document, published, previous)
+        plan = RunPlan(document, published, previous)
         groups, hopeless = self._groups(plan, [one for one in batch if one.id in asked])
         return {
             **document,
@@ -213,7 +154,9 @@ class MaterializeSteps:
             "segments": [one for group in groups for one in group] + list(hopeless),
         }
 
-    def _groups(self, plan: _Plan, asked: Sequence[Segment]) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    def _groups(
+        self, plan: RunPlan, asked: Sequence[Segment]
+    ) -> tuple[list[tuple[str, ...]], dict[str, str]]:
         """The segments of each query, and those that no query can be made of, with the reason."""
         hopeless: dict[str, str] = {}
         names = {one.id for one in asked}
@@ -241,7 +184,7 @@ class MaterializeSteps:
                 return RunRecord.from_document(json.loads(stored.data))
         return None
 
-    def _plan(self, run: Run) -> _Plan:
+    def _plan(self, run: Run) -> RunPlan:
         key = f"{run.audience}/{run.id}"
         if key not in self._plans:
             stored = self.lake.get(run_path(run.audience, run.id, "plan.json"))
@@ -251,7 +194,7 @@ class MaterializeSteps:
             before = document["previous"]
             previous = RunRecord.from_document(before) if before else None
             self._plans.clear()
-            self._plans[key] = _Plan(document, parse_published(document["rules"]), previous)
+            self._plans[key] = RunPlan(document, parse_published(document["rules"]), previous)
         return self._plans[key]
 
     def sql(self, run: Run, statement: Statement) -> str:
@@ -281,7 +224,7 @@ class MaterializeSteps:
         location = self.lake.uri(run_path(run.audience, run.id, statement.table + "/"))
         return create_table(_table(run, statement), location, query + BY_KEY)
 
-    def _merge(self, run: Run, plan: _Plan) -> str:
+    def _merge(self, run: Run, plan: RunPlan) -> str:
         parts = [one for one in run.of_step("members") if one.progress is Progress.SUCCEEDED]
         before = plan.previous
         kept = {*plan.document["kept"], *_failures(run, plan)}
@@ -308,7 +251,7 @@ class MaterializeSteps:
                 raise Superseded(f"run {run.id}: another run was committed meanwhile")
         return record.profiles
 
-    def _record(self, run: Run, plan: _Plan, now: int) -> RunRecord:
+    def _record(self, run: Run, plan: RunPlan, now: int) -> RunRecord:
         sizes = run.statement("sizes")
         assert sizes.query is not None  # noqa: S101 - it has succeeded
         counts = {(kind, name): int(n or 0) for kind, name, n in self.warehouse.results(sizes.query)}
@@ -340,7 +283,9 @@ class MaterializeSteps:
             identities=plan.identities,
         )
 
-    def _segment(self, run: Run, plan: _Plan, segment: Segment, failed: str | None) -> dict[str, Any] | None:
+    def _segment(
+        self, run: Run, plan: RunPlan, segment: Segment, failed: str | None
+    ) -> dict[str, Any] | None:
         """What the record says of a segment beside its figures; nothing: it was not yet computed at all."""
         last = plan.previous.segment(segment.id) if plan.previous else None
         fresh: dict[str, Any] = {
@@ -376,7 +321,12 @@ class MaterializeSteps:
         return {**asdict(last), "name": segment.name} if last else None
 
     def tell(self, run: Run) -> None:
-        """Have it published. Should that be lost, the next run's publication catches up with this one."""
+        """Keep its sizes as history, and have it published, unless it is itself history."""
+        stored = self.lake.get(run_path(run.audience, run.id, "run.json"))
+        if stored is None:
+            raise BadRecord(f"run {run.id} of audience {run.audience!r} has lost its record")
+        record = RunRecord.from_document(json.loads(stored.data))
+        self.sizes.add(run.audience, points_of(record), record.finished)
         if not run.backfill:
             self.publications.send([{"audience": run.audience, "run": run.id}])
 
@@ -390,7 +340,7 @@ def _members(run: Run) -> Statement:
     return run.statement("merge") if run.merge else run.statement("members")
 
 
-def _failures(run: Run, plan: _Plan) -> dict[str, str]:
+def _failures(run: Run, plan: RunPlan) -> dict[str, str]:
     """The segments that could not be computed, each with the reason."""
     return {name: one.reason for one in run.failed for name in plan.order[one.first : one.last]}
 

@@ -8,6 +8,7 @@ from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sizes import DynamoSizes
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.runtime.settings import AdvanceSettings, load, logical_now
 from segmentation.usecases.advance_runs import AdvanceRuns
@@ -46,6 +47,7 @@ def compose(environ: Mapping[str, str]) -> AdvanceRuns:
             runs=runs,
             rule_sets=rule_sets,
             publications=SqsQueue(client("sqs"), settings.publications_queue_url),
+            sizes=DynamoSizes(client("dynamodb"), settings.runs_table),
             logical_now=logical_now(settings.logical_now),
         ),
         clean=CleanRuns(warehouse, lake, runs, int(settings.kept_days) * 86_400),

@@ -7,6 +7,7 @@ from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sizes import DynamoSizes
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.runtime.settings import MaterializeSettings, load, logical_now
 from segmentation.usecases.materialize_segments import MaterializeSegments, MaterializeSteps
@@ -34,6 +35,7 @@ def compose(environ: Mapping[str, str]) -> MaterializeSegments:
             runs=runs,
             rule_sets=rule_sets,
             publications=SqsQueue(client("sqs"), settings.publications_queue_url),
+            sizes=DynamoSizes(client("dynamodb"), settings.runs_table),
             logical_now=logical_now(settings.logical_now),
         ),
         rule_sets=rule_sets,

@@ -1,0 +1,75 @@
+"""What a run of segments found when it began: the rules, the built version, the lists, the run before."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segmentation.language.sql import members_queries
+
+from .build_plan import has_identities, identities_of, partitions_of
+from .lake_sql import as_the_stream_saw
+from .list_sql import lists_query
+from .lists import Lists
+from .published import Published
+from .run import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run found when it began, as its `plan.json` keeps it."""
+
+    document: Mapping[str, Any]
+    published: Published
+    previous: RunRecord | None
+
+    @property
+    def audience(self) -> str:
+        """Its id."""
+        return self.published.audience.id
+
+    @property
+    def now(self) -> int:
+        """The run's logical time."""
+        return int(self.document["now"])
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The published attributes, in order."""
+        return tuple(self.document["attributes"])
+
+    @property
+    def order(self) -> list[str]:
+        """The segments to compute; statements are about slices of it."""
+        return list(self.document["segments"])
+
+    @property
+    def identities(self) -> bool:
+        """Whether the profiles have identity keys beside the profile key."""
+        return has_identities(self.document)
+
+    @property
+    def lists(self) -> Lists:
+        """The uploaded lists as they were: a run that is repeated reads the same."""
+        return Lists.from_document(self.document.get("lists", {}))
+
+    def parts(
+        self, only: Collection[str], attributes: Sequence[str] = (), *, inline: bool = True
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """Members queries, each with its segments."""
+        tables = self.document["tables"]
+        return [
+            (one.sql, one.segments)
+            for one in members_queries(
+                as_the_stream_saw(self.published.rules, self.published.audience),
+                tables["profiles"],
+                tables["behaviors"],
+                self.now,
+                attributes,
+                lists_query(
+                    self.published.audience, self.lists, tables["profiles"], identities_of(self.document)
+                ),
+                only=only,
+                partitions=partitions_of(self.document),
+                identities=inline and self.identities,
+            )
+        ]
