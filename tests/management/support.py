@@ -14,9 +14,10 @@ from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.publish_rules import PublishRules
+from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
 
-from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryRuns
+from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryRuns, MemorySizes
 from tests.fakes.documents import documents
 
 SHOP = "/v1/audiences/shop"
@@ -83,12 +84,14 @@ class Office:
         PublishRules(self.lake, self.clock)(*parts)
         self._secrets = 0
         managed = ManageDocuments(self.lake, self.clock, self._secret)
+        self.sizes = MemorySizes()
         self.api = ManageApi(
             documents=managed,
             segments=InspectSegments(managed, self.lake, self.runs),
             runs=ManageRuns(self.runs, build=self.build, materialize=self.materialize),
             previews=PreviewSegment(self.warehouse, self.lake, rule_sets, self.clock, self._secret),
             show_sql=ShowSql(self.lake, rule_sets, self.clock),
+            history=SegmentHistory(self.sizes),
             clock=self.clock,
             roles_claim="cognito:groups",
             issuer="https://issuer.example",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
+from segmentation.domain.sizes import SizePoint
 
 from tests.fakes.documents import published
 from tests.management.support import SHOP, Office
@@ -193,3 +194,22 @@ def test_runs_are_paged_latest_first(office: Office, job: str) -> None:
     assert [one["id"] for one in page["items"]] == ["r4", "r3"]
     page = office.ask("GET", f"{SHOP}/runs", query=f"job={job}&limit=9&cursor={page['next']}").body
     assert ([one["id"] for one in page["items"]], page["next"]) == (["r2", "r1", "r0"], None)
+
+
+def test_the_days_of_a_segment_are_listed_in_the_audiences_zone(office: Office) -> None:
+    noon = 1_699_981_200  # 2023-11-14T17:00:00Z, noon in New York
+    points = [SizePoint("adults", f"r{n}", noon + n * 43_200, 10 + n, 2, 1) for n in range(4)]
+    office.sizes.add("shop", points, noon)
+    path = f"{SHOP}/segments/adults/days"
+    told = office.ask("GET", path, query="from=2023-11-15&to=2023-11-16", role="viewer").body
+    assert told == {
+        "segment": "adults",
+        "time_zone": "America/New_York",
+        "items": [
+            {"date": "2023-11-15", "size": 12, "joined": 4, "left": 2, "runs": 2, "backfilled": False},
+            {"date": "2023-11-16", "size": 13, "joined": 2, "left": 1, "runs": 1, "backfilled": False},
+        ],
+    }
+    assert [one["date"] for one in office.ask("GET", path).body["items"]] == ["2023-11-14"]
+    assert office.ask("GET", path, query="from=yesterday").status == 400
+    assert office.ask("GET", f"{SHOP}/segments/none/days").status == 404

@@ -9,12 +9,14 @@ from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.functions import LambdaFunction
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.sizes import DynamoSizes
 from segmentation.ports import Clock
 from segmentation.runtime.settings import ManageSettings, load, logical_now
 from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
+from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
 
 from .clients import PATIENT, SHORT, client
@@ -29,6 +31,7 @@ class ManageApi:
     runs: ManageRuns
     previews: PreviewSegment
     show_sql: ShowSql
+    history: SegmentHistory
     clock: Clock
     roles_claim: str
     issuer: str
@@ -58,6 +61,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
         ),
         previews=PreviewSegment(warehouse, lake, rule_sets, clock, lambda: secrets.token_hex(32), moment),
         show_sql=ShowSql(lake, rule_sets, clock, moment),
+        history=SegmentHistory(DynamoSizes(client("dynamodb", SHORT), settings.runs_table)),
         clock=clock,
         roles_claim=settings.roles_claim,
         issuer=settings.jwt_issuer,

@@ -1,6 +1,9 @@
 """The operations that show what a segment says, how large and how fresh it is, and what a draft would be."""
 
+import datetime as dt
+from dataclasses import asdict
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from segmentation.domain.run import RunRecord, SegmentCount, instant
 from segmentation.language.problems import Problem
@@ -10,8 +13,10 @@ from segmentation.usecases.preview_segment import Preview
 from . import rendering, shapes
 from .bodies import BadInput
 from .caller import Role
-from .operation import CURSOR, LIMIT, Call, Done, Operation
+from .operation import CURSOR, LIMIT, Call, Done, Operation, Parameter
 
+_FROM = Parameter("from", str, "The first day, such as 2024-01-31; 30 days ago if it is not given", "")
+_TO = Parameter("to", str, "The last day; today if it is not given", "")
 _ITEM = "/v1/audiences/{audience}/segments/{id}"
 
 
@@ -38,6 +43,9 @@ def operations() -> list[Operation]:
                   answer=shapes.Dependents, group="Segments"),
         Operation("list_sizes", "GET", f"{_ITEM}/sizes", "How large a segment was, run by run", Role.VIEWER, sizes,
                   answer=shapes.SizePage, query=(CURSOR, LIMIT), group="Segments"),
+        Operation("list_days", "GET", f"{_ITEM}/days", "How large a segment was, and who joined and left, day by day",
+                  Role.VIEWER, days, answer=shapes.Days, query=(_FROM, _TO), group="Segments",
+                  description="Days of the audience's time zone on which a run computed the segment; kept for three years."),
         Operation("get_state", "GET", "/v1/audiences/{audience}/state", "How fresh every segment is", Role.VIEWER, state,
                   answer=shapes.State, group="Runs"),
         Operation("get_me", "GET", "/v1/me", "Who the caller is", Role.VIEWER, me, answer=shapes.Me, group="Audiences"),
@@ -132,6 +140,18 @@ def sizes(api: Any, call: Call) -> Done:
     found = list(api.segments.sizes(call.path["audience"], call.path["id"], before, most + 1))
     following = rendering.cursor(found[most - 1][0].run) if len(found) > most else None
     return Done(shapes.SizePage(call.path["id"], [_size(*one) for one in found[:most]], following))
+
+
+def days(api: Any, call: Call) -> Done:
+    """The days of a segment, for a plot."""
+    audience, segment = call.path["audience"], call.path["id"]
+    api.documents.find(audience, "segments", segment)
+    zone = api.documents.published(audience)[1].audience.time_zone
+    today = dt.datetime.fromtimestamp(api.clock.now(), ZoneInfo(zone)).date()
+    last = call.query["to"] or today.isoformat()
+    first = call.query["from"] or (today - dt.timedelta(days=30)).isoformat()
+    found = api.history(audience, segment, zone, first, last)
+    return Done(shapes.Days(segment, zone, [shapes.Day(**asdict(one)) for one in found]))
 
 
 def state(api: Any, call: Call) -> Done:

@@ -278,6 +278,26 @@ class Size(Struct):
     carried: bool
 
 
+class Day(Struct):
+    """A segment on one day: its size at the day's last run, who joined and left in all of its `runs`. `backfilled`: computed later, for a
+    day without a run of its own."""
+
+    date: str
+    size: int
+    joined: int
+    left: int
+    runs: int
+    backfilled: bool
+
+
+class Days(Struct):
+    """Days with a run, oldest first, in the audience's time zone."""
+
+    segment: str
+    time_zone: str
+    items: list[Day]
+
+
 class SizePage(Struct):
     """Sizes, latest run first."""
 
