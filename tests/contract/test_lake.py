@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.domain.errors import Unavailable
+from segmentation.domain.event import Event
+from segmentation.domain.profile import Profile
+from segmentation.domain.programs import Programs
+from segmentation.domain.published import program_path
 from segmentation.ports import Lake
+from segmentation.usecases.publish_rules import PublishRules
 
 from tests.contract.conftest import REGION, Client
-from tests.fakes import MemoryLake
+from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import documents
 
 
@@ -132,6 +137,44 @@ class TestRuleSets:
         assert [told(at) for at in (10, 20, 60, 70)] == [["RuleSetsRefused"], [], [], ["RuleSetsRefused"]]
         self.put(lake, version="mended")
         assert [told(at) for at in (80, 140, 200)] == [[], [], []]
+
+    def test_segments_are_taken_as_they_were_compiled_where_somebody_waits(self, lake: S3Lake) -> None:
+        parts = (documents()[name] for name in ("audience", "segments", "access", "destinations"))
+        made = PublishRules(lake, FixedClock())(*parts)
+        hot = S3RuleSets(lake, compiled=True).all()["shop"]
+        assert hot == made
+        assert hot.kinds["buying-now"] == "realtime"
+        event = Event("e", "shop", "purchases", "person_id:1", 100, 100, {})
+        for published in (hot, made):
+            found = Programs().visitor_at(published, "person_id:1", Profile(), 200, [event])
+            assert found.members == {"buying-now"}
+        assert "rules" not in vars(hot), "no segment was read"
+        assert hot.rules == made.rules
+
+    def test_a_program_that_is_missing_or_of_another_release_is_made_anew(self, lake: S3Lake) -> None:
+        parts = (documents()[name] for name in ("audience", "segments", "access", "destinations"))
+        version = PublishRules(lake, FixedClock())(*parts).version
+        event = Event("e", "shop", "purchases", "person_id:1", 100, 100, {})
+        path = program_path("shop", version)
+
+        def members() -> frozenset[str]:
+            published = S3RuleSets(lake, compiled=True).all()["shop"]
+            return Programs().visitor_at(published, "person_id:1", Profile(), 200, [event]).members
+
+        lake.put(path, b"of another release")
+        assert members() == {"buying-now"}
+        lake.delete([path])
+        assert members() == {"buying-now"}
+
+    @pytest.mark.parametrize("broken", [b"{", b'{"audience": {}}', b"[]", b'{"version": 1}'])
+    def test_a_broken_one_leaves_the_last_good_one_there_too(self, lake: S3Lake, broken: bytes) -> None:
+        parts = (documents()[name] for name in ("audience", "segments", "access", "destinations"))
+        version = PublishRules(lake, FixedClock())(*parts).version
+        sets = S3RuleSets(lake, fresh=0, compiled=True)
+        good = sets.all()["shop"]
+        named = broken.replace(b'{"audience": {}}', b'{"audience": {}, "version": "%s"}' % version.encode())
+        lake.put(self.path, named)
+        assert sets.all()["shop"] is good
 
     def test_one_under_anothers_name_is_refused(self, lake: S3Lake) -> None:
         lake.put("rules/other/ruleset.json", json.dumps(documents()).encode())

@@ -114,7 +114,7 @@ def test_a_known_profile_is_answered(aws: Aws) -> None:
             "part": {"S": "batch"},
             "run": {"S": "20240101t000000z_0000"},
             "now": {"N": "1704067200"},
-            "segments": {"L": [{"S": "adults"}, {"S": "buyers"}]},
+            "segments": {"S": "adults buyers"},
             "attributes": {"M": {"country": {"S": "DE"}, "age": {"N": "30.0"}}},
         },
     )

@@ -1,21 +1,24 @@
 """Compiled real-time segments, and what they hold of the visitors that were evaluated last."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from segmentation.language.index import State
+from segmentation.language.index import ArtifactError, State
 
 from .event import Event
 from .profile import RETENTION, Profile, RealtimePart
 from .published import Published
-from .visitor import BatchView, Outcome, Visitor
+from .visitor import BatchView, Outcome, Program, Visitor
 from .visitor.quarantine import Guarded
 
 MOST_HELD = 4_096
 """Visitors of whom the index's figures are held, so that their next event costs what it changes."""
 REFRESH = 86_400
 """Seconds of its retention that a part may have lost before it is written for that alone."""
+
+logger = logging.getLogger("segmentation.programs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,19 @@ class Programs:
     def _program(self, published: Published) -> Guarded:
         kept = self._kept.get(published.audience.id)
         if kept is None or kept[0] != published.version:
-            kept = (published.version, Guarded(published.rules))
+            kept = (published.version, Guarded(_compiled(published), lambda: published.rules))
             self._kept[published.audience.id] = kept
         return kept[1]
+
+
+def _compiled(published: Published) -> Program:
+    """As it was published, or compiled now: by another release of this code, or where nobody did it before."""
+    if published.program is not None:
+        try:
+            return Program.load(published.program)
+        except ArtifactError as error:
+            logger.warning("a compiled program is not used: %s", error)
+    return Program(published.rules)
 
 
 def _visitor(part: RealtimePart | None) -> Visitor:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from segmentation.language import RuleError, RuleSet, load_rule_set
@@ -26,11 +27,28 @@ class Published:
 
     version: str
     audience: Audience
-    rules: RuleSet
     access: Access
     destinations: tuple[Destination, ...]
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What it was read from, for a run to keep beside its results."""
+    program: bytes | None = field(default=None, compare=False, repr=False)
+    """The real-time segments as they were compiled when they were published."""
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """The segments. Reading thousands of them takes seconds, so it waits for the first who asks."""
+        return load_rule_set(self.document.get("segments", ()), self.audience.schema(), self.audience.id)
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """The kind of each segment by its id, without reading the segments."""
+        return {one["id"]: one["kind"] for one in self.document.get("segments", ())}
+
+    def known_as(self, version: str) -> "Published":
+        """The same under another version."""
+        other = replace(self, version=version)
+        other.__dict__["rules"] = self.rules
+        return other
 
     def subscribers(self, segment: str) -> tuple[Destination, ...]:
         """The destinations that want a segment's changes."""
@@ -44,6 +62,11 @@ class Published:
             for section in token.sections:
                 wanted.update(section.attributes_read())
         return tuple(sorted(wanted & self.audience.public()))
+
+
+def program_path(audience: str, version: str) -> str:
+    """Where the compiled real-time segments of a rule set stand; not below `rules/`, which is listed often."""
+    return f"programs/{audience}/{version}.bin"
 
 
 def strength(sets: Mapping[str, Published]) -> Callable[[str], int]:
@@ -99,7 +122,26 @@ def parse_published(document: object) -> Published:
         _realtime_attributes(found, rules, audience)
     found.raise_if_any()
     assert rules is not None and access is not None and places is not None  # noqa: S101, PT018 - no problems
-    return Published(root.text("version"), audience, rules, access, places, value)
+    published = Published(root.text("version"), audience, access, places, value)
+    published.__dict__["rules"] = rules
+    return published
+
+
+def read_published(document: Any, program: bytes) -> Published:
+    """A rule set that was checked and compiled when it was published: quickly, for its segments are taken as they are.
+
+    Raises `RuleError`.
+    """
+    found = Findings()
+    root = Node.of(document, "", found, "a rule set")
+    found.raise_if_any()
+    assert root is not None  # noqa: S101 - else it was refused
+    parts = {name: root.value[name] for name in _PARTS if name in root.value}
+    audience = parse_audience(parts.get("audience"))
+    known = _ids(parts.get("segments"))
+    access = parse_access(parts.get("access", {}), audience, known)
+    places = parse_destinations(parts.get("destinations", []), audience, known)
+    return Published(root.text("version"), audience, access, places, parts, program)
 
 
 def _part(found: Findings, prefix: str, parse: Callable[[], T]) -> T | None:

@@ -130,12 +130,12 @@ def _shown(published: Published, section: Section, reading: Reading) -> dict[str
         filled = text.fill(reading.shown(published, sorted(text.attributes)))
         if filled is not None:
             attributes[name] = filled
-    realtime = {one.id for one in published.rules.of_kind("realtime")}
     inside = reading.members & section.segments
+    realtime = {one for one in inside if published.kinds.get(one) == "realtime"}
     return {
         "attributes": attributes,
         "batch_segments": _listed(inside - realtime),
-        "realtime_segments": _listed(inside & realtime),
+        "realtime_segments": _listed(realtime),
     }
 
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.errors import Conflict, CorruptObject, NotFound, Unavailable
-from segmentation.domain.published import Published
+from segmentation.domain.published import Published, program_path
 from segmentation.domain.rulebook import Edit, Entry, Record, Request, Rulebook, history_folder, history_path
 from segmentation.domain.run import instant
+from segmentation.domain.visitor import Program
 from segmentation.ports import Clock, Lake
 
 MOST_RACES = 20
@@ -82,11 +83,14 @@ class EditRules:
                 document = after.write(instant(now))
             for entry in changed:
                 self._keep(before, entry)
+            version = document["version"]
+            # Before the rule set that names it: whoever reads that finds this.
+            self.lake.put(program_path(audience, version), Program(published.rules).dump())
             data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
                 "utf-8", "surrogatepass"
             )
             if self.lake.put(rule_set_path(audience), data, expected=stored.tag if stored else ""):
-                return Edited(after, replace(published, version=document["version"]), changed)
+                return Edited(after, published.known_as(version), changed)
         raise Unavailable(
             f"the rules of {audience!r} are being changed by many at once; send the request again"
         )

@@ -72,6 +72,6 @@ def grant(rule_sets: RuleSets, bearer: str | None, audience: str, segment: str) 
         raise Unauthorized("unknown partner token, or not one of this audience")
     if segment not in partner.segments:
         raise Forbidden(f"this token was not given segment {segment!r}")
-    if not any(one.id == segment and one.kind == "batch" for one in published.rules.segments):
+    if published.kinds.get(segment) != "batch":
         raise NotFound(f"{segment!r} is not a batch segment; only those have members to list")
     return published, partner

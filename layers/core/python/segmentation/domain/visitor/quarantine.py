@@ -28,9 +28,9 @@ logger = logging.getLogger("segmentation.quarantine")
 class Guarded:
     """The program of a rule set, and the same without the rules that have failed for somebody."""
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, program: Program, rules: Callable[[], RuleSet]) -> None:
         self._rules = rules
-        self.program = Program(rules)
+        self.program = program
         self._without: dict[frozenset[str], Program] = {}
 
     def evaluate(
@@ -71,7 +71,7 @@ class Guarded:
                 type(error).__name__,
             )
         failed = frozenset(found)
-        program = Program(self._rules, only=self.program.names - failed)
+        program = Program(self._rules(), only=self.program.names - failed)
         if len(self._without) >= MOST_PROGRAMS:
             self._without.clear()
         self._without[failed] = program
@@ -80,7 +80,7 @@ class Guarded:
     def _failing(self, attempt: Callable[[Program], Outcome], names: Sequence[str]) -> set[str]:
         """Those of some segments whose rules fail by themselves."""
         try:
-            attempt(Program(self._rules, only=frozenset(names)))
+            attempt(Program(self._rules(), only=frozenset(names)))
         except Exception:
             if len(names) == 1:
                 return {*names}

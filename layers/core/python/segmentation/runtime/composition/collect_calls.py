@@ -20,7 +20,7 @@ def compose(environ: Mapping[str, str]) -> CollectCalls:
     return CollectCalls(
         Door(
             log=KinesisEventLog(client("kinesis", SHORT), settings.event_stream),
-            rule_sets=S3RuleSets(S3Lake(client("s3", SHORT), settings.lake_bucket)),
+            rule_sets=S3RuleSets(S3Lake(client("s3", SHORT), settings.lake_bucket), compiled=True),
             limits=DynamoLimits(client("dynamodb", SHORT), settings.limits_table),
             secrets=SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn),
             clock=SystemClock(),

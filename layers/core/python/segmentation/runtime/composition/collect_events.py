@@ -30,7 +30,7 @@ class Collector:
 def compose(environ: Mapping[str, str]) -> Collector:
     """The use cases on AWS."""
     settings = load(CollectSettings, environ)
-    rule_sets = S3RuleSets(S3Lake(client("s3", SHORT), settings.lake_bucket))
+    rule_sets = S3RuleSets(S3Lake(client("s3", SHORT), settings.lake_bucket), compiled=True)
     limits = DynamoLimits(client("dynamodb", SHORT), settings.limits_table)
     secrets = SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn)
     profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table)

@@ -21,5 +21,5 @@ def compose(environ: Mapping[str, str]) -> EvaluateEvents:
     activations = SqsQueue(client("sqs"), settings.activations_queue_url)
     return EvaluateEvents(
         update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
-        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket)),
+        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket), compiled=True),
     )

@@ -34,7 +34,7 @@ def compose(environ: Mapping[str, str]) -> Api:
     """The use cases on AWS."""
     settings = load(ServeSettings, environ)
     lake = S3Lake(client("s3", SHORT), settings.lake_bucket)
-    rule_sets = S3RuleSets(lake)
+    rule_sets = S3RuleSets(lake, compiled=True)
     profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table)
     limits = DynamoLimits(client("dynamodb", SHORT), settings.limits_table)
     secrets = SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn)

@@ -22,6 +22,6 @@ def compose(environ: Mapping[str, str]) -> SweepMemberships:
     return SweepMemberships(
         update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
         profiles=profiles,
-        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket)),
+        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket), compiled=True),
         clock=SystemClock(),
     )
