@@ -9,7 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("pyarrow", "pandas", "numpy", "sqlglot", "duckdb", "pydantic", "moto", "requests", "hypothesis")
-PARQUET = {"archive_changes", "archive_events", "compact_events", "erase_profiles", "publish_memberships"}
+PARQUET = {
+    "archive_changes",
+    "archive_events",
+    "compact_events",
+    "erase_profiles",
+    "import_lists",
+    "publish_memberships",
+}
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 HOT = ("collect_calls", "collect_events", "evaluate_events", "serve_api")
 MOST_OF_OUR_OWN = 110

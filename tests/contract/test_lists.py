@@ -200,7 +200,7 @@ def test_a_run_that_was_planned_reads_the_lists_as_they_were(world: World) -> No
     world.taken(b"person_id\n2\n")
     plan = world.json(f"memberships/shop/{first.run}/plan.json")
     assert [one["rows"] for one in plan["lists"]["vip"]["uploads"]] == [1]
-    assert world.json("lists/shop/current.json")["vip"]["uploads"] != plan["lists"]["vip"]["uploads"]
+    assert world.json("listed/shop.json")["vip"]["uploads"] != plan["lists"]["vip"]["uploads"]
     for seconds in (30, 61):  # kept for a minute
         world.clock.time += seconds
         world.jobs.sweep(lambda: 900.0)

@@ -22,6 +22,7 @@ from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
+from functions.import_lists import app as import_lists
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.serve_api import app as serve_api
@@ -73,6 +74,7 @@ class Aws:
         make_runs_table(self.dynamodb)
         self.activations = self.sqs.create_queue(QueueName="activations")["QueueUrl"]
         self.publications = self.sqs.create_queue(QueueName="publications")["QueueUrl"]
+        self.lists = self.sqs.create_queue(QueueName="lists")["QueueUrl"]
         secrets = self.client("secretsmanager")
         self.secret = secrets.create_secret(Name="s", SecretString="a2V5")["ARN"]
         self.signing = secrets.create_secret(Name="keys", SecretString="signing secret")["ARN"]
@@ -125,6 +127,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             "KEPT_DAYS": "7",
             "ACTIVATIONS_QUEUE_URL": made.activations,
             "PUBLICATIONS_QUEUE_URL": made.publications,
+            "LISTS_QUEUE_URL": made.lists,
             "WEBHOOK_SECRET_ARN": made.secret,
             "SIGNING_SECRET_ARN": made.signing,
             "LIMITS_TABLE": "limits",
@@ -149,6 +152,7 @@ def forget() -> None:
         erase_profiles,
         evaluate_events,
         sweep_memberships,
+        import_lists,
         materialize_segments,
         publish_memberships,
         serve_api,

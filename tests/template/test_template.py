@@ -11,7 +11,14 @@ from infra.lint._stacks import APPLICATION, Stack
 from infra.local.template import load as transform
 from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
-ARROW = {"ArchiveChanges", "ArchiveEvents", "CompactEvents", "EraseProfiles", "PublishMemberships"}
+ARROW = {
+    "ArchiveChanges",
+    "ArchiveEvents",
+    "CompactEvents",
+    "EraseProfiles",
+    "ImportLists",
+    "PublishMemberships",
+}
 LAYERS = {"CoreLayer": "layers/core", "ArrowLayer": "layers/arrow"}
 STACKS = [pytest.param(stack, id=stack.path.name) for stack in WHOLE.walk()]
 

@@ -11,6 +11,7 @@ import pytest
 from segmentation.domain.errors import BadRequest, NotFound, Unavailable
 from segmentation.domain.list_upload import Upload, UploadState
 from segmentation.domain.lists import Lists, members_folder
+from segmentation.domain.pipeline import Outcome
 from segmentation.usecases.current_build import current_lists
 from segmentation.usecases.import_lists import FORGOTTEN_SECONDS, STALE_SECONDS, ImportLists
 from segmentation.usecases.upload_list import UploadList
@@ -432,11 +433,12 @@ def test_an_upload_is_cancelled_until_it_is_committed(world: World) -> None:
     upload = world.begin(b"person_id\n1\n")
     world.work()
     assert world.uploads.cancel("shop", "vip", upload.id).state is UploadState.CANCELLED
-    for query in world.status(upload).queries.values():
-        world.warehouse.finish(query)
+    world.jobs.sweep(lambda: 900.0)
+    queries = world.status(upload).queries.values()
+    assert {world.warehouse.queries[query].outcome for query in queries} == {Outcome.STOPPED}
+    for query in queries:
         world.jobs.query_ended(query, lambda: 900.0)
     assert world.members() == []
-    world.jobs.sweep(lambda: 900.0)
     assert not [path for path in world.lake.objects if "/data/" in path]
     world.warehouse.instant = True
     done = world.taken(b"person_id\n2\n")
@@ -486,7 +488,7 @@ def test_a_list_that_is_no_segment_any_more_goes_whole(world: World) -> None:
     world.jobs.sweep(lambda: 900.0)
     assert set(current_lists(world.lake, "shop").lists) == {"staff"}
     assert not [path for path in world.lake.objects if path.startswith("lists/shop/vip/")]
-    assert upload.id not in str(world.lake.objects["lists/shop/current.json"])
+    assert upload.id not in str(world.lake.objects["listed/shop.json"])
     assert [key for key, _ in world.members("staff")] == ["2"]
 
 

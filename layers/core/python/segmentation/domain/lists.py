@@ -1,6 +1,6 @@
 """Uploaded lists: which uploads make up each list of an audience, and where they lie.
 
-    lists/<audience>/current.json                                       which uploads are the members of each list
+    listed/<audience>.json                                              which uploads are the members of each list
     lists/<audience>/<segment>/<upload>/upload.json                     an upload and how far it is
     lists/<audience>/<segment>/<upload>/data/...                        what was sent, removed once it is taken in
     lists/<audience>/<segment>/<upload>/malformed/, unmatched/          rows that could not be taken, or are nobody's
@@ -131,7 +131,7 @@ class Lists:
 
 def lists_path(audience: str) -> str:
     """Where it stands what each list of an audience is made of."""
-    return f"lists/{audience}/current.json"
+    return f"listed/{audience}.json"
 
 
 def list_folder(audience: str, segment: str) -> str:

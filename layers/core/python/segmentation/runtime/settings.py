@@ -92,6 +92,17 @@ class AdvanceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """For import_lists."""
+
+    lake_bucket: str
+    glue_database: str
+    athena_workgroup: str
+    lists_queue_url: str
+    kept_days: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishSettings:
     """For publish_memberships."""
 

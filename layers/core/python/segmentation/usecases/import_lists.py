@@ -178,6 +178,9 @@ class ImportLists:
 
     def _finish(self, upload: Upload) -> None:
         """What was sent is not kept longer than it is needed; members that nobody took go too."""
+        if upload.state is not UploadState.COMMITTED:
+            for query in upload.queries.values():
+                self.warehouse.stop(query)
         taken = upload.id in current_lists(self.lake, upload.audience).of(upload.segment).taken
         self.lake.delete_prefix(upload.path("data/"))
         if not taken:
