@@ -6,6 +6,8 @@ Rules of a set are called by letter, rule sets by number; either is taken, from 
 import re
 from typing import Any
 
+from segmentation.language.caps import MAX_DEPTH
+
 _TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z]+|\d+)|(?P<mark>[()!]|&&|\|\|))")
 _WORDS = {"&&": "and", "||": "or", "!": "not"}
 
@@ -46,6 +48,7 @@ class _Parser:
         self._tokens = tokens
         self._at = 0
         self._conditions = conditions
+        self._depth = 0
 
     def _next(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -71,10 +74,17 @@ class _Parser:
     def _atom(self) -> Any:
         token = self._next()
         self._at += 1
+        if token in ("not", "("):
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise MatchLogicError(f"NOT and parentheses nest more than {MAX_DEPTH} deep")
         if token == "not":
-            return ("not", [self._atom()])
+            inner = ("not", [self._atom()])
+            self._depth -= 1
+            return inner
         if token == "(":
             inner = self.disjunction()
+            self._depth -= 1
             if self._next() != ")":
                 raise MatchLogicError("a parenthesis is not closed")
             self._at += 1

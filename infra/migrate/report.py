@@ -1,6 +1,8 @@
 """What a conversion could not carry, and what it carried with a difference."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from segmentation.language import Problem
 
@@ -27,6 +29,18 @@ class Report:
     def refuse(self, pointer: str, code: str, message: str) -> None:
         """Something that cannot be carried; returns `None`, to stand for what was wanted."""
         self.problems.append(Problem(pointer, code, message))
+
+    def mapping(self, value: Any, pointer: str) -> Mapping[str, Any] | None:
+        """An object, or `None` with a problem."""
+        if isinstance(value, Mapping):
+            return value
+        return self.refuse(pointer, "not-an-object", f"an object is wanted here, not {value!r}")
+
+    def items(self, value: Any, pointer: str) -> Sequence[Any] | None:
+        """A list, or `None` with a problem; nothing is an empty one."""
+        if value is None or isinstance(value, list | tuple):
+            return value or ()
+        return self.refuse(pointer, "not-a-list", f"a list is wanted here, not {value!r}")
 
     def note(self, pointer: str, code: str, message: str) -> None:
         """Something that is carried with a difference."""

@@ -1,5 +1,6 @@
 """Treasure Data's time operators as windows of the rule language."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +95,12 @@ class TimeOperators:
         return None if None in seconds else sum(second for second in seconds if second is not None)
 
     def _amount(self, amount: Any, unit: Any, pointer: str) -> int | None:
+        unit = unit if isinstance(unit, str) else "unit"
         try:
             number = float(amount)
         except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
             return self.report.refuse(pointer, "bad-duration", f"{amount!r} is no number of {unit}s")
         if unit in ROUGH:
             if not self.approximate:
