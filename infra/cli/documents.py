@@ -81,13 +81,21 @@ def commands(family: str) -> typer.Typer:
 
         @app.command("rotate")
         def rotated(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
-            """Give one a new secret; the old one ends."""
+            """Give one a new secret; the one before it stays good until it is retired."""
             with reported():
                 remote = connect(url)
                 place = f"{_place(remote, family, audience)}/{quote(identifier, safe='')}"
                 _show_secret(
                     remote.request("POST", f"{place}/rotate", headers=current(remote, place)), as_json
                 )
+
+        @app.command("retire")
+        def retired(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
+            """Let the latest secret of one be its only one."""
+            with reported():
+                remote = connect(url)
+                place = f"{_place(remote, family, audience)}/{quote(identifier, safe='')}"
+                show(remote.request("POST", f"{place}/retire", headers=current(remote, place)), as_json)
 
     return app
 

@@ -204,22 +204,24 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(
     assert "sha256" not in str(office.ask("GET", f"{SHOP}/{path}/new/versions", role="viewer").body)
 
 
-def test_a_rotated_key_ends_and_no_rollback_brings_it_back(office: Office) -> None:
+def test_a_rotated_key_works_beside_its_successor_and_no_rollback_brings_it_back(office: Office) -> None:
     one = f"{SHOP}/tokens/web"
     before = office.ask("GET", one)
+    old = before.body["document"]["sha256"]
     rotated = office.ask("POST", f"{one}/rotate", if_match=before.etag)
-    new = rotated.body["document"]["document"]["sha256"]
-    assert (
-        new
-        == hashlib.sha256(rotated.body["secret"].encode()).hexdigest()
-        != before.body["document"]["sha256"]
-    )
+    new = hashlib.sha256(rotated.body["secret"].encode()).hexdigest()
+    assert rotated.body["document"]["document"]["sha256"] == [old, new]
     described = {**before.body["document"], "description": "x"}
     del described["sha256"]
     changed = office.ask("PUT", one, {"document": described}, if_match="*")
-    assert changed.body["document"]["sha256"] == new
+    assert changed.body["document"]["sha256"] == [old, new]
+    retired = office.ask("POST", f"{one}/retire", if_match="*")
+    assert retired.body["document"]["sha256"] == new
     back = office.ask("POST", f"{one}/rollback", {"version": 1}, if_match="*")
     assert back.body["document"]["sha256"] == new
+    again = [office.ask("POST", f"{one}/rotate", if_match="*") for _ in range(2)]
+    latest = [hashlib.sha256(each.body["secret"].encode()).hexdigest() for each in again]
+    assert again[1].body["document"]["document"]["sha256"] == latest
 
 
 def test_several_edits_are_made_together_or_not_at_all(office: Office) -> None:

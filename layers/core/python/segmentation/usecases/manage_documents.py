@@ -133,14 +133,23 @@ class ManageDocuments:
         )
 
     def rotate(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> Kept:
-        """A new secret in place of the old one, which ends with it."""
+        """A new secret; the one before it stays good beside it, until it is retired or the next one comes."""
         secret = self.new_secret()
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        document = {**self.find(audience, kind, identifier).document, "sha256": digest}
+        before = self.find(audience, kind, identifier).document
+        document = {**before, "sha256": [_digests(before)[-1], digest]}
         entry = self.change(
             audience, kind, identifier, "rotated", author, expected=expected, document=document
         )
-        return Kept(entry, secret if entry.document["sha256"] == digest else None)
+        return Kept(entry, secret if _digests(entry.document)[-1] == digest else None)
+
+    def retire(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> Entry:
+        """Let the latest secret be the only one."""
+        before = self.find(audience, kind, identifier).document
+        document = {**before, "sha256": _digests(before)[-1]}
+        return self.change(
+            audience, kind, identifier, "retired", author, expected=expected, document=document
+        )
 
     def delete(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> None:
         """Take a document out; `Conflict` names who still uses it."""
@@ -227,3 +236,9 @@ def _expected(entry: Entry, expected: str) -> str | None:
             "so that nobody's change is lost; * for whatever stands"
         )
     return None if expected == ANY else expected
+
+
+def _digests(document: Mapping[str, Any]) -> list[str]:
+    """The hashes of a key's secrets, the latest last."""
+    held = document["sha256"]
+    return list(held) if isinstance(held, list) else [held]

@@ -93,6 +93,11 @@ def _family(family: Family) -> list[Operation]:
         kept = api.documents.rotate(audience, kind, identifier, author(call), expected=call.if_match)
         return Done(shapes.Secret(rendering.document(kept.entry, call.caller), kept.secret), kept.entry.tag)
 
+    def retired(api: Any, call: Call) -> Done:
+        audience, identifier = call.path["audience"], call.path["id"]
+        entry = api.documents.retire(audience, kind, identifier, author(call), expected=call.if_match)
+        return _document(entry, call)
+
     def deleted(api: Any, call: Call) -> Done:
         audience, identifier = call.path["audience"], call.path["id"]
         api.documents.delete(audience, kind, identifier, author(call), expected=call.if_match)
@@ -131,8 +136,12 @@ def _family(family: Family) -> list[Operation]:
         )  # fmt: skip
     if family.has_secret:
         found.append(
-            make("rotate", "POST", f"{item}/rotate", f"Give a {one} a new secret; the old one ends", family.writer, rotated,
+            make("rotate", "POST", f"{item}/rotate", f"Give a {one} a new secret beside the one before", family.writer, rotated,
                  answer=shapes.Secret, changes=True, tagged=True, errors=(409,))
+        )  # fmt: skip
+        found.append(
+            make("retire", "POST", f"{item}/retire", f"Let the latest secret of a {one} be the only one", family.writer, retired,
+                 answer=shapes.Document, changes=True, tagged=True, errors=(409,))
         )  # fmt: skip
     return found
 
