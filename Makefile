@@ -86,6 +86,7 @@ histories: $(STAMP)
 # Peers go into tests/bench/.peers; the table goes to tests/bench/RESULTS.md.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
+	$(BIN)/python -m tests.bench.stream
 	$(BIN)/python -m tests.bench.read_profiles
 
 build: $(SAM_STAMP)

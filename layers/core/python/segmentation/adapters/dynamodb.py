@@ -1,5 +1,6 @@
 """The profiles store on DynamoDB: hash key `profile`, range key `part` ("realtime" or "batch")."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ ATTEMPTS = 7
 THREADS = 16
 LOST = "ConditionalCheckFailedException"
 DUE_INDEX = "due"
+MOST_BATCHES = 4_096
+"""Batch parts that are remembered decoded."""
 CANCELLED = frozenset({"TransactionCanceledException", "TransactionConflictException"})
 LOST_IN_TRANSACTION = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
@@ -33,6 +36,7 @@ class DynamoProfiles:
         self._table = table
         self._sleep = wait
         self._write = GuardedWrites(client, wait)
+        self._batches: OrderedDict[str, tuple[Item, BatchPart]] = OrderedDict()
 
     def read(self, ids: Collection[str]) -> dict[str, Profile]:
         """Both parts of each profile, consistently; one request for up to fifty profiles."""
@@ -49,10 +53,20 @@ class DynamoProfiles:
         return {
             identifier: Profile(
                 realtime=realtime_of(found["realtime"]) if "realtime" in found else None,
-                batch=batch_of(found["batch"]) if "run" in found.get("batch", ()) else None,
+                batch=self._batch(identifier, found["batch"]) if "run" in found.get("batch", ()) else None,
             )
             for identifier, found in parts.items()
         }
+
+    def _batch(self, identifier: str, item: Item) -> BatchPart:
+        """The batch part of an item, which changes once a run: it is mostly the one that was read last."""
+        known = self._batches.pop(identifier, None)
+        if known is None or known[0] != item:
+            known = (item, batch_of(item))
+        self._batches[identifier] = known
+        if len(self._batches) > MOST_BATCHES:
+            self._batches.popitem(last=False)
+        return known[1]
 
     def _get(self, keys: list[Item]) -> Iterator[Item]:
         asked: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}

@@ -25,12 +25,14 @@ def realtime_item(identifier: str, part: RealtimePart) -> Item:
         "part": {"S": "realtime"},
         "revision": {"N": str(part.revision)},
         "state": {"B": part.state},
-        "membership": {"B": membership.encode(part.members, part.changes)},
+        "members": {"B": membership.encode(part.members)},
         "computed": {"N": str(part.computed)},
         "rules": {"S": part.rules},
         "batch": {"S": part.batch},
         "expires": {"N": str(part.expires)},
     }
+    if part.changes:
+        item["changes"] = {"B": membership.encode_changes(part.members, part.changes)}
     if part.due is not None:
         item["due"] = {"N": str(part.due)}
     if part.untold:
@@ -50,14 +52,14 @@ def realtime_item(identifier: str, part: RealtimePart) -> Item:
 
 def realtime_of(item: Item) -> RealtimePart:
     """The real-time part of an item."""
-    if "membership" not in item:
+    if "L" in item["members"]:
         item = {**item, **_of_first_layout(item)}
-    members, changes = membership.decode(bytes(item["membership"]["B"]))
+    members = membership.decode(bytes(item["members"]["B"]))
     return RealtimePart(
         revision=int(item["revision"]["N"]),
         state=bytes(item["state"]["B"]),
         members=members,
-        changes=changes,
+        changes=membership.decode_changes(members, bytes(item["changes"]["B"])) if "changes" in item else (),
         computed=int(item["computed"]["N"]),
         rules=item["rules"]["S"],
         batch=item["batch"]["S"],
@@ -79,11 +81,12 @@ def _of_first_layout(item: Item) -> Item:
     changes = [
         membership.Change(one["segment"], one["joined"], one["moment"], one["event"]) for one in outbox
     ]
-    data = membership.encode([one["S"] for one in item["members"]["L"]], changes)
+    members = tuple(one["S"] for one in item["members"]["L"])
+    told = {"changes": {"B": membership.encode_changes(members, changes)}, "untold": {"BOOL": True}}
     return {
-        "membership": {"B": data},
+        "members": {"B": membership.encode(members)},
         "due": item["computed"],
-        **({"untold": {"BOOL": True}} if changes else {}),
+        **(told if changes else {}),
     }
 
 

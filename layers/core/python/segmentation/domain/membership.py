@@ -1,8 +1,9 @@
 """Who is in which segments, what changed at the last write, and how both are stored beside a visitor's state."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .packed import pack, unpack
 
@@ -30,31 +31,33 @@ def change_id(profile: str, rules: str, change: Change) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def encode(members: Collection[str], changes: Sequence[Change]) -> bytes:
-    """Members and changes as bytes; each segment's id stands there once, whatever changed."""
-    current = set(members)
-    names = sorted(current.union(change.segment for change in changes))
-    number = {name: place for place, name in enumerate(names)}
-    groups: dict[tuple[int, str | None], tuple[list[int], list[int]]] = {}
+@lru_cache(maxsize=4_096)
+def encode(members: tuple[str, ...]) -> bytes:
+    """Members (sorted) as bytes. Most events change none, so that the last ones are remembered."""
+    return pack(members)
+
+
+@lru_cache(maxsize=4_096)
+def decode(data: bytes) -> tuple[str, ...]:
+    """The members of bytes. Raises `ValueError`."""
+    return tuple(unpack(data))
+
+
+def encode_changes(members: Sequence[str], changes: Sequence[Change]) -> bytes:
+    """Changes beside the members that they led to; the ids of these are not said again."""
+    number = {name: place for place, name in enumerate(members)}
+    groups: dict[tuple[int, str | None], tuple[list[int | str], list[int | str]]] = {}
     for change in changes:
         joined, left = groups.setdefault((change.moment, change.event), ([], []))
-        (joined if change.joined else left).append(number[change.segment])
-    gone = [place for place, name in enumerate(names) if name not in current]
-    told = [[moment, event, joined, left] for (moment, event), (joined, left) in groups.items()]
-    return pack([names, gone, told])
+        (joined if change.joined else left).append(number.get(change.segment, change.segment))
+    return pack([[moment, event, *told] for (moment, event), told in groups.items()])
 
 
-def decode(data: bytes) -> tuple[tuple[str, ...], tuple[Change, ...]]:
-    """The members, sorted, and the changes, by moment, of bytes. Raises `ValueError`."""
-    names, gone, told = unpack(data)
-    absent = set(gone)
-    members = (
-        tuple(name for place, name in enumerate(names) if place not in absent) if absent else tuple(names)
+def decode_changes(members: Sequence[str], data: bytes) -> tuple[Change, ...]:
+    """The changes of bytes, by moment. Raises `ValueError`."""
+    return tuple(
+        Change(members[name] if isinstance(name, int) else name, is_joined, moment, event)
+        for moment, event, joined, left in unpack(data)
+        for names, is_joined in ((joined, True), (left, False))
+        for name in names
     )
-    changes = [
-        Change(names[place], is_joined, moment, event)
-        for moment, event, joined, left in told
-        for places, is_joined in ((joined, True), (left, False))
-        for place in places
-    ]
-    return members, tuple(changes)

@@ -44,7 +44,9 @@ def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
 def _standing(item: Mapping[str, Any] | None) -> Standing | None:
     if item is None:
         return None
-    members, changes = membership.decode(base64.b64decode(item["membership"]["B"]))
+    members = membership.decode(base64.b64decode(item["members"]["B"]))
+    told = item.get("changes")
+    changes = membership.decode_changes(members, base64.b64decode(told["B"])) if told else ()
     return Standing(
         members, changes, int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"])
     )

@@ -101,9 +101,11 @@ def evaluate(
             standing = None
     if standing is None:
         standing = start(now, state)
+        result = frozenset(index.members(standing.result))
     else:
+        bits = standing.result
         index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
-    result = frozenset(index.members(standing.result))
+        result = members if standing.result == bits else frozenset(index.members(standing.result))
     cause = max(taken.accepted, key=lambda event: (event.time, event.id)).id if taken.accepted else None
     changes.extend(Change(one, one in result, now, cause) for one in sorted(result ^ members))
     due = standing.due

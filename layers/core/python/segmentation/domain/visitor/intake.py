@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from segmentation.language.evaluate import Row
@@ -61,7 +61,7 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     rows, lost = dict(visitor.rows), dict(visitor.lost)
     for term, new in entered.values():
         _put(rows, lost, term, _merged(rows.get(term.id, ()), new), now)
-    after = Visitor(rows, _remembered(seen, now - program.memory), lost, visitor.members, visitor.computed)
+    after = replace(visitor, rows=rows, seen=_remembered(seen, now - program.memory), lost=lost, due=None)
     return Intake(after, accepted, frozenset(entered))
 
 

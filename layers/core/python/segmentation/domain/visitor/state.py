@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
 
+import msgspec
 from segmentation.language.evaluate import Row
 from segmentation.language.values import Value
 
-from ..packed import pack, unpack
+from ..packed import dump_json, pack, unpack
 
 FORMAT = 2
 """The first byte of a stored state. Format 1, whole zlib JSON, is still read."""
@@ -38,6 +39,10 @@ class Visitor:
     members: frozenset[str] = frozenset()
     computed: int = 0
     due: int | None = None
+    fragments: dict[str, tuple[tuple[Row, ...], msgspec.Raw]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Terms as they were encoded last: an event changes a few of many."""
 
     @classmethod
     def new(cls) -> "Visitor":
@@ -47,7 +52,12 @@ class Visitor:
     def encode(self) -> bytes:
         """Events, ids and losses as they are stored; membership stands beside them."""
         ids = array("Q", self.seen.keys()).tobytes() + array("H", self.seen.values()).tobytes()
-        terms = {term: plain_columns(rows) for term, rows in self.rows.items() if rows}
+        terms: dict[str, msgspec.Raw] = {}
+        for term, rows in self.rows.items():
+            fragment = self.fragments.get(term)
+            if fragment is None or fragment[0] is not rows:
+                fragment = self.fragments[term] = (rows, msgspec.Raw(dump_json(plain_columns(rows))))
+            terms[term] = fragment[1]
         return _COUNT.pack(FORMAT, len(self.seen)) + ids + pack([terms, dict(self.lost)])
 
     @classmethod
