@@ -53,5 +53,6 @@ def submission(request: Request, place: list[str]) -> Submission:
         authorization=request.headers.get("authorization"),
         encoding=request.headers.get("content-encoding"),
         origin=request.origin,
+        content_type=request.headers.get("content-type", ""),
         sender=Sender(request.source_ip, request.headers),
     )

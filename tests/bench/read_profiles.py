@@ -8,7 +8,10 @@ AWS client. The tables go to the terminal and to tests/bench/READS.md.
 """
 
 import argparse
+import contextlib
 import http.client
+import io
+import json
 import os
 import statistics
 import subprocess
@@ -35,20 +38,24 @@ from segmentation.domain.programs import Programs
 from segmentation.domain.published import parse_published
 from segmentation.domain.visitor import Visitor
 from segmentation.runtime.composition import clients
+from segmentation.usecases.answer_event import AnswerEvent
+from segmentation.usecases.collect_events import CollectEvents
 from segmentation.usecases.personalize import Personalize
 from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.read_profiles import ReadProfiles
 from segmentation.usecases.show_profile import ShowProfile
 from segmentation.usecases.tokens import Tokens
 
+from functions.collect_events import app as collect_app
 from functions.serve_api import app
 from infra.local.cloud import Cloud
 from tests.bench import peers
 from tests.bench.evaluate_events import machine, ours, peer, table, us
 from tests.bench.realistic import make_rules
 from tests.contract.test_profiles import make_table
-from tests.fakes import FakeSecrets, FixedClock, MemoryLimits, MemoryProfiles, StaticRuleSets
+from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryLimits, MemoryProfiles, StaticRuleSets
 from tests.fakes.documents import documents
+from tests.fakes.doors import make_door
 from tests.handlers.conftest import golden
 
 HERE = Path(__file__).parent
@@ -150,13 +157,15 @@ class Meter:
             BaseClient._make_api_call = original  # type: ignore[attr-defined]
 
 
-def measure(event: Any, requests: int, meter: Meter) -> tuple[list[float], int]:
+def measure(
+    event: Any, requests: int, meter: Meter, handler: Callable[[Any, Any], Any] = app.handler
+) -> tuple[list[float], int]:
     """Own CPU of each request, sorted; and the length of an answer in bytes as it leaves."""
     taken = []
     answer: Any = None
     for _ in range(requests):
         inside, began = meter.seconds, time.thread_time()
-        answer = app.handler(event, CONTEXT)
+        answer = handler(event, CONTEXT)
         taken.append(time.thread_time() - began - (meter.seconds - inside))
         assert answer["statusCode"] == 200, answer
     return sorted(taken), len(answer["body"])
@@ -223,6 +232,48 @@ def reads(requests: int) -> str:
     return table(headings, rows)
 
 
+def collecting(requests: int) -> str:
+    """The same of the way in, without storage: an event alone, many in a request, and one that is answered."""
+    document = audience(1_000)
+    rule = {">=": [{"count": [{"within": [{"var": "behaviors.purchases"}, "1h"]}]}, 1]}
+    document["segments"] += [
+        {"id": f"now-{number}", "name": "now", "audience": "shop", "kind": "realtime", "rule": rule}
+        for number in range(1_000)
+    ]
+    section = {"segments": ["buying-now"], "texts": {"hello": "Hello {{attributes.country|you}}"}}
+    document["access"]["tokens"][0]["sections"] = {"hero": section}
+    document["access"]["write_keys"] = documents()["access"]["write_keys"]
+    door = make_door(MemoryEventLog(), **document)
+    tokens = Tokens(door.rule_sets, door.limits, door.secrets)
+    profiles = MemoryProfiles(batch={"shop#person_id:1": batch_part(10)})
+    composed = collect_app.application
+    both = SimpleNamespace(
+        collect=CollectEvents(door),
+        answer=AnswerEvent(CollectEvents(door), tokens, ReadProfiles(profiles, Programs())),
+    )
+    collect_app.application = lambda: both  # type: ignore[assignment, return-value]
+    record = {"person_id": 1, "basket": 1, "item": 2, "amount": 3.5, "department": "books"}
+    rows = []
+    for name, records, path, headers in (
+        ("an event", [record], "/shop_db/purchases", {}),
+        ("100 events in a request, each", [record] * 100, "/shop_db/purchases", {}),
+        ("an event that is answered (generation 2, 1,000 real-time segments)", None, "/public/shop_db/purchases",
+         {"wp13n-token": "site-token"}),
+    ):  # fmt: skip
+        event = golden("collect")
+        event["rawPath"] = path
+        body = json.dumps(record if records is None else {"events": records})
+        event |= {"body": body, "isBase64Encoded": False}
+        event["headers"] |= headers
+        each = len(records or [record])
+        with contextlib.redirect_stdout(io.StringIO()):  # metrics
+            measure(event, 20, Meter(), collect_app.handler)
+            taken, _ = measure(event, max(50, requests // each), Meter(), collect_app.handler)
+        rows.append([name, us(statistics.median(taken) / each), us(at(taken, 0.99) / each)])
+    collect_app.application = composed
+    return table(["own CPU, without storage", "median", "p99"], rows)
+
+
 def at(ordered: list[float], share: float) -> float:
     """A quantile."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
@@ -238,7 +289,7 @@ def cold() -> str:
     }
     for name in FUNCTIONS:
         best: list[tuple[float, float]] = []
-        for _ in range(5):
+        for _ in range(3):
             done = subprocess.run(
                 [sys.executable, "-c", COLD, name], env=environ, capture_output=True, text=True, check=True
             )
@@ -246,7 +297,7 @@ def cold() -> str:
             best.append((imported, composed))
         imported, composed = min(best, key=sum)
         rows.append([name, f"{imported:.0f} ms", f"{composed:.0f} ms" if composed > 1 else "-"])
-    return table(["cold start, CPU, best of 5", "import", "clients and composition"], rows)
+    return table(["cold start, CPU, best of 3", "import", "clients and composition"], rows)
 
 
 def crowd(clients_at_once: int, each: int) -> str:
@@ -317,7 +368,11 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.update(SETTINGS)
     os.environ.pop("AWS_ENDPOINT_URL", None)
-    steps: list[Callable[[], str]] = [lambda: reads(options.requests), cold]
+    steps: list[Callable[[], str]] = [
+        lambda: reads(options.requests),
+        lambda: collecting(options.requests),
+        cold,
+    ]
     steps += [] if options.no_peers else [rivals]
     parts = [step() for step in steps]
     parts.append(crowd(options.clients, options.each))

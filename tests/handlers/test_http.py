@@ -195,12 +195,28 @@ def test_logs_tell_no_keys_and_no_columns(aws: Aws, caplog: pytest.LogCaptureFix
         serve_api.handler,
         get("/cdp/lookup/collect/segments", "token=secret-token&key.person_id=secret-person"),
     )
+    personal = {"td_client_id": "secret-cookie", "td_ip": "203.0.113.7", "person_id.sig": "secret-signature"}
+    headers = {
+        "authorization": "TD1 write-key",
+        "wp13n-token": "secret-token",
+        "user-agent": "secret-browser",
+    }
+    call(collect_events.handler, post("/public/shop_db/purchases", personal, **headers))
+    call(
+        collect_calls.handler,
+        post("/v1/t", {"writeKey": "secret-key", "userId": "secret-person", "event": "e"}),
+    )
+    call(
+        serve_api.handler,
+        get("/v1/profiles/person_id/secret-person", "token=site-token&sig=secret-signature"),
+    )
     aws.kinesis.delete_stream(StreamName="events")
     call(collect_events.handler, golden("collect"))
     logged = caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert "events were kept" in logged
     assert "secret" not in logged
     assert "write-key" not in logged
+    assert "203.0.113" not in logged
 
 
 def test_a_long_answer_is_compressed_for_who_takes_gzip() -> None:

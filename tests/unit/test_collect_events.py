@@ -81,6 +81,13 @@ def test_a_single_record_with_a_column_called_events_is_a_record(
     assert log.events[0].columns["events"] == [1, 2]
 
 
+def test_a_content_type_says_that_it_is_one_record(collect: CollectEvents, log: MemoryEventLog) -> None:
+    single = "application/vnd.treasuredata.v1.single+json; charset=utf-8"
+    with pytest.raises(BadRequest, match="record 0: nobody's event"):
+        collect(submission({"records": [RECORD]}, content_type=single))
+    assert count(collect(submission(RECORD, content_type=single))) == 1
+
+
 def test_time_and_id_have_defaults(collect: CollectEvents, log: MemoryEventLog) -> None:
     collect(submission({"events": [{"td_client_id": "c"}, {"person_id": 1, "basket": 3}]}))
     assert [(one.id, one.time, one.profile) for one in log.events] == [

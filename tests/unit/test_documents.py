@@ -154,6 +154,26 @@ def test_a_key_is_known_by_its_hash() -> None:
     assert holder(access.write_keys, "\ud800") is None
 
 
+def test_a_public_token_needs_a_signature_for_keys_that_others_can_guess() -> None:
+    document = documents()
+    document["audience"]["identities"] = [
+        "person_id",
+        "td_client_id",
+        {"name": "email", "normalize": "email"},
+        {"name": "phone", "visibility": "pii"},
+        {"name": "card", "table": "cards", "key": "person_id"},
+    ]
+    keys = ["td_client_id", "person_id", "email", "phone", "card"]
+    token = {"id": "all", "sha256": "0" * 64, "key_columns": keys}
+    document["access"]["tokens"] = [
+        token,
+        {**token, "id": "server", "sha256": "1" * 64, "use": "server"},
+        {**token, "id": "open", "sha256": "2" * 64, "lookup": "open"},
+    ]
+    signed = [one.signed for one in published(**document).access.tokens]
+    assert signed == [{"person_id", "email", "phone", "card"}, set(), set()]
+
+
 def test_origins() -> None:
     assert origin_allowed(("https://a.example",), "https://a.example")
     assert not origin_allowed(("https://a.example",), "https://b.example")

@@ -7,6 +7,8 @@ from typing import Any
 
 from .errors import BadRequest, TooLarge
 
+SINGLE = ".single+json"
+"""Of the content type of Treasure Data's ingestion API for one record."""
 DEEPEST = 50
 """Levels of a body: what is kept is read again, by others, with what stack they have."""
 MOST_PROBLEMS = 10
@@ -71,14 +73,17 @@ def parse_json(body: bytes) -> Any:
         raise BadRequest(f"the body is no JSON that can be kept: {type(error).__name__}") from error
 
 
-def records_of(document: Any, most: int) -> list[Mapping[str, Any]]:
-    """The records of a body: `{"events": [...]}`, `{"records": [...]}`, or one bare object."""
+def records_of(document: Any, most: int, content_type: str = "") -> list[Mapping[str, Any]]:
+    """The records of a body: `{"events": [...]}`, `{"records": [...]}`, or one bare object.
+
+    A content type that says "single" leaves no doubt about a record with just one such column.
+    """
     if not isinstance(document, Mapping):
         raise BadRequest(
             'the body must be {"events": [record, ...]}, {"records": [...]} or one record, an object'
         )
     records: list[Any] = [document]
-    for name in ("events", "records"):
+    for name in () if SINGLE in content_type else ("events", "records"):
         listed = document.get(name)
         if isinstance(listed, list) and len(document) == 1:
             records = listed

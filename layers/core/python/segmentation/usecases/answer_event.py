@@ -76,7 +76,11 @@ class AnswerEvent:
 
     def _record(self, request: Submission) -> Mapping[str, Any]:
         try:
-            records = records_of(read_json(request.body or b"{}", request.encoding, MOST_REQUEST_BYTES), 1)
+            records = records_of(
+                read_json(request.body or b"{}", request.encoding, MOST_REQUEST_BYTES),
+                1,
+                request.content_type,
+            )
         except TooLarge as error:
             raise Refused(INVALID_EVENT, f"send one event: {error}") from error
         except BadRequest as error:

@@ -41,6 +41,7 @@ class Submission:
     authorization: str | None = None
     encoding: str | None = None
     origin: str | None = None
+    content_type: str = ""
     sender: Sender = field(default_factory=Sender)
 
 
@@ -133,7 +134,9 @@ class CollectEvents:
     def __call__(self, request: Submission) -> list[Receipt]:
         """Keep the request's good records; a receipt for each. What the stream does not take is an error."""
         published, behavior, key, now = self.admit(request)
-        records = records_of(read_json(request.body, request.encoding, MOST_REQUEST_BYTES), MOST_RECORDS)
+        records = records_of(
+            read_json(request.body, request.encoding, MOST_REQUEST_BYTES), MOST_RECORDS, request.content_type
+        )
         receipts = [
             self.door.receive(published, key, behavior, record, request.sender, now) for record in records
         ]
@@ -183,9 +186,10 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
 
 
 def tally(receipts: Sequence[Receipt]) -> dict[str, int]:
-    """What became of a request's records, as metrics by name."""
-    return {
+    """What became of a request's records, as metrics by name; what did not happen is none."""
+    counts = {
         "EventsAccepted": sum(one.event is not None for one in receipts),
         "EventsRefused": sum(one.problem is not None for one in receipts),
         "EventsUnkept": sum(one.unkept is not None for one in receipts),
     }
+    return {name: count for name, count in counts.items() if count}
