@@ -20,7 +20,8 @@ def application() -> AdvanceRuns:
 @observed
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Go on with what waits for the query, or with everything; the runs that ended."""
-    query = event.get("detail", {}).get("queryExecutionId")
+    detail = event.get("detail")  # of a schedule it is a text
+    query = detail.get("queryExecutionId") if isinstance(detail, dict) else None
     done = application().query_ended(query) if query else application().sweep()
     runs = [summary(run) for run in done.runs]
     failed = sum(run.state is State.FAILED for run in done.runs)

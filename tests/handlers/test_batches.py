@@ -160,6 +160,11 @@ def test_a_request_to_erase_somebody_is_taken_up(aws: Aws, capsys: pytest.Captur
     assert (item["state"]["B"], item["erased"]["N"]) == (b"", str(request.moment))
 
 
+def test_a_sweep_finds_nothing_to_carry_on(aws: Aws) -> None:
+    """A schedule without an Input sends this; its detail is a text."""
+    assert advance_runs.handler(golden("sweep"), CONTEXT) == {"runs": []}
+
+
 def test_a_schedule_starts_all_audiences_once_and_failures_are_counted(
     aws: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
