@@ -1,13 +1,15 @@
 """Segments through the management API."""
 
 import time
+import urllib.request
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from .documents import Audience, File, Id, Note, current, pages, place_of, read, versions
-from .output import AsJson, reported, say, show
+from .output import REFUSED, AsJson, fail, reported, say, show
 from .session import Url, connect
 
 app = typer.Typer(no_args_is_help=True, help="Segments through the API.")
@@ -197,6 +199,74 @@ def previewed(
             pause = min(pause * 1.5, 3.0)
             told = remote.request("GET", f"{base}/{told['id']}")
         show(told, as_json, "state", "count", "low", "high", "confidence", "population", "reason")
+
+
+@app.command("members")
+def members(
+    identifier: Id,
+    audience: Audience = "",
+    most: Annotated[int, typer.Option("--limit", help="At the most so many; 0: all.")] = 100,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the keys of its members, one a line."""
+    with reported():
+        remote = connect(url)
+        found: list[str] = []
+        cursor = ""
+        while True:
+            query = f"?cursor={cursor}" if cursor else ""
+            page = remote.request("GET", f"{_place(remote, audience, identifier)}/members{query}")
+            found += page["members"]
+            cursor = page["next"]
+            if cursor is None or (most and len(found) >= most):
+                break
+        show(found[: most or None] if as_json else "\n".join(found[: most or None]), as_json)
+
+
+@app.command("export")
+def exported(
+    identifier: Id,
+    file: Annotated[Path, typer.Argument(help="The CSV file to write.")],
+    audience: Audience = "",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Keys as they are, also those that look like formulas.")
+    ] = False,
+    url: Url = "",
+) -> None:
+    """Write all its members into a CSV file."""
+    with reported():
+        remote = connect(url)
+        base = f"{_place(remote, audience, identifier)}/exports"
+        told: Any = remote.request("POST", base, {"exact": exact})
+        pause = 0.2
+        while told["state"] == "running":
+            time.sleep(pause)
+            pause = min(pause * 1.5, 3.0)
+            told = remote.request("GET", f"{base}/{told['id']}")
+        if told["state"] == "failed":
+            fail([told["error"]], REFUSED)
+        with urllib.request.urlopen(told["url"], timeout=60) as answer:
+            file.write_bytes(answer.read())
+        say(f"written: {file}")
+
+
+@app.command("explain")
+def explained(
+    identifier: Id,
+    key: Annotated[str, typer.Argument(help="The profile's key.")],
+    column: Annotated[str, typer.Option(help="What the key is of; default: the master key.")] = "",
+    audience: Audience = "",
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say why a profile is in it, or is not."""
+    with reported():
+        remote = connect(url)
+        told = remote.request(
+            "POST", f"{_place(remote, audience, identifier)}/explain", {"key": key, "column": column}
+        )
+        show(told if as_json else "\n".join(told["text"]), as_json)
 
 
 def _amend(identifier: str, audience: str, url: str, body: dict[str, Any]) -> None:

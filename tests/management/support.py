@@ -9,6 +9,8 @@ from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.published import Published, parse_published
 from segmentation.runtime.composition.manage_api import ManageApi
 from segmentation.runtime.management.serve import serve
+from segmentation.usecases.explain_profile import ExplainProfile
+from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
@@ -17,7 +19,7 @@ from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
 
-from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryRuns, MemorySizes
+from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryProfiles, MemoryRuns, MemorySizes
 from tests.fakes.documents import documents
 
 SHOP = "/v1/audiences/shop"
@@ -70,6 +72,14 @@ class Answered:
         return [one.get("pointer") for one in self.body["problems"]]
 
 
+@dataclass
+class FakeDownloads:
+    """Addresses that say what they are of."""
+
+    def url(self, query: str, seconds: int, name: str) -> str:
+        return f"https://files.example/{query}/{name}?seconds={seconds}"
+
+
 class Office:
     """The API over fakes; an admin calls unless another role is named."""
 
@@ -78,6 +88,7 @@ class Office:
         self.build = FakeFunction(self.runs, Job.BUILD)
         self.materialize = FakeFunction(self.runs, Job.MATERIALIZE)
         self.warehouse = FakeWarehouse(instant=False)
+        self.profiles = MemoryProfiles()
         rule_sets = LakeRuleSets(self.lake)
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
@@ -92,6 +103,10 @@ class Office:
             previews=PreviewSegment(self.warehouse, self.lake, rule_sets, self.clock, self._secret),
             show_sql=ShowSql(self.lake, rule_sets, self.clock),
             history=SegmentHistory(self.sizes),
+            members=ExportMembers(
+                self.warehouse, FakeDownloads(), self.lake, rule_sets, self.clock, self._secret
+            ),
+            explain=ExplainProfile(self.profiles, self.warehouse, self.lake, rule_sets, self.clock),
             clock=self.clock,
             roles_claim="cognito:groups",
             issuer="https://issuer.example",

@@ -29,7 +29,14 @@ IAM_NAMES = {
     "invoke": "InvokeFunction",
 }
 # IAM asks for what a transaction is made of, and knows no action for the whole.
-NO_ACTIONS = {"get_paginator", "transact_write_items", "transact_get_items", "meta", "exceptions"}
+NO_ACTIONS = {
+    "get_paginator",
+    "generate_presigned_url",
+    "transact_write_items",
+    "transact_get_items",
+    "meta",
+    "exceptions",
+}
 TRANSACTIONS = {
     "Put": "PutItem",
     "Update": "UpdateItem",

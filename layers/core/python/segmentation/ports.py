@@ -350,3 +350,11 @@ class Function(Protocol):
     def call(self, payload: Mapping[str, Any]) -> Any:
         """What the function answers, waited for. `Unavailable` if it did not run, or failed."""
         ...
+
+
+class Downloads(Protocol):
+    """Files that somebody without an account can fetch for a while."""
+
+    def url(self, query: str, seconds: int, name: str) -> str:
+        """The address of what a query of the warehouse answered, as a file called `name`."""
+        ...

@@ -28,6 +28,7 @@ STATUS: Mapping[type[errors.SegmentationError], int] = {
     errors.Refused: 422,
     errors.PreconditionRequired: 428,
     errors.TooMany: 429,
+    errors.QueryFailed: 503,
     errors.Unavailable: 503,
 }
 """What a caller sees of an error; any other is ours, and a 500 without details."""

@@ -150,6 +150,7 @@ class ManageSettings:
     """
 
     lake_bucket: str
+    profiles_table: str
     runs_table: str
     glue_database: str
     athena_workgroup: str

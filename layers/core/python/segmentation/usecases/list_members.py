@@ -24,23 +24,29 @@ class ListMembers:
     ) -> dict[str, Any]:
         """One page; `next` leads to the following one and is null on the last."""
         grant(self.rule_sets, bearer, audience, segment)
-        at = MembersCursor.parse(cursor) if cursor else self._first(audience)
-        stored = self.lake.get(contents_path(audience, at.run, segment))
-        if stored is None:
-            if cursor:
-                raise Gone("this cursor's run is no longer kept; start again without a cursor")
-            raise NotFound(f"segment {segment!r} was not in the last published run")
-        contents = json.loads(stored.data)
-        members = page_of(self.lake, audience, at.run, segment, "members", contents["members"], at.page)
-        more = at.page + 1 < page_count(contents["members"])
-        following = str(MembersCursor(at.run, at.page + 1)) if more else None
-        return {"run": at.run, "now": contents["now"], "members": members, "next": following}
+        return members_page(self.lake, audience, segment, cursor)
 
-    def _first(self, audience: str) -> MembersCursor:
-        runs = published_runs(self.lake, audience)
-        if not runs:
-            raise NotFound("no run of this audience is published yet")
-        return MembersCursor(runs[-1], 0)
+
+def members_page(lake: Lake, audience: str, segment: str, cursor: str | None = None) -> dict[str, Any]:
+    """A page of the members of a segment: the first of the last published run, or the one that a cursor leads to."""
+    at = MembersCursor.parse(cursor) if cursor else _first(lake, audience)
+    stored = lake.get(contents_path(audience, at.run, segment))
+    if stored is None:
+        if cursor:
+            raise Gone("this cursor's run is no longer kept; start again without a cursor")
+        raise NotFound(f"segment {segment!r} was not in the last published run")
+    contents = json.loads(stored.data)
+    members = page_of(lake, audience, at.run, segment, "members", contents["members"], at.page)
+    more = at.page + 1 < page_count(contents["members"])
+    following = str(MembersCursor(at.run, at.page + 1)) if more else None
+    return {"run": at.run, "now": contents["now"], "members": members, "next": following}
+
+
+def _first(lake: Lake, audience: str) -> MembersCursor:
+    runs = published_runs(lake, audience)
+    if not runs:
+        raise NotFound("no run of this audience is published yet")
+    return MembersCursor(runs[-1], 0)
 
 
 def page_of(

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.downloads import AthenaDownloads
+from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.functions import LambdaFunction
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sizes import DynamoSizes
 from segmentation.ports import Clock
 from segmentation.runtime.settings import ManageSettings, load, logical_now
+from segmentation.usecases.explain_profile import ExplainProfile
+from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
@@ -32,6 +36,8 @@ class ManageApi:
     previews: PreviewSegment
     show_sql: ShowSql
     history: SegmentHistory
+    members: ExportMembers
+    explain: ExplainProfile
     clock: Clock
     roles_claim: str
     issuer: str
@@ -62,6 +68,22 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
         previews=PreviewSegment(warehouse, lake, rule_sets, clock, lambda: secrets.token_hex(32), moment),
         show_sql=ShowSql(lake, rule_sets, clock, moment),
         history=SegmentHistory(DynamoSizes(client("dynamodb", SHORT), settings.runs_table)),
+        members=ExportMembers(
+            warehouse,
+            AthenaDownloads(client("athena", SHORT), client("s3", SHORT), settings.athena_workgroup),
+            lake,
+            rule_sets,
+            clock,
+            lambda: secrets.token_hex(32),
+        ),
+        explain=ExplainProfile(
+            DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table),
+            warehouse,
+            lake,
+            rule_sets,
+            clock,
+            moment,
+        ),
         clock=clock,
         roles_claim=settings.roles_claim,
         issuer=settings.jwt_issuer,

@@ -12,14 +12,19 @@ from segmentation.runtime import http
 from segmentation.runtime.http import Answer, Request
 from segmentation.runtime.observability import logger
 
-from . import documents, runs, segments
+from . import documents, people, runs, segments
 from .bodies import read_body, read_query
 from .caller import caller_of
 from .openapi import document, page
 from .operation import Call, Operation, Router
 from .problems import problem, refused_draft
 
-OPERATIONS: tuple[Operation, ...] = (*documents.operations(), *segments.operations(), *runs.operations())
+OPERATIONS: tuple[Operation, ...] = (
+    *documents.operations(),
+    *segments.operations(),
+    *people.operations(),
+    *runs.operations(),
+)
 ROUTER = Router(OPERATIONS)
 PUBLIC = ("/v1/openapi.json", "/v1/docs", "/v1/sign-in")
 """Served to everybody: what the API is and where to sign in, and nothing of what is in it."""

@@ -380,6 +380,12 @@ class MemberPage(Struct):
     next: str | None
 
 
+class NewExport(Struct, forbid_unknown_fields=True):
+    """An export to start. Keys that a spreadsheet would take for a formula get an apostrophe in front, unless `exact`."""
+
+    exact: bool = False
+
+
 class Export(Struct):
     """All members as one file. `url` is there when it is done and can be fetched without signing in until `expires`."""
 

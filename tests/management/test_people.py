@@ -1,0 +1,113 @@
+"""What shows people: members, exports, explanations; to editors, and never in an address."""
+
+import json
+
+import pytest
+from segmentation.domain.export_sql import export_query
+from segmentation.domain.profile import BatchPart
+from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_pointer_path
+from segmentation.domain.syndication import contents_path, index_path, page_path
+
+from tests.management.support import SHOP, Office
+
+ADULTS = f"{SHOP}/segments/adults"
+
+
+def run(office: Office) -> None:
+    """A published run in which three people are adults, on two pages."""
+    count = SegmentCount("adults", "adults", "batch", 3, 3, 0, "v")
+    record = RunRecord("run1", "shop", 1_700_000_000, 1, 2, "v", "r", 9, (count,), ())
+    office.lake.put(run_pointer_path("shop"), json.dumps(record.to_document()).encode())
+    office.lake.put(index_path("shop"), json.dumps({"runs": ["run1"]}).encode())
+    contents = {"now": 1_700_000_000, "members": [[0, 2]], "changes": []}
+    office.lake.put(contents_path("shop", "run1", "adults"), json.dumps(contents).encode())
+    for number, keys in enumerate((["p1", "p2"], ["p3"])):
+        office.lake.put(page_path("shop", "run1", "adults", "members", 0, number), json.dumps(keys).encode())
+
+
+def test_members_are_paged_within_one_run(office: Office) -> None:
+    assert office.ask("GET", f"{ADULTS}/members").status == 404
+    run(office)
+    page = office.ask("GET", f"{ADULTS}/members", role="editor").body
+    assert (page["run"], page["members"]) == ("run1", ["p1", "p2"])
+    rest = office.ask("GET", f"{ADULTS}/members", query=f"cursor={page['next']}").body
+    assert (rest["members"], rest["next"]) == (["p3"], None)
+    assert office.ask("GET", f"{ADULTS}/members", query="cursor=eHh4").status == 400
+
+
+def test_a_real_time_segment_has_no_list_of_members(office: Office) -> None:
+    refused = office.ask("GET", f"{SHOP}/segments/buying-now/members")
+    assert (refused.status, "make a batch segment" in refused.body["detail"]) == (409, True)
+
+
+def test_an_export_is_a_query_whose_answer_can_be_fetched(office: Office) -> None:
+    run(office)
+    begun = office.ask("POST", f"{ADULTS}/exports", {}, role="editor")
+    assert (begun.status, begun.body["state"]) == (202, "running")
+    ((_, sql, _),) = office.warehouse.started.values()
+    assert "shop_run1_members" in sql
+    place = begun.headers["location"]
+    assert office.ask("GET", place).body["url"] is None
+    office.warehouse.answers["export"] = [("p1",)]
+    office.warehouse.finish(begun.body["id"])
+    done = office.ask("GET", place, role="editor").body
+    assert done["state"] == "done"
+    assert done["url"].endswith("/adults.csv?seconds=900")
+    # A query that is another segment's export, or no export at all, is not given out.
+    assert office.ask("GET", place.replace("adults", "buyers")).status == 404
+    assert office.ask("GET", f"{ADULTS}/exports/query-9").status == 404
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_formula_in_a_key_is_made_harmless_unless_it_is_wanted(exact: bool) -> None:
+    sql = export_query("members", "it's", exact)
+    assert "contains(m.segments, 'it''s')" in sql
+    assert ("IN ('=', '+', '-', '@'" in sql) is not exact
+
+
+def build(office: Office) -> None:
+    tables = {"profiles": "people_v", "behaviors": {"purchases": "sales_v", "mailings": "mail_v"}}
+    pointer = {"version": "v", "tables": tables, "rows": {"profiles": 2}}
+    office.lake.put(pointer_path("shop"), json.dumps(pointer).encode())
+
+
+def test_a_batch_segment_is_explained_from_the_built_tables(office: Office) -> None:
+    build(office)
+    office.warehouse.answers["explain"] = [("p1", "31")]
+    why = office.ask("POST", f"{ADULTS}/explain", {"key": "p1"}, role="editor")
+    assert why.status == 200
+    assert why.body["holds"] is True
+    assert any("31" in line for line in why.body["text"])
+    (statement,) = office.warehouse.statements
+    assert "WHERE profile_key = 'p1'" in statement[1]
+    office.warehouse.answers["explain"] = [("p1", "3")]
+    assert office.ask("POST", f"{ADULTS}/explain", {"key": "p1"}).body["holds"] is False
+    office.warehouse.answers["explain"] = []
+    assert office.ask("POST", f"{ADULTS}/explain", {"key": "p2"}).status == 404
+
+
+def test_a_key_is_text_in_the_query_whatever_it_says(office: Office) -> None:
+    build(office)
+    office.warehouse.answers["explain"] = []
+    hostile = "x' OR '1'='1"
+    assert office.ask("POST", f"{ADULTS}/explain", {"key": hostile}).status == 404
+    assert "'x'' OR ''1''=''1'" in office.warehouse.statements[-1][1]
+
+
+def test_a_real_time_segment_is_explained_from_what_is_kept(office: Office) -> None:
+    path = f"{SHOP}/segments/buying-now/explain"
+    why = office.ask("POST", path, {"key": "visitor", "column": "td_client_id"}).body
+    assert why["holds"] is False
+    assert why["explanation"]["segment"] == "buying-now"
+    assert office.warehouse.statements == []
+    unknown = office.ask("POST", path, {"key": "x", "column": "email"})
+    assert (unknown.status, "td_client_id" in unknown.body["detail"]) == (400, True)
+
+
+def test_a_key_that_leads_to_no_built_profile_is_nobody_in_batch(office: Office) -> None:
+    build(office)
+    path = f"{ADULTS}/explain"
+    assert office.ask("POST", path, {"key": "cookie", "column": "td_client_id"}).status == 404
+    office.profiles.batch["shop#person_id:p1"] = BatchPart("r", 1, ("adults",))
+    office.warehouse.answers["explain"] = [("p1", "31")]
+    assert office.ask("POST", path, {"key": "p1", "column": "person_id"}).body["holds"] is True
