@@ -106,12 +106,25 @@ class Office:
             members=ExportMembers(
                 self.warehouse, FakeDownloads(), self.lake, rule_sets, self.clock, self._secret
             ),
-            explain=ExplainProfile(self.profiles, self.warehouse, self.lake, rule_sets, self.clock),
+            explain=ExplainProfile(
+                self.profiles,
+                self.warehouse,
+                self.lake,
+                rule_sets,
+                self.clock,
+                self._secret,
+                sleep=self._finish,
+            ),
             clock=self.clock,
             roles_claim="cognito:groups",
             issuer="https://issuer.example",
             audience="segmentation",
         )
+
+    def _finish(self, _seconds: float) -> None:
+        """While somebody waits, queries end."""
+        for query in list(self.warehouse.started):
+            self.warehouse.finish(query)
 
     def _secret(self) -> str:
         self._secrets += 1

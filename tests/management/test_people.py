@@ -111,3 +111,14 @@ def test_a_key_that_leads_to_no_built_profile_is_nobody_in_batch(office: Office)
     office.profiles.batch["shop#person_id:p1"] = BatchPart("r", 1, ("adults",))
     office.warehouse.answers["explain"] = [("p1", "31")]
     assert office.ask("POST", path, {"key": "p1", "column": "person_id"}).body["holds"] is True
+
+
+def test_a_query_that_fails_or_takes_too_long_is_said_to(office: Office) -> None:
+    build(office)
+    office.warehouse.failing["people_v"] = "GENERIC_INTERNAL_ERROR"
+    assert office.ask("POST", f"{ADULTS}/explain", {"key": "p1"}).status == 503
+    office.warehouse.failing.clear()
+    object.__setattr__(office.api.explain, "sleep", lambda _: None)
+    late = office.ask("POST", f"{ADULTS}/explain", {"key": "p1"})
+    assert (late.status, "did not answer in time" in late.body["detail"]) == (503, True)
+    assert all(one.outcome != "active" for one in office.warehouse.queries.values())

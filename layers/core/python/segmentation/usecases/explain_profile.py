@@ -1,14 +1,15 @@
 """Say why a profile is in a segment, or is not."""
 
 import json
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmentation.domain.errors import BadRequest, NotFound
+from segmentation.domain.errors import BadRequest, NotFound, QueryFailed, Unavailable
 from segmentation.domain.explained import explain_visitor
 from segmentation.domain.lake_sql import as_the_stream_saw
+from segmentation.domain.pipeline import Outcome
 from segmentation.domain.profile import Profile, name_of, profile_id, profile_name
 from segmentation.domain.profile_sql import rows_query, values_of
 from segmentation.domain.published import Published, strength
@@ -24,8 +25,8 @@ from segmentation.ports import Clock, Lake, Profiles, RuleSets, Warehouse
 from .current_build import current_build, published_one, segment_of
 from .find_profiles import FindProfiles
 
-AT_ONCE = 4
-"""Queries that run side by side."""
+PAUSES = (0.1, 0.2, 0.3, 0.5, 0.8, *(1.0,) * 20)
+"""Seconds between looking whether the queries have ended: together shorter than an HTTP request may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class ExplainProfile:
     lake: Lake
     rule_sets: RuleSets
     clock: Clock
+    new_token: Callable[[], str]
     logical_now: int | None = None
+    sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, audience: str, segment: str, column: str, value: str) -> Explained:
         """Raises `NotFound` (segment or profile), `BadRequest` (no such identity), `NotBuilt`, `QueryFailed`."""
@@ -131,12 +134,15 @@ class ExplainProfile:
             held = {"event_id": Type.STRING, "time": Type.TIMESTAMP, **schema.behaviors[behavior]}
             tables[behavior] = (build.behaviors[behavior], held)
 
-        def ask(table: tuple[str, dict[str, Type]]) -> list[dict[str, Any]]:
-            rows = self.warehouse.rows("explain", rows_query(*table, key))[1]
-            return [values_of(table[1], row) for row in rows]
-
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = dict(zip(tables, pool.map(ask, tables.values()), strict=True))
+        queries = {
+            name: self.warehouse.start("explain", rows_query(*table, key), self.new_token())
+            for name, table in tables.items()
+        }
+        self._wait(list(queries.values()))
+        found = {
+            name: [values_of(tables[name][1], row) for row in self.warehouse.results(query)]
+            for name, query in queries.items()
+        }
         if not found[""]:
             raise NotFound("no profile of the built audience is known by this key")
         behaviors = {
@@ -145,6 +151,21 @@ class ExplainProfile:
             if name
         }
         return History(found[""][0], behaviors)
+
+    def _wait(self, queries: list[str]) -> None:
+        """Until all have succeeded."""
+        for pause in PAUSES:
+            statuses = self.warehouse.statuses(queries)
+            for query in queries:
+                status = statuses.get(query)
+                if status is not None and status.outcome not in (Outcome.ACTIVE, Outcome.SUCCEEDED):
+                    raise QueryFailed("explain", query, status.reason)
+            if all(query in statuses and statuses[query].outcome is Outcome.SUCCEEDED for query in queries):
+                return
+            self.sleep(pause)
+        for query in queries:
+            self.warehouse.stop(query)
+        raise Unavailable("the warehouse did not answer in time; ask again")
 
 
 def _row(values: dict[str, Any]) -> Row:

@@ -82,6 +82,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             lake,
             rule_sets,
             clock,
+            lambda: secrets.token_hex(32),
             moment,
         ),
         clock=clock,
