@@ -86,7 +86,7 @@ def commands(family: str) -> typer.Typer:
                 remote = connect(url)
                 place = f"{_place(remote, family, audience)}/{quote(identifier, safe='')}"
                 _show_secret(
-                    remote.request("POST", f"{place}/rotate", {"at_once": at_once}, current(remote, place)),
+                    remote.request("POST", f"{place}/rotate", headers=current(remote, place)),
                     as_json,
                 )
 

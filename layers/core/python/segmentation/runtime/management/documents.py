@@ -90,10 +90,7 @@ def _family(family: Family) -> list[Operation]:
 
     def rotated(api: Any, call: Call) -> Done:
         audience, identifier = call.path["audience"], call.path["id"]
-        body: shapes.Rotation = call.body
-        kept = api.documents.rotate(
-            audience, kind, identifier, author(call), expected=call.if_match, at_once=body.at_once
-        )
+        kept = api.documents.rotate(audience, kind, identifier, author(call), expected=call.if_match)
         return Done(shapes.Secret(rendering.document(kept.entry, call.caller), kept.secret), kept.entry.tag)
 
     def retired(api: Any, call: Call) -> Done:
