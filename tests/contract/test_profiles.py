@@ -384,3 +384,19 @@ def test_a_read_is_one_request_for_fifty_profiles(client: Client) -> None:
     counting = Reluctant(client("dynamodb"), 0)
     DynamoProfiles(counting, "profiles").read([f"k{number}" for number in range(50)])
     assert counting.calls == 1
+
+
+def test_all_profiles_of_an_audience_are_removed_and_no_others(profiles: Profiles) -> None:
+    ids = [f"shop#person_id:{n}" for n in range(60)]
+    others = ["shop-two#person_id:1", "sho#person_id:1"]
+    profiles.publish((one, BATCH) for one in [*ids, *others])
+    profiles.save(dict.fromkeys(ids[:30], PART))
+    cursor: str | None = ""
+    for _ in range(200):
+        cursor = profiles.remove("shop", cursor or "", lambda: False)
+        if cursor is None:
+            break
+    assert cursor is None
+    assert not any(one.exists for one in profiles.read(ids).values())
+    assert all(one.exists for one in profiles.read(others).values())
+    assert profiles.remove("shop", "", lambda: True) is None

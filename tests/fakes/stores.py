@@ -141,6 +141,15 @@ class MemoryProfiles:
         ]
         return self.publish(mine)
 
+    def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
+        for store in (self.realtime, self.batch, self.barred):
+            for one in sorted(store):
+                if one > cursor and one.startswith(f"{audience}#"):
+                    del store[one]
+                    if not has_time():
+                        return cursor
+        return None
+
     def bar(self, keys: Collection[str], at: int) -> None:
         if self.unreadable:
             raise Unavailable("profiles cannot be written")

@@ -25,6 +25,7 @@ from functions.evaluate_events import app as evaluate_events
 from functions.import_lists import app as import_lists
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
+from functions.remove_audiences import app as remove_audiences
 from functions.serve_api import app as serve_api
 from functions.sweep_memberships import app as sweep_memberships
 from tests.contract.test_profiles import make_table
@@ -155,6 +156,7 @@ def forget() -> None:
         import_lists,
         materialize_segments,
         publish_memberships,
+        remove_audiences,
         serve_api,
     ):
         app.application.cache_clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from segmentation.domain.erasure import Erasure, request_path
-from segmentation.domain.errors import MissingSettings
+from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
 from segmentation.runtime.composition import clients
 
@@ -22,6 +22,7 @@ from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
+from functions.remove_audiences import app as remove_audiences
 from functions.serve_api import app as serve_api
 from functions.sweep_memberships import app as sweep_memberships
 from tests.fakes.documents import RAW
@@ -227,6 +228,18 @@ def test_a_build_goes_from_its_start_to_the_end_of_its_queries(
     told = metrics(capsys)
     assert (told["RunsFailed"], told["RunsCommitted"]) == ([1.0], [0.0])
     assert advance_runs.handler({"time": "2024-01-01T00:00:00Z"}, CONTEXT) == {"runs": []}
+
+
+def test_an_audience_is_removed_by_hand_and_carried_on_by_the_schedule(aws: Aws) -> None:
+    assert remove_audiences.handler(golden("schedule"), CONTEXT) == {"open": [], "done": []}
+    with pytest.raises(SegmentationError, match="'nobody'"):
+        remove_audiences.handler({"audience": "nobody"}, CONTEXT)
+    with pytest.raises(SegmentationError, match="still in the rules"):
+        remove_audiences.handler({"audience": "shop", "segment": "adults"}, CONTEXT)
+    assert remove_audiences.handler({"audience": "shop", "segment": "gone"}, CONTEXT) == {"objects": 0}
+    assert remove_audiences.handler({"audience": "shop"}, CONTEXT) == {"open": ["shop"], "done": []}
+    assert list(aws.lake.list("rules/")) == []
+    assert remove_audiences.handler(golden("schedule"), CONTEXT) == {"open": ["shop"], "done": []}
 
 
 def test_missing_settings_are_said_at_the_first_call(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

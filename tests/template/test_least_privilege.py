@@ -137,7 +137,7 @@ def needed(function: str) -> set[Grant]:
             and SERVICES.get(found.resource["Type"]) == service
         }
         grants.add((action, store))
-        if service == "athena":
+        if action == "athena:StartQueryExecution":
             grants |= ATHENA - (WRITTEN_BY_CTAS if function in ONLY_SELECT else set())
     for event in properties(own.resource)["Events"].values():
         source = own.stack.find(event["Properties"].get("Queue") or event["Properties"].get("Stream"))

@@ -1,6 +1,6 @@
 """What the use cases need of the world. Each port has one contract suite, for its fake and its adapter."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -91,6 +91,13 @@ class Profiles(Protocol):
 
     def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
         """Write batch parts as `publish` does, each only where the owner is still the one that is named (second)."""
+        ...
+
+    def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
+        """Remove all profiles of an audience, from a cursor on ("" is the beginning); where to go on, if time was up.
+
+        It reads through the whole store: there is no other way to find them all.
+        """
         ...
 
 

@@ -1,5 +1,6 @@
 """The profiles store on DynamoDB: hash key `profile`, range key `part` ("realtime" or "batch")."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,6 +17,7 @@ from .guarded_writes import GuardedWrites
 from .profile_items import Item, batch_item, batch_of, realtime_item, realtime_of
 
 KEYS_A_READ = 100
+ITEMS_A_DELETE = 25
 ATTEMPTS = 7
 THREADS = 16
 LOST = "ConditionalCheckFailedException"
@@ -192,6 +194,48 @@ class DynamoProfiles:
 
         for _ in _side_by_side(put, keys):
             pass
+
+    def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
+        """Scan the table page by page and remove the audience's items; the cursor is the scan's own."""
+        start: dict[str, Any] = {"ExclusiveStartKey": json.loads(cursor)} if cursor else {}
+        while True:
+            try:
+                page = self._client.scan(
+                    TableName=self._table,
+                    FilterExpression="begins_with(profile, :prefix)",
+                    ProjectionExpression="profile, part",
+                    ExpressionAttributeValues={":prefix": {"S": f"{audience}#"}},
+                    **start,
+                )
+            except (ClientError, BotoCoreError) as error:
+                raise Unavailable(f"profiles cannot be read: {reason(error)}") from error
+            keys = [{"DeleteRequest": {"Key": item}} for item in page["Items"]]
+            chunks = [keys[at : at + ITEMS_A_DELETE] for at in range(0, len(keys), ITEMS_A_DELETE)]
+            for _ in _side_by_side(self._delete, chunks):
+                pass
+            last = page.get("LastEvaluatedKey")
+            if last is None:
+                return None
+            if not has_time():
+                return str(json.dumps(last))
+            start = {"ExclusiveStartKey": last}
+
+    def _delete(self, requests: list[Item]) -> None:
+        left, waits = requests, delays(ATTEMPTS - 1, first=0.2, most=8.0)
+        while left:
+            try:
+                answer = self._client.batch_write_item(RequestItems={self._table: left})
+                left = answer.get("UnprocessedItems", {}).get(self._table, [])
+            except ClientError as error:
+                if code_of(error) not in THROTTLED:
+                    raise Unavailable(f"profiles were not removed: {reason(error)}") from error
+            except BotoCoreError as error:
+                raise Unavailable(f"profiles were not removed: {reason(error)}") from error
+            if left:
+                pause = next(waits, None)
+                if pause is None:
+                    raise Unavailable("profiles were not removed: the table takes no more just now")
+                self._sleep(pause)
 
     def _put_batch(
         self, identifier: str, part: BatchPart, condition: str, values: Item, names: Item | None = None

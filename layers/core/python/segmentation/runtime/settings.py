@@ -122,6 +122,17 @@ class EraseSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveSettings:
+    """For remove_audiences."""
+
+    lake_bucket: str
+    profiles_table: str
+    runs_table: str
+    glue_database: str
+    athena_workgroup: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverSettings:
     """For deliver_activations."""
 
