@@ -10,14 +10,17 @@ from segmentation.domain.profile import BatchPart, Profile
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import parse_published
 from segmentation.domain.signing import sign
+from segmentation.domain.stream import StreamRecord
 from segmentation.language import RuleError
 from segmentation.usecases.answer_event import AnswerEvent, Refused, error_document
 from segmentation.usecases.collect_events import CollectEvents, Submission
+from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.read_profiles import ReadProfiles
 from segmentation.usecases.show_profile import ShowProfile
 from segmentation.usecases.tokens import Tokens
+from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryProfiles
+from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryProfiles, MemoryQueue
 from tests.fakes.documents import documents
 from tests.fakes.doors import NOW, make_door
 
@@ -106,6 +109,31 @@ def test_the_answer_counts_the_event_that_it_came_with() -> None:
     assert (event.id, event.profile) == ("1-2", "person_id:1")
     assert shop.profiles.reads == 1
     assert not shop.profiles.realtime, "the stream writes, and counts the same event once by its id"
+
+
+def test_the_stream_counts_the_same_event_once() -> None:
+    """ "adults-buying" wants two purchases: the one event, answered, delivered twice and asked about again, is one."""
+    shop = Shop(segments=["adults-buying", "buying-now"], sections={"hero": {"segments": ["adults-buying"]}})
+    sets, queue = shop.answer.tokens.rule_sets, MemoryQueue()
+    update = UpdateVisitors(shop.profiles, queue, Programs(), FixedClock(NOW))
+
+    def stream() -> None:
+        EvaluateEvents(update, sets)(
+            StreamRecord(str(number), one.to_json()) for number, one in enumerate(shop.log.events)
+        )
+
+    def post(item: int) -> list[dict[str, str]]:
+        answered = shop.post({**signed(1), "basket": 1, "item": item})
+        return list(answered["hero"]["realtime_segments"])
+
+    assert post(1) == []
+    stream()
+    assert post(1) == [], "the same purchase, posted again"
+    stream()
+    assert post(2) == [{"id": "adults-buying"}], "another one, which the stream has not seen"
+    stream()
+    shown = shop.show("page", "person_id", "1", signature=signed(1)["person_id.sig"])
+    assert shown.body["segments"] == ["adults-buying", "buying-now"]
 
 
 def test_an_empty_body_is_a_question_of_a_stranger() -> None:
