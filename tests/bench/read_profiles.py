@@ -339,7 +339,7 @@ def crowd(clients_at_once: int, each: int) -> str:
         whole = time.perf_counter() - began
     ordered = sorted(taken)
     return (
-        f"{clients_at_once} clients at once on the embedded cloud, {each} questions each, on connections that stay open: "
+        f"{clients_at_once} clients at once on the embedded cloud, {each} questions each: "
         f"{len(wrong)} errors in {len(taken):,} answers{' (' + ', '.join(sorted(set(wrong))) + ')' if wrong else ''}, "
         f"{len(taken) / whole:,.0f} answers/s, median {us(statistics.median(ordered))}, p99 {us(at(ordered, 0.99))}."
     )
