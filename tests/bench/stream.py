@@ -97,7 +97,9 @@ def published(rules: list[tuple[str, Tree]]) -> Published:
         "url": "https://a.example/",
     }
     destinations: tuple[Destination, ...] = parse_destinations([hook], kind, {name for name, _ in rules})
-    return Published("1", kind, rule_set(rules, False), Access(), destinations)
+    made = Published("1", kind, Access(), destinations)
+    made.__dict__["rules"] = rule_set(rules, False)
+    return made
 
 
 class Dictionary:

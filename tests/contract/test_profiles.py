@@ -1,5 +1,7 @@
 """Profiles: the fake and DynamoDB."""
 
+import random
+import string
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,8 @@ from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.membership import Change
 from segmentation.domain.profile import GRACE, SHARDS, BatchPart, Profile, RealtimePart, shard_of
+from segmentation.domain.published import MOST_ID_BYTES
+from segmentation.domain.visitor.limits import MOST_STATE_BYTES
 from segmentation.ports import Profiles, SaveResult
 
 from tests.contract.conftest import Client
@@ -400,3 +404,25 @@ def test_all_profiles_of_an_audience_are_removed_and_no_others(profiles: Profile
     assert not any(one.exists for one in profiles.read(ids).values())
     assert all(one.exists for one in profiles.read(others).values())
     assert profiles.remove("shop", "", lambda: True) is None
+
+
+def test_the_largest_item_is_one_that_dynamodb_takes(client: Client) -> None:
+    chance = random.Random(3)
+    letters = string.ascii_lowercase + string.digits
+    names: set[str] = set()
+    while sum(len(one) + 3 for one in names) < MOST_ID_BYTES:
+        names.add("".join(chance.choices(letters, k=64)))
+    left = [name for name in sorted(names) if chance.random() < 0.5]
+    members = tuple(sorted(names - set(left)))
+    changes = [Change(one, True, 1_700_000_000, "e") for one in members]
+    changes += [Change(one, False, 1_700_000_000, "e") for one in left] + [
+        Change(one, True, 1_700_000_000 - 9) for one in left
+    ]
+    part = RealtimePart(
+        1, chance.randbytes(MOST_STATE_BYTES), members, tuple(changes), 1_700_000_000, "v" * 64, "r" * 30, 1_700_000_000, True,
+        ("capped", "failed"), 1_700_000_000, aliases={f"td_client_id:{number:0200}": 1_700_000_000 for number in range(200)},
+    )  # fmt: skip
+    make_table(client("dynamodb"))
+    profiles = DynamoProfiles(client("dynamodb"), "profiles", lambda _: None)
+    assert not profiles.save({"k": part}).failed
+    assert profiles.read(["k"])["k"].realtime == part

@@ -80,6 +80,7 @@ class Programs:
         before = profile.realtime
         run = profile.batch.run if profile.batch else ""
         continuous = before is not None and before.rules == published.version and before.batch == run
+        continuous = continuous and before is not None and "failed" not in before.quality
         identifier = f"{published.audience.id}#{name}"
         held = self._held.pop(identifier, None)
         if held is not None and (not continuous or before is None or not _is_of(held, before)):

@@ -16,6 +16,8 @@ from .audience import Audience, Visibility, parse_audience
 from .checking import Findings, Node
 
 T = TypeVar("T")
+MOST_ID_BYTES = 150_000
+"""Of all real-time segments of an audience, three more for each; 10,000 segments have 12 characters each."""
 _PARTS = ("audience", "segments", "access", "destinations", "version", "published")
 _RECORDS = ("archived", "records", "requests")
 """What a rule set carries for those who edit it (`rulebook`); nothing runs by it."""
@@ -120,6 +122,7 @@ def parse_published(document: object) -> Published:
     )
     if rules is not None:
         _realtime_attributes(found, rules, audience)
+        _realtime_ids(found, rules)
     found.raise_if_any()
     assert rules is not None and access is not None and places is not None  # noqa: S101, PT018 - no problems
     published = Published(root.text("version"), audience, access, places, value)
@@ -157,6 +160,17 @@ def _ids(segments: object) -> set[str]:
     if not isinstance(segments, list):
         return set()
     return {one["id"] for one in segments if isinstance(one, Mapping) and isinstance(one.get("id"), str)}
+
+
+def _realtime_ids(found: Findings, rules: RuleSet) -> None:
+    """A visitor's item names the segments that it is in, which may be all, and joined them at once."""
+    size = sum(len(segment.id) + 3 for segment in rules.of_kind("realtime"))
+    if size > MOST_ID_BYTES:
+        message = (
+            f"the ids of the real-time segments take {size:,} bytes, a visitor has room for {MOST_ID_BYTES:,}; "
+            "shorten ids, or make some segments batch ones"
+        )
+        found.problems.append(Problem("/segments", "too-many-realtime", message))
 
 
 def _realtime_attributes(found: Findings, rules: RuleSet, audience: Audience) -> None:

@@ -27,6 +27,8 @@ class Reading:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     batch_run: int | None = None
     until: int | None = None
+    quality: tuple[str, ...] = ()
+    """What the answer lacks; see `RealtimePart.quality`."""
 
     def shown(self, published: Published, names: Sequence[str]) -> dict[str, Any]:
         """Of these attributes, those that have a value and may leave now: a rule set may have hidden one since."""
@@ -86,4 +88,5 @@ class ReadProfiles:
             attributes=batch.attributes if batch else {},
             batch_run=batch.now if batch else None,
             until=until,
+            quality=part.quality if part else (),
         )

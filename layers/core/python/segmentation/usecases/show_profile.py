@@ -66,5 +66,7 @@ class ShowProfile:
             body |= {} if part == "attributes" else {"segments": segments}
             body |= {} if part == "segments" else {"attributes": reading.shown(published, token.attributes)}
         body |= {"now": now, "batch_now": reading.batch_run, "until": reading.until}
+        if reading.quality and part != "attributes":
+            body["quality"] = list(reading.quality)
         seconds = token.max_age if reading.until is None else min(token.max_age, reading.until - now)
         return Shown(body, max(0, seconds))

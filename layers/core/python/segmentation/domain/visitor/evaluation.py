@@ -81,6 +81,7 @@ def evaluate(
 
     members = visitor.members
     changes: list[Change] = []
+    same = standing is not None  # members are those of the standing
     if not continuous:
         standing = None
         visitor = replace(take_in(program, visitor, (), now).visitor, due=None)
@@ -88,7 +89,8 @@ def evaluate(
         standing = standing or start(visitor.computed, visitor)
         if standing.due <= now:
             steps = list(_steps(program, standing, lambda moment: at(moment, visitor), now))
-            if sum(bits.bit_count() for _, bits, _ in steps) <= MOST_CHANGES:
+            same = sum(bits.bit_count() for _, bits, _ in steps) <= MOST_CHANGES
+            if same:
                 for moment, flipped, after in steps:
                     changes.extend(_changes(program, flipped, after, moment))
                 members = frozenset(index.members(standing.result))
@@ -105,7 +107,7 @@ def evaluate(
     else:
         bits = standing.result
         index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
-        result = members if standing.result == bits else frozenset(index.members(standing.result))
+        result = members if same and standing.result == bits else frozenset(index.members(standing.result))
     cause = max(taken.accepted, key=lambda event: (event.time, event.id)).id if taken.accepted else None
     changes.extend(Change(one, one in result, now, cause) for one in sorted(result ^ members))
     due = standing.due

@@ -28,16 +28,16 @@ class Program:
     """The real-time segments of a rule set, compiled. Build it once a rule set version, or load what was
     built: `Program.load(program.dump())` reads no rule and is many times as fast."""
 
-    def __init__(self, rule_set: RuleSet, only: Collection[str] | None = None) -> None:
-        """Compile the real-time segments of a rule set; `only` some of them: nobody is in the others."""
+    def __init__(self, rule_set: RuleSet, only: Collection[str] | None = None, *, keep: bool = False) -> None:
+        """Compile the real-time segments of a rule set.
+
+        `only` some of them: nobody is in the others. With `keep` what those need is kept nevertheless.
+        """
         schema = rule_set.schema
-        segments = [
-            segment
-            for segment in rule_set.of_kind("realtime")
-            if segment.rule is not None and (only is None or segment.id in only)
-        ]
+        everything = [segment for segment in rule_set.of_kind("realtime") if segment.rule is not None]
+        segments = [segment for segment in everything if only is None or segment.id in only]
         rules = [(segment.id, segment.rule) for segment in segments if segment.rule is not None]
-        terms = terms_of(rule for _, rule in rules)
+        terms = terms_of(one.rule for one in (everything if keep else segments) if one.rule is not None)
         entrances = {
             behavior: _entrance_index([term for term in terms if term.base.behavior == behavior], schema)
             for behavior in dict.fromkeys(term.base.behavior for term in terms)
@@ -64,7 +64,9 @@ class Program:
         self.names = frozenset(versions)
         self.index = index
         self.terms = terms
-        self._term_of = {index.base(term.base): term for term in terms}
+        known = set(index.bases)
+        self._term_of = {index.base(term.base): term for term in terms if term.base in known}
+        self._named = {term.id: term for term in terms}
         # Hashing a base walks its conditions; the index asks with its own objects, so identity finds most.
         self._term_of_object = {id(base): term for base, term in self._term_of.items()}
         self._base_of = {term.id: base for base, term in self._term_of.items()}
@@ -143,8 +145,7 @@ class Program:
 
     def term_named(self, term_id: str) -> Term | None:
         """The term of an id, if the rules still have it."""
-        base = self._base_of.get(term_id)
-        return None if base is None else self._term_of_object[id(base)]
+        return self._named.get(term_id)
 
     def bases_of(self, term_ids: Iterable[str]) -> list[Base]:
         """The bases whose events these terms keep."""

@@ -71,11 +71,17 @@ class Guarded:
                 type(error).__name__,
             )
         failed = frozenset(found)
-        program = Program(self._rules(), only=self.program.names - failed)
         if len(self._without) >= MOST_PROGRAMS:
             self._without.clear()
+        healthy = self.program.names - failed
+        program = Program(self._rules(), only=healthy, keep=True)
+        try:
+            outcome = attempt(program)
+        except Exception:  # it is what says which events to keep that fails
+            program = Program(self._rules(), only=healthy)
+            outcome = attempt(program)
         self._without[failed] = program
-        return _closed(attempt(program)), failed
+        return _closed(outcome), failed
 
     def _failing(self, attempt: Callable[[Program], Outcome], names: Sequence[str]) -> set[str]:
         """Those of some segments whose rules fail by themselves."""
