@@ -157,6 +157,9 @@ def _invite(stage: Stage, screen: Screen, published: Published) -> None:
             ),
         ],
         [
+            f"Management API: {stage.cloud.outputs['ManagementApiUrl']}/v1/docs; sign in with",
+            f"  .venv/bin/segmentation login --url {stage.cloud.outputs['ManagementApiUrl']} --role admin",
+            f"  tokens come of {stage.cloud.issuer.url}, a development issuer",
             f"AWS APIs: AWS_ENDPOINT_URL={stage.cloud.endpoint_url} (any credentials)",
             f"Lake bucket: {stage.bucket}",
             f"The functions' log: {LOG.relative_to(ROOT)}",
