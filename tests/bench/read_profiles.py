@@ -376,7 +376,13 @@ def main() -> None:
     steps += [] if options.no_peers else [rivals]
     parts = [step() for step in steps]
     parts.append(crowd(options.clients, options.each))
-    text = "\n\n".join(["# What a website's question costs", f"Measured on: {machine()}.", *parts])
+    text = "\n\n".join(
+        [
+            "# What a website's question costs",
+            f"Measured on: {machine()}; load average {os.getloadavg()[0]:.0f} at the end.",
+            *parts,
+        ]
+    )
     print(text)
     (HERE / "READS.md").write_text(text + "\n", encoding="utf-8")
 
