@@ -1,4 +1,4 @@
-"""What the functions may import, and how long that may take: a cold start is somebody's page load."""
+"""What the functions may import, and how much of it: a cold start is somebody's page load."""
 
 import os
 import subprocess
@@ -18,11 +18,12 @@ PARQUET = {
     "publish_memberships",
 }
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-HOT = ("collect_calls", "collect_events", "evaluate_events", "serve_api")
 MOST_OF_OUR_OWN = 110
-"""Of segmentation's own modules."""
+"""Of segmentation's own modules; the management API is many operations in one function, for people who can wait."""
+MOST_OF_THE_MANAGEMENT_API = 170
 MOST_MODULES = 600
 """Of all, with boto3, Powertools and the standard library: about 30 of Python's own, 400 of boto3 and what it needs."""
+MOST_WITH_PARQUET = 720
 
 
 def run(code: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -58,13 +59,13 @@ def test_a_function_reads_and_connects_nothing_at_import(function: str) -> None:
     run(code)
 
 
-@pytest.mark.parametrize("function", HOT)
-def test_a_hot_function_imports_few_modules(function: str) -> None:
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_few_modules(function: str) -> None:
     """Files that are opened at a cold start: their number is a time that no other load disturbs."""
     found = run(f"import sys, {function}.app; print(*sys.modules)").stdout.split()
     own = [name for name in found if name.startswith("segmentation")]
-    assert len(own) <= MOST_OF_OUR_OWN
-    assert len(found) <= MOST_MODULES
+    assert len(own) <= (MOST_OF_THE_MANAGEMENT_API if function == "manage_api" else MOST_OF_OUR_OWN)
+    assert len(found) <= (MOST_WITH_PARQUET if function in PARQUET else MOST_MODULES)
 
 
 def test_before_a_snapshot_clients_are_made_and_nothing_is_read() -> None:
