@@ -163,7 +163,7 @@ def _invite(stage: Stage, screen: Screen, published: Published) -> None:
             f"AWS APIs: AWS_ENDPOINT_URL={stage.cloud.endpoint_url} (any credentials)",
             f"Lake bucket: {stage.bucket}",
             f"The functions' log: {LOG.relative_to(ROOT)}",
-            "Enter publishes rules/ as it is now, and runs the batch segments again.",
+            "Enter publishes rules/, builds of raw/ in the lake as they are now, and runs the batch segments again.",
             "Ctrl-C stops everything; nothing is kept.",
         ],
     )

@@ -41,10 +41,13 @@ def prepare(stage: Stage, screen: Screen) -> tuple[Published, dict[str, Any]]:
 
 
 def run_again(stage: Stage, screen: Screen) -> tuple[Published, dict[str, Any]]:
-    """Publish the documents as they are now, and run the batch segments once more."""
+    """Publish the documents, build the audience of the raw tables as they are now, and run the segments once more."""
     with screen.step("Rules -> S3") as step:
         published = stage.publish()
         step.say(f"{len(published.rules.segments)} segments checked and published")
+    with screen.step("Audience, by Athena SQL") as step:
+        counts = stage.build()["rows"]
+        step.say(f"{counts['profiles']:,} profiles, {counts['behavior_purchases']:,} purchases")
     with screen.step("Batch segments, by Athena SQL") as step:
         record = stage.materialize()
         step.say(f"{len(record['segments'])} segments")

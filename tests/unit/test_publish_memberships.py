@@ -209,6 +209,17 @@ def test_an_index_that_changed_meanwhile_is_read_again(publisher: Publisher) -> 
     assert publisher.lake.json("syndication/shop/index.json") == {"runs": ["20230101t000000z_0000", run]}
 
 
+def test_what_the_index_forgets_is_removed(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmentation.usecases.publish_memberships.MOST_RUNS", 2)
+    for number in range(4):
+        publisher.publish("shop", publisher.run({str(number)}, {str(number - 1)} if number else frozenset()))  # type: ignore[arg-type]
+    assert publisher.lake.json("syndication/shop/index.json") == {"runs": publisher.runs[2:]}
+    folders = {path.split("/")[2] for path in publisher.lake.objects if path.startswith("syndication/shop/2")}
+    assert folders == set(publisher.runs[2:])
+    answer = publisher.changes("partner-token", "shop", "adults", publisher.runs[2])
+    assert [(one["profile"], one["change"]) for one in answer["changes"]] == [("2", "left"), ("3", "joined")]
+
+
 def test_webhook_bodies_stay_small_and_all_are_told(publisher: Publisher) -> None:
     run = publisher.run(numbered(2_500))
     publisher.publish("shop", run)

@@ -665,11 +665,16 @@ def test_a_backfill_is_history_and_nothing_else(world: World) -> None:
 def test_superseded_versions_and_runs_go_when_they_were_kept_long_enough(world: World) -> None:
     world.built()
     runs = [world.materialized()]
+    names = ("adults/members-000000-00000.json", "_publication/parts/000000.json", "_publication/told.json")
+    for name in (*names, "adults/changes-000000-00000.json"):
+        world.lake.put(f"syndication/shop/{runs[0].id}/{name}", b"[]")
     for _ in range(3):
         world.clock.time += 4 * DAY
         world.built()
         runs.append(world.materialized())
         world.rig.advance.sweep()
+    pages = [path.rsplit("/", 1)[1] for path in world.lake.objects if path.startswith("syndication/shop/2")]
+    assert sorted(pages) == ["changes-000000-00000.json", "told.json"]  # of changes partners read much longer
     folders = {path.split("/")[2] for path in world.lake.objects if path.startswith("memberships/shop/2")}
     # Superseded 8 and 4 days ago, and the current one.
     assert folders == {one.id for one in runs[1:]}

@@ -65,5 +65,9 @@ class CleanRuns:
                 self.warehouse.drop(table_name(run.audience, run.id, name))
         path = version_path if run.job is Job.BUILD else run_path
         self.lake.delete_prefix(path(run.audience, run.id, ""))
+        if run.job is Job.MATERIALIZE:
+            # Partners list the members of the current run; changes they may ask for much longer.
+            listed = self.lake.list(f"syndication/{run.audience}/{run.id}/")
+            self.lake.delete([one for one in listed if "/members-" in one or "/parts/" in one])
         self.runs.note(replace(run, cleaned=True))
         logger.info("what run %s of %s left was removed", run.id, run.audience)

@@ -195,9 +195,12 @@ class PublishMemberships:
             runs, tag = self._index(record.audience)
             if record.run in runs:
                 return
-            kept = sorted({*runs, record.run})[-MOST_RUNS:]
+            known = sorted({*runs, record.run})
+            dropped, kept = known[:-MOST_RUNS], known[-MOST_RUNS:]
             path = index_path(record.audience)
             if self.lake.put(path, json.dumps({"runs": kept}).encode(), expected=tag):
+                for run in dropped:  # nobody can ask for their pages any more
+                    self.lake.delete_prefix(f"syndication/{record.audience}/{run}/")
                 return
         raise Unavailable("the index of runs is being changed by others; this comes back")
 
