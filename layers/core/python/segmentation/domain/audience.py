@@ -16,6 +16,7 @@ from segmentation.language.types import NAME, SEGMENT_ID, Schema, Type
 
 from .calls import Calls, parse_calls
 from .checking import Findings, Node
+from .event_attributes import parse_event_attributes
 from .identity import Identity, Normal
 from .privacy import PERSONAL_COLUMNS, Consent, parse_consent
 
@@ -147,6 +148,8 @@ class Audience:
     consent: Consent = field(default_factory=Consent)
     calls: Calls | None = None
     """How Segment-compatible calls become events; `None`: there are none."""
+    set_by_events: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Attributes that events set: the behavior and its column."""
 
     def by_strength(self) -> tuple[str, ...]:
         """Identity columns, the one that says most of who it is first: the master key, then as declared."""
@@ -180,6 +183,7 @@ class Audience:
             attributes={name: column.type for name, column in self.columns().items()},
             behaviors={name: behavior.types() for name, behavior in self.behaviors.items()},
             time_zone=self.time_zone,
+            set_by_events=self.set_by_events,
         )
 
 
@@ -207,6 +211,7 @@ def _audience(root: Node) -> Audience:
         "schedule",
         "consent",
         "calls",
+        "event_attributes",
     )
     identifier = root.text("id")
     if identifier and not SEGMENT_ID.fullmatch(identifier):
@@ -253,6 +258,11 @@ def _audience(root: Node) -> Audience:
         filter=None if master is None else _filter(master, attributes, time_zone),
         consent=parse_consent(root),
         calls=parse_calls(root, behaviors, keys),
+        set_by_events=parse_event_attributes(
+            root,
+            {name: one.types() for name, one in behaviors.items()},
+            [column.name for table in attributes for column in table.columns],
+        ),
     )
 
 

@@ -49,12 +49,14 @@ class Schema:
 
     `attributes`: column name -> type. `behaviors`: behavior name -> its columns; `time`, a timestamp, is
     always there and need not be listed. `time_zone`: an IANA name; literals without an offset and
-    calendar periods are of this zone.
+    calendar periods are of this zone. `set_by_events`: attributes that events set, by the behavior and column that hold
+    them; the latest event that has a value says it (decision 8).
     """
 
     attributes: Mapping[str, Type] = field(default_factory=dict)
     behaviors: Mapping[str, Mapping[str, Type]] = field(default_factory=dict)
     time_zone: str = "UTC"
+    set_by_events: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def columns(self, behavior: str) -> dict[str, Type]:
         """The columns of a behavior's events, `time` included."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from .. import hints
 from ..problems import did_you_mean
 from ..sqltext import literal
-from ..tree import Node
+from ..tree import Aggregate, Node
 from ..types import Type
 from .base import Closure, Operator, form, operator, reads
 
@@ -115,13 +115,25 @@ def read_var(checker: "Checker", name: str, operands: list[Any], pointer: str, s
     return scope.resolve(checker, operands[0], pointer)
 
 
+def _latest(checker: "Checker", behavior: str, column: str, pointer: str) -> Node | None:
+    """An attribute that events set: what the latest event says that has a value, as if the rule had asked for that."""
+    said = {"filter": [{"var": f"behaviors.{behavior}"}, {"!=": [{"var": column}, None]}]}
+    events = checker.events(said, pointer)
+    if events is None:
+        return None
+    type_ = checker.schema.behaviors[behavior][column]
+    return Node("aggregate", type_, value=Aggregate("last", events, column, type_))
+
+
 def resolve_profile(checker: "Checker", path: str, pointer: str) -> Node | None:
     """A path at profile level."""
     root, dot, name = path.partition(".")
     if root == "attributes" and dot:
         if name in checker.schema.attributes:
             return Node("attribute", checker.schema.attributes[name], value=name)
-        hint = did_you_mean(name, checker.schema.attributes)
+        if name in checker.schema.set_by_events:
+            return _latest(checker, *checker.schema.set_by_events[name], pointer)
+        hint = did_you_mean(name, {*checker.schema.attributes, *checker.schema.set_by_events})
         return checker.report(pointer, "unknown-attribute", f"the audience has no attribute {name!r}{hint}")
     if root == "behaviors" and dot:
         message = f"the events of {path!r} are no value; aggregate them, e.g. with count"
