@@ -111,6 +111,12 @@ def _migrate(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def _replay(arguments: list[str]) -> int:
+    from infra.replay.__main__ import main as run
+
+    return run(arguments)
+
+
 def _schema(arguments: list[str]) -> int:
     from infra.rule_schema import main as run
 
@@ -127,6 +133,7 @@ _passes_on("local", "Run the local cloud in the foreground, until Ctrl-C.", _loc
 _passes_on("demo", "Run the whole path on real data, and go on serving (make run).", _demo)
 _passes_on("author", "Emit the segments that are written in Python as JSON.", _author)
 _passes_on("migrate", "Turn segments of another system into ours.", _migrate)
+_passes_on("replay", "Put failed records of the event stream back on it.", _replay)
 _passes_on("schema", "Write the JSON Schema of segment documents.", _schema)
 _passes_on("openapi", "Write the OpenAPI document of the management API.", _openapi)
 

@@ -51,7 +51,7 @@ from tests.bench.evaluate_events import machine, table, us
 from tests.bench.ours import rule_set
 from tests.bench.realistic import NOW, SCHEMA, Profile, Tree, make_profile, make_row, make_rules
 from tests.contract.test_profiles import make_table
-from tests.fakes import FixedClock, MemoryQueue, StaticRuleSets
+from tests.fakes import FixedClock, MemoryFailures, MemoryQueue, StaticRuleSets
 
 HERE = Path(__file__).parent
 CONTEXT = SimpleNamespace(aws_request_id="bench")
@@ -248,7 +248,7 @@ class Site:
         """A new process, whose rules are compiled: it has not seen the visitors."""
         programs = Programs(self.guarded._kept)
         update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
-        made = EvaluateEvents(update, StaticRuleSets({"bench": self.rules}))
+        made = EvaluateEvents(update, StaticRuleSets({"bench": self.rules}), MemoryFailures(), self.clock)
         app.application = lambda: made  # type: ignore[assignment]
         collect_rarely()  # as composing does
 

@@ -224,6 +224,19 @@ class MemoryLake:
 
 
 @dataclass
+class MemoryFailures:
+    """Documents by path; `closed` takes none."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    closed: bool = False
+
+    def put_aside(self, path: str, data: bytes) -> None:
+        if self.closed:
+            raise Unavailable("the bucket is closed")
+        self.objects[path] = data
+
+
+@dataclass
 class FakeWarehouse:
     """Remembers statements. Queries named in `answers` answer that; others run in SQLite, for simple SQL.
 

@@ -127,6 +127,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
             "RUNS_TABLE": "runs",
             "KEPT_DAYS": "7",
             "ACTIVATIONS_QUEUE_URL": made.activations,
+            "FAILURES_BUCKET": "lake",
             "PUBLICATIONS_QUEUE_URL": made.publications,
             "LISTS_QUEUE_URL": made.lists,
             "WEBHOOK_SECRET_ARN": made.secret,

@@ -74,7 +74,9 @@ def test_an_event_goes_all_the_way_to_the_website(aws: Aws) -> None:
 
 def test_a_poison_record_is_the_only_failure(aws: Aws) -> None:
     records = kinesis(event("e1"), b"\x00poison", event("e2"))
-    assert failures(evaluate_events.handler(records, CONTEXT)) == ["49591"]
+    assert failures(evaluate_events.handler(records, CONTEXT)) == []
+    aside = aws.s3.get_object(Bucket="lake", Key="poison/evaluate_events/49591.json")["Body"].read()
+    assert base64.b64decode(json.loads(aside)["data"]) == b"\x00poison"
     assert failures(archive_events.handler(records, CONTEXT)) == ["49591"]
 
 

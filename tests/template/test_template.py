@@ -107,6 +107,7 @@ def test_outputs_say_what_a_client_needs() -> None:
     assert set(WHOLE.template["Outputs"]) == {
         "ApiUrl",
         "ManagementApiUrl",
+        "FailuresBucketName",
         "UserPoolId",
         "LakeBucketName",
         "ProfilesTableName",

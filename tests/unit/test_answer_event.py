@@ -20,7 +20,7 @@ from segmentation.usecases.show_profile import ShowProfile
 from segmentation.usecases.tokens import Tokens
 from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryProfiles, MemoryQueue
+from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryFailures, MemoryProfiles, MemoryQueue
 from tests.fakes.documents import documents
 from tests.fakes.doors import NOW, make_door
 
@@ -118,7 +118,7 @@ def test_the_stream_counts_the_same_event_once() -> None:
     update = UpdateVisitors(shop.profiles, queue, Programs(), FixedClock(NOW))
 
     def stream() -> None:
-        EvaluateEvents(update, sets)(
+        EvaluateEvents(update, sets, MemoryFailures(), FixedClock(NOW))(
             StreamRecord(str(number), one.to_json()) for number, one in enumerate(shop.log.events)
         )
 

@@ -33,7 +33,7 @@ from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.sweep_memberships import SweepMemberships
 from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes import MemoryFailures, MemoryProfiles, MemoryQueue, StaticRuleSets
 from tests.fakes.documents import documents, published
 
 HOUR, DAY = 3_600, 86_400
@@ -230,7 +230,9 @@ class World:
         programs: Any = Watched(self.store)
         clock = Clock(self, behind)
         update = UpdateVisitors(self.store, self.queue, programs, clock)
-        return EvaluateEvents(update, self.sets), SweepMemberships(update, self.store, self.sets, clock)
+        return EvaluateEvents(update, self.sets, MemoryFailures(), clock), SweepMemberships(
+            update, self.store, self.sets, clock
+        )
 
     def deliver(self, number: int, events: Sequence[Event]) -> None:
         """As the stream does: from the first that failed on, again; after a death all, to a new process."""

@@ -1,3 +1,4 @@
+import base64
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ from segmentation.usecases.update_visitors import MOST_RACES, UpdateVisitors
 from tests.fakes import (
     FakeSecrets,
     FixedClock,
+    MemoryFailures,
     MemoryLimits,
     MemoryProfiles,
     MemoryQueue,
@@ -35,6 +37,7 @@ class Stream:
     profiles: MemoryProfiles = field(default_factory=MemoryProfiles)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+    failures: MemoryFailures = field(default_factory=MemoryFailures)
     sets: StaticRuleSets = field(default_factory=lambda: StaticRuleSets({"shop": published()}))
 
     def __post_init__(self) -> None:
@@ -45,7 +48,7 @@ class Stream:
             self.clock,
         )
         self.update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
-        self.evaluate = EvaluateEvents(self.update, self.sets)
+        self.evaluate = EvaluateEvents(self.update, self.sets, self.failures, self.clock)
         self.sweep = SweepMemberships(self.update, self.profiles, self.sets, self.clock)
 
     def deliver(self, *records: Event | bytes) -> Evaluated:
@@ -189,24 +192,38 @@ def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> N
 
 
 @pytest.mark.parametrize(
-    "poison",
+    ("poison", "reason"),
     [
-        b"\xff\xfe",
-        b"{",
-        b"[]",
-        b'{"v": 2}',
-        json.dumps({**json.loads(event("x").to_json()), "time": "now"}).encode(),
-        json.dumps({**json.loads(event("x").to_json()), "received": True}).encode(),
-        json.dumps({**json.loads(event("x").to_json()), "audience": "nobody"}).encode(),
-        json.dumps({**json.loads(event("x").to_json()), "behavior": "nothing"}).encode(),
+        (b"\xff\xfe", "not JSON"),
+        (b"{", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"v": 2}', "version"),
+        (json.dumps({**json.loads(event("x").to_json()), "time": "now"}).encode(), "'time'"),
+        (json.dumps({**json.loads(event("x").to_json()), "received": True}).encode(), "'received'"),
     ],
 )
-def test_a_poison_record_fails_alone(stream: Stream, poison: bytes) -> None:
+def test_a_poison_record_is_put_aside_whole_with_its_reason(
+    stream: Stream, poison: bytes, reason: str
+) -> None:
     result = stream.deliver(event("e1"), poison, event("e2"))
-    assert result.failed == {"1"}
-    assert result.poison == 1
-    assert result.events == 2
+    assert (result.failed, result.poison, result.events) == (set(), 1, 2)
     assert stream.values() == ["buying-now"]
+    kept = json.loads(stream.failures.objects["poison/evaluate_events/1.json"])
+    assert base64.b64decode(kept["data"]) == poison
+    assert reason in kept["reason"]
+
+
+def test_a_poison_record_that_cannot_be_put_aside_comes_again(stream: Stream) -> None:
+    stream.failures.closed = True
+    assert stream.deliver(event("e1"), b"{").failed == {"1"}
+
+
+@pytest.mark.parametrize("change", [{"audience": "nobody"}, {"behavior": "nothing"}])
+def test_what_no_rule_set_knows_yet_comes_again(stream: Stream, change: dict[str, str]) -> None:
+    unknown = json.dumps({**json.loads(event("x").to_json()), **change}).encode()
+    result = stream.deliver(event("e1"), unknown, event("e2"))
+    assert (result.failed, result.poison, result.events) == ({"1"}, 1, 2)
+    assert stream.failures.objects == {}
 
 
 def test_changes_that_cannot_be_sent_are_sent_by_the_next_delivery(stream: Stream) -> None:

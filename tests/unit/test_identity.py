@@ -27,6 +27,7 @@ from segmentation.usecases.update_visitors import UpdateVisitors
 from tests.fakes import (
     FakeSecrets,
     FixedClock,
+    MemoryFailures,
     MemoryLimits,
     MemoryProfiles,
     MemoryQueue,
@@ -121,7 +122,7 @@ class Shop:
             Tokens(sets, MemoryLimits(), FakeSecrets()), ReadProfiles(self.profiles, programs), self.clock
         )
         self.update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
-        self.evaluate = EvaluateEvents(self.update, sets)
+        self.evaluate = EvaluateEvents(self.update, sets, MemoryFailures(), self.clock)
         self.sweep = SweepMemberships(self.update, self.profiles, sets, self.clock)
 
     def deliver(self, *events: Event) -> Evaluated:

@@ -23,7 +23,7 @@ from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
 from segmentation.usecases.sweep_memberships import SweepMemberships
 from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import FixedClock, MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes import FixedClock, MemoryFailures, MemoryProfiles, MemoryQueue, StaticRuleSets
 from tests.fakes.documents import documents, published
 
 NOW = 1_700_000_000
@@ -47,7 +47,7 @@ class Stream:
         self.profiles, self.queue, self.clock = MemoryProfiles(), MemoryQueue(), FixedClock(NOW)
         sets = StaticRuleSets({"shop": rules})
         update = UpdateVisitors(self.profiles, self.queue, Programs(), self.clock)
-        self.evaluate = EvaluateEvents(update, sets)
+        self.evaluate = EvaluateEvents(update, sets, MemoryFailures(), self.clock)
         self.sweep = SweepMemberships(update, self.profiles, sets, self.clock)
 
     def deliver(self, *events: Event) -> Evaluated:

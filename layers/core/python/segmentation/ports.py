@@ -170,6 +170,14 @@ class Uploads(Protocol):
         ...
 
 
+class Failures(Protocol):
+    """What can never be processed, for a person to look at and to replay."""
+
+    def put_aside(self, path: str, data: bytes) -> None:
+        """Keep a document, over itself if it is there already; `Unavailable` when it is not kept."""
+        ...
+
+
 class Warehouse(Protocol):
     """SQL over the lake."""
 

@@ -24,12 +24,16 @@ class KinesisEventLog:
 
     def append(self, events: Sequence[Event]) -> None:
         """Put all events; what Kinesis refuses is put again, alone, a few times."""
+        self.append_records([(one.profile, one.to_json()) for one in events])
+
+    def append_records(self, records: Sequence[tuple[str, bytes]]) -> None:
+        """The same, of records as they stand: partition keys and data."""
         kept = 0
-        for chunk in _chunks([{"Data": one.to_json(), "PartitionKey": one.profile} for one in events]):
+        for chunk in _chunks([{"Data": data, "PartitionKey": key} for key, data in records]):
             left = self._put(chunk)
             kept += len(chunk) - left
             if left:
-                message = f"{kept} of {len(events)} events were kept; send the whole request again"
+                message = f"{kept} of {len(records)} events were kept; send the whole request again"
                 raise Unavailable(message)
 
     def _put(self, records: list[dict[str, Any]]) -> int:

@@ -106,6 +106,10 @@ class BadRecord(SegmentationError):
     """A record on a stream or queue that can never be processed; it is kept whole elsewhere."""
 
 
+class NotKnownYet(BadRecord):
+    """A record of an audience or behavior that the rule sets at hand do not have; newer ones may."""
+
+
 class NotBuilt(SegmentationError):
     """A step was asked for before the step that it needs; the message names that one."""
 

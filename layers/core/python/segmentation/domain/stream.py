@@ -1,11 +1,20 @@
 """Records of the event stream, as its readers get them."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import BadRecord
+from .errors import NotKnownYet
 from .event import Event
 from .published import Published
+
+POISON_FOLDER = "poison/"
+
+
+def poison_path(function: str, sequence: str) -> str:
+    """Where a record is kept that a function can never process."""
+    return f"{POISON_FOLDER}{function}/{sequence}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +24,16 @@ class StreamRecord:
     sequence: str
     data: bytes
 
-    def event(self, sets: Mapping[str, Published]) -> tuple[Event, Published]:
-        """The event and the rule set that it belongs to; `BadRecord` says why there is none.
+    def kept(self, function: str, reason: str, now: int) -> bytes:
+        """The record whole, with the reason, as it is put aside."""
+        document = {"function": function, "sequence": self.sequence, "reason": reason, "kept": now}
+        return json.dumps({**document, "data": base64.b64encode(self.data).decode()}, indent=1).encode()
 
-        A bad record is reported alone. The stream delivers from it on again (what was done is done again, to
-        no effect), halves the batch, and in the end puts the record whole where it can be replayed.
-        """
+    def event(self, sets: Mapping[str, Published]) -> tuple[Event, Published]:
+        """The event and the rule set that it belongs to; `BadRecord` says why there is none: of `NotKnownYet`, another
+        try may find one."""
         event = Event.from_json(self.data)
         published = sets.get(event.audience)
         if published is None or event.behavior not in published.audience.behaviors:
-            raise BadRecord(f"no audience {event.audience!r} with a behavior {event.behavior!r}")
+            raise NotKnownYet(f"no audience {event.audience!r} with a behavior {event.behavior!r}")
         return event, published

@@ -38,6 +38,16 @@ class EvaluateSettings:
     lake_bucket: str
     profiles_table: str
     activations_queue_url: str
+    failures_bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """For sweep_memberships."""
+
+    lake_bucket: str
+    profiles_table: str
+    activations_queue_url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from segmentation.domain.errors import BadRecord
+from segmentation.domain.errors import BadRecord, NotKnownYet, Unavailable
 from segmentation.domain.profile import profile_id
-from segmentation.domain.stream import StreamRecord
-from segmentation.ports import RuleSets
+from segmentation.domain.stream import StreamRecord, poison_path
+from segmentation.ports import Clock, Failures, RuleSets
 
 from .update_visitors import UpdateVisitors, Visit
 
@@ -41,6 +41,8 @@ class EvaluateEvents:
 
     update: UpdateVisitors
     rule_sets: RuleSets
+    failures: Failures
+    clock: Clock
 
     def __call__(self, records: Iterable[StreamRecord]) -> Evaluated:
         """Bring the visitors of these records up to date."""
@@ -52,9 +54,8 @@ class EvaluateEvents:
             try:
                 event, published = record.event(sets)
             except BadRecord as error:
-                logger.error("bad record %s: %s", record.sequence, error)
-                result.poison += 1
-                result.failed.add(record.sequence)
+                if not self._put_aside(record, error, result):
+                    result.failed.add(record.sequence)
                 continue
             key = profile_id(event.audience, event.profile)
             visit = visits.get(key)
@@ -74,3 +75,20 @@ class EvaluateEvents:
         result.joined, result.conflicts = updated.joined, updated.conflicts
         result.capped, result.rules_failed = updated.capped, updated.rules_failed
         return result
+
+    def _put_aside(self, record: StreamRecord, error: BadRecord, result: Evaluated) -> bool:
+        """Keep a record that can never be read, whole and with the reason, so that it holds up nobody; whether it is kept.
+
+        What is only not known yet comes again; in the end the stream puts it aside itself.
+        """
+        logger.error("bad record %s: %s", record.sequence, error)
+        result.poison += 1
+        if isinstance(error, NotKnownYet):
+            return False
+        path = poison_path("evaluate_events", record.sequence)
+        try:
+            self.failures.put_aside(path, record.kept("evaluate_events", str(error), self.clock.now()))
+        except Unavailable as unavailable:
+            logger.warning("a bad record is not put aside: %s", unavailable)
+            return False
+        return True

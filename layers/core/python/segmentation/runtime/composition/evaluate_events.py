@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.failures import S3Failures
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.programs import Programs
@@ -24,4 +25,6 @@ def compose(environ: Mapping[str, str]) -> EvaluateEvents:
     return EvaluateEvents(
         update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
         rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket), compiled=True),
+        failures=S3Failures(client("s3"), settings.failures_bucket),
+        clock=SystemClock(),
     )

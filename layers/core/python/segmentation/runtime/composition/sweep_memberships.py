@@ -8,7 +8,7 @@ from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.programs import Programs
 from segmentation.runtime.collecting import collect_rarely
-from segmentation.runtime.settings import EvaluateSettings, load
+from segmentation.runtime.settings import SweepSettings, load
 from segmentation.usecases.sweep_memberships import SweepMemberships
 from segmentation.usecases.update_visitors import UpdateVisitors
 
@@ -17,7 +17,7 @@ from .clients import client
 
 def compose(environ: Mapping[str, str]) -> SweepMemberships:
     """The use case on AWS."""
-    settings = load(EvaluateSettings, environ)
+    settings = load(SweepSettings, environ)
     collect_rarely()
     profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
     activations = SqsQueue(client("sqs"), settings.activations_queue_url)
