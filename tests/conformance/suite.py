@@ -81,6 +81,11 @@ def _suite(name: str, document: dict[str, Any]) -> Suite:
             for b, columns in audience.get("behaviors", {}).items()
         },
         time_zone=audience["time_zone"],
+        set_by_events={
+            column: (behavior, column)
+            for behavior, columns in audience.get("event_attributes", {}).items()
+            for column in columns
+        },
     )
     profiles = tuple(_profile(key, raw, schema, name) for key, raw in document.get("profiles", {}).items())
     cases = tuple(_case(raw, document, profiles, name) for raw in document["cases"])
