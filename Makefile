@@ -20,7 +20,7 @@ help:
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
 	@echo "make histories  random histories of events, failures and sweeps, many more than in make test"
-	@echo "make bench  figures: an event against many segments, beside six rule engines"
+	@echo "make bench  figures: an event against many segments beside six rule engines; a batch in one query or in many"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
 
@@ -83,10 +83,12 @@ fuzz: $(STAMP)
 histories: $(STAMP)
 	EXAMPLES=$${EXAMPLES:-4000} $(BIN)/pytest tests/unit/test_arrival.py
 
-# Peers go into tests/bench/.peers; the table goes to tests/bench/RESULTS.md.
+# Peers go into tests/bench/.peers, the tables to tests/bench/RESULTS.md. The five million profiles take a few minutes.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
 	$(BIN)/python -m tests.bench.stream
+	$(BIN)/python -m tests.bench.batch_one_query
+	$(BIN)/python -m tests.bench.batch_one_query --profiles 5000000 --alone 10
 	$(BIN)/python -m tests.bench.read_profiles
 
 build: $(SAM_STAMP)

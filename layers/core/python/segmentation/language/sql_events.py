@@ -49,8 +49,10 @@ class EventSql:
         follows = self._follow_layers(event_pass)
         source = nested(self._union(event_pass))
         filters = self._filters(event_pass, [follow for layer in follows for follow in layer])
-        if filters:
-            columns = [f"{self._fulfils(*which)} AS {column}" for which, column in filters.items()]
+        summed = self._summed(event_pass)
+        columns = [f"{self._exact(name)} AS {column}" for name, column in summed.items()]
+        columns += [f"{self._fulfils(*which)} AS {column}" for which, column in filters.items()]
+        if columns:
             source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
         flags: dict[Follow | Filter, str] = dict(filters.items())
         for layer in follows:
@@ -72,7 +74,7 @@ class EventSql:
             ]
             source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
         figures = [
-            f"{self._figure(aggregate, self._selected(event_pass, aggregate.events, flags), edges)} AS {column}"
+            f"{self._figure(aggregate, self._selected(event_pass, aggregate.events, flags), edges, summed)} AS {column}"
             for aggregate, column in event_pass.aggregates.items()
         ]
         return f"SELECT profile_key,{listed(figures)}\nFROM {source}\nGROUP BY profile_key"
@@ -135,6 +137,12 @@ class EventSql:
         shared = [one for one, count in uses.items() if count > 1 and one[1]]
         return {one: f"w{number}" for number, one in enumerate(shared)}
 
+    def _summed(self, event_pass: EventPass) -> dict[str, str]:
+        """The columns that are added up, as exact decimals once an event: the way there is long."""
+        added = (a for a in event_pass.aggregates if a.function in ("sum", "avg"))
+        names = dict.fromkeys(self._plan.event_column(a.events.behavior, str(a.column)) for a in added)
+        return {name: f"x{number}" for number, name in enumerate(names)}
+
     def _fulfils(self, behavior: str, where: tuple[Node, ...]) -> str:
         writer = self._plan.event_writer(behavior)
         return " AND ".join(map(writer.expression, where))
@@ -179,7 +187,9 @@ class EventSql:
         conditions += [flags[follow] for follow in selection.follows]
         return " AND ".join(conditions) or "true"
 
-    def _figure(self, aggregate: Aggregate, selected: str, edges: Mapping[Aggregate, str]) -> str:
+    def _figure(
+        self, aggregate: Aggregate, selected: str, edges: Mapping[Aggregate, str], summed: Mapping[str, str]
+    ) -> str:
         if aggregate.column is None:
             return f"CAST(count_if({selected}) AS double)"
         column = self._plan.event_column(aggregate.events.behavior, aggregate.column)
@@ -188,9 +198,9 @@ class EventSql:
             case "count_distinct":
                 return f"CAST(count(DISTINCT {kept}) AS double)"
             case "sum":
-                return f"CAST(sum({self._exact(selected, column)}) AS double)"
+                return f"CAST(sum(CASE WHEN {selected} THEN {summed[column]} END) AS double)"
             case "avg":
-                exact = self._exact(selected, column)
+                exact = f"CASE WHEN {selected} THEN {summed[column]} END"
                 return f"CAST(sum({exact}) AS double) / nullif(CAST(count({exact}) AS double), 0e0)"
             case "min" | "max":
                 return f"{aggregate.function}({kept})"
@@ -204,8 +214,7 @@ class EventSql:
             return f"CASE WHEN {without_ids} THEN {by_value} ELSE {by_id} END"
         return f"CASE WHEN count_if({at_edge} AND i <> '') > 0 THEN {by_id} ELSE {by_value} END"
 
-    def _exact(self, selected: str, column: str) -> str:
+    def _exact(self, column: str) -> str:
         """A number as an exact decimal: shortest text, six places, half away from zero (decision 3)."""
         limit = f"{SUM_LIMIT:.0e}".replace("e+", "e")
-        decimal = f"CAST(CAST({column} AS varchar) AS decimal(38, 6))"
-        return f"CASE WHEN {selected} AND abs({column}) < {limit} THEN {decimal} END"
+        return f"CASE WHEN abs({column}) < {limit} THEN CAST(CAST({column} AS varchar) AS decimal(38, 6)) END"
