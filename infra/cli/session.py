@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
 
-from infra.documents.remotes import ApiRemote, RemoteRefused
+from infra.documents.remotes import ApiRemote, RemoteRefused, bearer, signed
 
 CALLBACK_PORT = 8400
 """Where the browser leads back to after signing in; the template's CallbackUrls name it."""
@@ -46,14 +46,19 @@ def session_path() -> Path:
 
 
 def connect(url: str = "") -> ApiRemote:
-    """The API of `url`, of the environment, or of the last login."""
+    """The API of `url`, of the environment, or of the last login.
+
+    With SEGMENTATION_AUTH=aws requests are signed with the AWS credentials at hand: what a machine does.
+    """
     kept = _kept()
     url = url or (kept.url if kept else "")
     if not url:
         raise RemoteRefused(
             ["no management API is known; name one with --url, or: segmentation login --url URL"], 401
         )
-    return ApiRemote(url, lambda: _token(url, kept))
+    if os.environ.get("SEGMENTATION_AUTH") == "aws":
+        return ApiRemote(url, signed)
+    return ApiRemote(url, bearer(lambda: _token(url, kept)))
 
 
 def _token(url: str, kept: Session | None) -> str:
@@ -82,8 +87,9 @@ def login(url: str, role: str, name: str) -> Session:
         answer = _post(provider["token_endpoint"], asked)
     else:
         answer = _in_browser(told, provider)
-    # The id token: its audience is the client, and it bears the claim that names roles.
-    session = Session(url, answer["id_token"], time.time() + float(answer.get("expires_in", 3_600)))
+    # An id token's audience is the client, and it bears the claim that names roles.
+    token = answer.get("id_token") or answer["access_token"]
+    session = Session(url, token, time.time() + float(answer.get("expires_in", 3_600)))
     path = session_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)

@@ -93,12 +93,43 @@ class LakeRemote:
         return EditRules(self.lake, SystemClock())(audience, edits, Author(self.by)).published.version
 
 
+Authorize = Callable[[urllib.request.Request], urllib.request.Request]
+"""Makes a request one of a known caller."""
+
+
+def bearer(token: Callable[[], str]) -> Authorize:
+    """With a token, which is asked for when it is needed."""
+
+    def authorize(request: urllib.request.Request) -> urllib.request.Request:
+        request.add_header("Authorization", f"Bearer {token()}")
+        return request
+
+    return authorize
+
+
+def signed(request: urllib.request.Request) -> urllib.request.Request:
+    """Signed with the AWS credentials at hand, for the routes of machines."""
+    import boto3
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    session = boto3.Session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise RemoteRefused(["there are no AWS credentials to sign with"], 401)
+    url = request.full_url.replace("/v1/", "/machine/", 1)
+    headers = {"Content-Type": "application/json", **dict(request.header_items())}
+    made = AWSRequest(request.get_method(), url, headers=headers, data=request.data)
+    SigV4Auth(credentials, "execute-api", session.region_name or "us-east-1").add_auth(made)
+    return urllib.request.Request(url, request.data, dict(made.headers), method=request.get_method())
+
+
 @dataclass(frozen=True)
 class ApiRemote:
-    """The management API. `token` gives the bearer token when it is asked for."""
+    """The management API."""
 
     url: str
-    token: Callable[[], str]
+    authorize: Authorize
 
     def audiences(self) -> list[str]:
         """See `Remote`."""
@@ -149,12 +180,9 @@ class ApiRemote:
     ) -> Any:
         """One request; its JSON. `RemoteRefused` with everything that the problem says."""
         data = json.dumps(body).encode() if body is not None else None
-        given = {
-            "Authorization": f"Bearer {self.token()}",
-            "Content-Type": "application/json",
-            **(headers or {}),
-        }
-        request = urllib.request.Request(self.url.rstrip("/") + path, data, given, method=method)
+        given = {"Content-Type": "application/json", **(headers or {})}
+        url = self.url.rstrip("/") + path
+        request = self.authorize(urllib.request.Request(url, data, given, method=method))
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 text = answer.read()

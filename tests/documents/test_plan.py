@@ -18,7 +18,7 @@ from infra.documents.files import AudienceRules, RulesRefused, read_rules
 from infra.documents.plan import Action, Notes, Plan
 from infra.documents.publish import apply, plan_for
 from infra.documents.pull import pull
-from infra.documents.remotes import ApiRemote, LakeRemote, Remote, RemoteRefused
+from infra.documents.remotes import ApiRemote, LakeRemote, Remote, RemoteRefused, bearer
 from infra.local.quiet import serve
 from tests.fakes import FixedClock, MemoryLake
 from tests.management.support import Office
@@ -89,7 +89,7 @@ def team(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Team]:
         return
     server = serve(0, application(office))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield Team(ApiRemote(f"http://127.0.0.1:{server.port}", lambda: TOKEN), office.lake, tmp_path)
+    yield Team(ApiRemote(f"http://127.0.0.1:{server.port}", bearer(lambda: TOKEN)), office.lake, tmp_path)
     server.shutdown()
     server.server_close()
 

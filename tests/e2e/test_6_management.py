@@ -164,6 +164,24 @@ def test_the_command_line_speaks_to_it(stage: Stage, monkeypatch: pytest.MonkeyP
     assert command.invoke(app, ["tokens", "delete", "demo-site"]).exit_code == 5
 
 
+def test_a_machine_signs_its_requests(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "SEGMENTATION_AUTH": "aws",
+        "SEGMENTATION_URL": stage.cloud.outputs["ManagementApiUrl"],
+    }.items():
+        monkeypatch.setenv(name, value)
+    command = CliRunner()
+    me = json.loads(command.invoke(app, ["whoami", "--json"]).stdout)
+    assert (me["id"].endswith(":user/local"), me["role"]) == (True, "admin")
+    planned = command.invoke(app, ["plan", str(stage.rules_folder), "--no-notes", "--json"])
+    assert {step["id"] for step in json.loads(planned.stdout)[0]["steps"]} == {"demo-partner", "demo-webhook"}
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "stolen")
+    assert command.invoke(app, ["whoami"]).exit_code == 5
+
+
 def test_no_log_line_holds_a_key_a_token_or_a_person(path: Path, ask: Ask) -> None:
     """After everything above: neither secrets nor profile keys stand in any function's log."""
     before = len(path.log.lines)

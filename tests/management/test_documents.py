@@ -271,3 +271,19 @@ def test_an_audience_is_created_and_changed(office: Office) -> None:
         "PUT", "/v1/audiences/store", {"document": {**document, "time_zone": "Mars"}}, if_match="*"
     )
     assert broken.pointers == ["/document/time_zone"]
+
+
+def test_a_change_that_is_sent_again_after_its_answer_was_lost_is_no_conflict(office: Office) -> None:
+    before = office.ask("GET", ADULTS)
+    body = {"document": segment(office, "adults", name="New")}
+    first = office.ask("PUT", ADULTS, body, if_match=before.etag, key="k")
+    again = office.ask("PUT", ADULTS, body, if_match=before.etag, key="k")
+    assert (again.status, again.body) == (200, first.body)
+    assert office.ask("PUT", ADULTS, body, if_match=before.etag).status == 412
+    token = f"{SHOP}/tokens/web"
+    before = office.ask("GET", token)
+    assert office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"]
+    assert office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"] is None
+    assert office.ask("DELETE", token, if_match="*", key="d").status == 204
+    assert office.ask("DELETE", token, if_match="*", key="d").status == 204
+    assert office.ask("DELETE", token, if_match="*").status == 404

@@ -82,7 +82,7 @@ def _operation(one: Operation) -> dict[str, Any]:
                 "If-Match", "The etag of the version that is changed, in quotes; * for whatever stands", True
             )
         )
-    if one.creates:
+    if one.is_write:
         parameters.append(
             _header("Idempotency-Key", "Sent again with the same key, the write is made once", False)
         )
@@ -129,7 +129,7 @@ def statuses(one: Operation) -> Iterable[int]:
         yield 413
     if one.changes:
         yield from (412, 428)
-    if one.creates:
+    if one.is_write:
         yield 409
 
 

@@ -61,7 +61,7 @@ Handler = Callable[[Any, Call], Done]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method on one path. `changes`: it needs `If-Match`; `creates`: it takes `Idempotency-Key`."""
+    """One method on one path. `changes`: it needs `If-Match`. What creates or changes takes `Idempotency-Key`."""
 
     id: str
     method: str
@@ -81,6 +81,11 @@ class Operation:
     """Statuses beside those that its declaration implies."""
     description: str = ""
     group: str = ""
+
+    @property
+    def is_write(self) -> bool:
+        """It makes a version, and sent again with the same key it makes none."""
+        return self.creates or self.changes
 
 
 @dataclass(frozen=True, slots=True)

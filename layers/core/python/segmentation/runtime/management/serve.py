@@ -103,7 +103,7 @@ def _read(request: Request, operation: Operation, call: Call) -> None:
     call.if_match = _tag(request.headers.get("if-match", ""))
     call.if_none_match = _tag(request.headers.get("if-none-match", ""))
     key = request.headers.get("idempotency-key", "").strip()
-    if operation.creates and key:
+    if operation.is_write and key:
         if len(key) > LONGEST_KEY or not key.isprintable():
             raise errors.BadRequest(f"an Idempotency-Key has at most {LONGEST_KEY} printable characters")
         call.key = hashlib.sha256(f"{call.caller.id}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()[
