@@ -77,7 +77,7 @@ test: check $(SAM_STAMP) $(GRAMMAR)
 
 # EXAMPLES=10000 for longer; a failure prints the world that shows it.
 fuzz: $(STAMP)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py tests/management/test_fuzz.py
 
 # EXAMPLES=20000 for longer; a failure prints the history that shows it.
 histories: $(STAMP)
