@@ -118,8 +118,7 @@ def signed(request: urllib.request.Request) -> urllib.request.Request:
     if credentials is None:
         raise RemoteRefused(["there are no AWS credentials to sign with"], 401)
     url = request.full_url.replace("/v1/", "/machine/", 1)
-    headers = {"Content-Type": "application/json", **dict(request.header_items())}
-    made = AWSRequest(request.get_method(), url, headers=headers, data=request.data)
+    made = AWSRequest(request.get_method(), url, headers=dict(request.header_items()), data=request.data)
     SigV4Auth(credentials, "execute-api", session.region_name or "us-east-1").add_auth(made)
     return urllib.request.Request(url, request.data, dict(made.headers), method=request.get_method())
 

@@ -19,6 +19,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from infra.documents.remotes import ApiRemote
+from infra.documents.remotes import signed as signed_by_aws
 from infra.local.authorizers import JwtAuthorizer, Refused
 from infra.local.cloud import Cloud
 from infra.local.errors import TemplateError
@@ -218,6 +220,22 @@ def test_signatures_that_do_not_hold_are_refused(guarded: Cloud) -> None:
         "a token": ask(guarded, guarded.issuer.token(), "/machine/x"),
     }
     assert {name: status for name, (status, _) in trials.items()} == dict.fromkeys(trials, 403)
+
+
+def test_the_client_of_segments_as_code_signs_as_it_is_verified(
+    guarded: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    remote = ApiRemote(guarded.outputs["GuardedUrl"], signed_by_aws)
+    assert remote.request("GET", "/v1/me")["event"]["rawPath"] == "/machine/me"
+    assert (
+        remote.request("GET", "/v1/a%20b?limit=200&cursor=a-b_")["event"]["rawQueryString"]
+        == "limit=200&cursor=a-b_"
+    )
+    changed = remote.request("PATCH", "/v1/x", {"a": "é"}, {"If-Match": '"1.ab"'})["event"]
+    assert (changed["headers"]["if-match"], json.loads(changed["body"])) == ('"1.ab"', {"a": "é"})
 
 
 def test_a_signature_opens_no_route_that_wants_a_token(guarded: Cloud) -> None:
