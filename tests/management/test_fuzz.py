@@ -16,7 +16,11 @@ schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", application(Office()
 
 
 @schema.parametrize()
-@settings(max_examples=100 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=100 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 6,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 def test_every_answer_is_as_documented(case: Any) -> None:
     # A rule's meaning (names, types, cursors that were given out) is more than a schema can say: 422 is an answer.
     case.call_and_validate(headers=HEADERS, excluded_checks=[positive_data_acceptance])
