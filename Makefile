@@ -7,6 +7,8 @@ SAM_VENV  := .venv-sam
 SAM_STAMP := $(SAM_VENV)/.installed
 GRAMMAR   := tests/grammar/node_modules/.check.cjs
 CLIENTS   := tests/browser/node_modules/.package-lock.json
+# A process a processor; a file's tests stay together, since they share what is dear to set up.
+SIDE_BY_SIDE := $(BIN)/pytest -n auto --dist loadfile
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
@@ -70,10 +72,12 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(BIN)/pytest tests/unit tests/conformance tests/contract
+	$(SIDE_BY_SIDE) tests/unit tests/conformance
 
+# The end-to-end tests share one embedded cloud, which takes all processors by itself.
 test: check $(SAM_STAMP) $(GRAMMAR)
-	$(BIN)/pytest
+	$(SIDE_BY_SIDE) --ignore tests/e2e --ignore tests/browser tests
+	$(BIN)/pytest tests/e2e
 
 # EXAMPLES=10000 for longer; a failure prints the world that shows it.
 fuzz: $(STAMP)
