@@ -14,7 +14,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.run import instant
 from segmentation.domain.validation import TableReport, Validation

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleError
 
 from infra.author.documents import pretty

@@ -33,7 +33,8 @@ from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain import event as events
 from segmentation.domain import membership
 from segmentation.domain.access import Access, Destination, parse_destinations
-from segmentation.domain.audience import Audience, parse_audience
+from segmentation.domain.audience import Audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.event import Event
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.programs import Programs

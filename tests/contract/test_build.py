@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.build_plan import has_identities, partitions_of
 from segmentation.domain.errors import QueryFailed
 from segmentation.domain.run_sql import changes_query, create_table, identities_query

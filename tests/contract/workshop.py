@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.s3 import S3Lake
-from segmentation.domain.audience import Audience, parse_audience
+from segmentation.domain.audience import Audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.build_plan import BEHAVIOR, BuildTable, build_tables, layout_document
 from segmentation.domain.build_sql import check_sources, raw_tables
 from segmentation.domain.run_sql import create_table

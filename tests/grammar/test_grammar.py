@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.language import check_segment
 
 from infra.migrate.__main__ import main

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.errors import (
     BadRequest,
     Forbidden,

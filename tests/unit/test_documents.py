@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from segmentation.domain.access import holder, origin_allowed
-from segmentation.domain.audience import Visibility, parse_audience
+from segmentation.domain.audience import Visibility
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.published import parse_published
 from segmentation.language import RuleError, Type
 from segmentation.usecases.publish_rules import PublishRules

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.profile import Profile
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import parse_published

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleSet, Schema, Type, check_segment, load_rule_set
 from segmentation.language.operators import OPERATORS
 from segmentation.language.sentence import Names, outline, segment_sentence, sentence

@@ -12,7 +12,8 @@ from segmentation.language.problems import Problem
 from segmentation.language.tree import Aggregate
 
 from .access import Access, Destination, parse_access, parse_destinations
-from .audience import Audience, Visibility, parse_audience
+from .audience import Audience, Visibility
+from .audience_document import parse_audience
 from .checking import Findings, Node
 
 T = TypeVar("T")
