@@ -87,7 +87,7 @@ fuzz: $(STAMP)
 histories: $(STAMP)
 	EXAMPLES=$${EXAMPLES:-4000} $(BIN)/pytest tests/unit/test_arrival.py
 
-# Peers go into tests/bench/.peers, the tables to tests/bench/RESULTS.md. The five million profiles take a few minutes.
+# Peers go into tests/bench/.peers, the tables to tests/bench/*.md. The five million profiles take a few minutes.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.evaluate_events $(ARGS)
 	$(BIN)/python -m tests.bench.stream

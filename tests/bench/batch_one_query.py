@@ -19,9 +19,10 @@ from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
 
 from infra.local.cloud import Cloud
-from tests.bench.results import RESULTS, keep, machine, table
+from tests.bench.results import keep, machine, table
 
 SEGMENTS = 100
+BATCH = Path(__file__).parent / "BATCH.md"
 EVENTS_A_PROFILE = 5
 
 P: dict[str, Any] = {"var": "behaviors.purchases"}
@@ -211,7 +212,7 @@ def main() -> None:
     )
     parser.add_argument("--profiles", type=int, default=0, help="made-up profiles in place of the demo data")
     parser.add_argument("--alone", type=int, default=SEGMENTS, help="how many of the segments to run alone")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=BATCH)
     arguments = parser.parse_args()
     data = synthetic(arguments.profiles) if arguments.profiles else demo()
     with Cloud(api_port=0, aws_port=0, log=lambda *_: None) as cloud:

@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.bench import peers, renderings
 from tests.bench.realistic import Tree, atoms, make_rules
-from tests.bench.results import RESULTS, keep, machine, table
+from tests.bench.results import keep, machine, table
 
 HERE = Path(__file__).parent
 RENDER: dict[str, Callable[[Tree], Any]] = {
@@ -156,7 +156,8 @@ def report(
     ]
     return "\n\n".join(
         [
-            f"Measured on: {machine()}. Medians of one run; the ratios count more than the times.",
+            f"Measured on: {machine()}. Medians of one run, in CPU time of the process, so that "
+            "what else the machine does is not counted; the ratios count more than the times.",
             "The same rules and prepared profiles for all, results compared before timing. Peers evaluate every rule "
             "over a prepared profile (222 attributes, figures of behaviors among them, referenced segments as a list); "
             "the index does that too, and it also computes the figures itself: from all kept events of a profile, or, "
@@ -180,7 +181,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000, 50_000])
     parser.add_argument("--peers", nargs="*", choices=peers.NAMES, default=list(peers.NAMES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
     arguments = parser.parse_args()
     peers.install(str(Path(sys.executable).with_name("uv")))
     text = run(sorted(arguments.sizes), arguments.peers)

@@ -1,11 +1,9 @@
-"""The file in which the tables of the benches are kept, and what they have in common."""
+"""How the tables of a bench are kept."""
 
 import os
 import platform
 import re
 from pathlib import Path
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def machine() -> str:
@@ -31,7 +29,7 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
     return "\n".join([row(padded[0]), row(["-" * width for width in widths]), *map(row, padded[1:])])
 
 
-def keep(title: str, text: str, path: Path = RESULTS) -> None:
+def keep(title: str, text: str, path: Path) -> None:
     """Put a section into the file in place of the one of the same title."""
     before = path.read_text() if path.exists() else ""
     sections = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from segmentation.language import RuleError, Schema, Type, load_rule_set, parse_document
-from segmentation.language.caps import MAX_BYTES, MAX_LIST
+from segmentation.language.caps import MAX_BYTES, MAX_LIST, MAX_LITERALS
 from segmentation.language.evaluate import Compiler, Evaluation, History
-from segmentation.language.sql import members_query
+from segmentation.language.sql import LONGEST_QUERY, WRAPPING, members_query
 from segmentation.language.times import zone
 
 SCHEMA = Schema({"age": Type.NUMBER, "name": Type.STRING}, {"views": {"page": Type.STRING}})
@@ -61,10 +61,25 @@ def test_ten_thousand_items_are_enough() -> None:
 
 
 def test_a_quarter_of_a_mebibyte_is_enough() -> None:
-    rule = {"==": [{"var": "attributes.name"}, "x" * (MAX_BYTES - 100)]}
+    rule = {"==": [{"var": "attributes.name"}, "x" * (MAX_LITERALS - 100)]}
     assert codes(rule) == []
+    rule = {"==": [{"var": "attributes.name"}, "x" * (MAX_BYTES - 100)]}
+    assert codes(rule) == [("/0/rule", "too-large")]
     rule = {"==": [{"var": "attributes.name"}, "ä" * (MAX_BYTES // 2)]}
     assert codes(rule) == [("/0/rule", "too-large")]
+
+
+def test_what_passes_at_save_fits_a_query() -> None:
+    """Also where a list stands in several figures, and where each text has quotes to double."""
+    names = [f"it's no. {i:06}" for i in range(8_000)]
+    bought = {"filter": [{"var": "behaviors.views"}, {"in": [{"var": "page"}, names]}]}
+    figures = [{"count": [{"within": [bought, "7d"]}]}, {"count_distinct": [bought, "page"]}]
+    rule = {"and": [{">": [figure, 3]} for figure in figures] + [{"==": [{"last": [bought, "page"]}, "x"]}]}
+    assert codes(rule) == []
+    rules = load_rule_set([document(rule)], SCHEMA, "a")
+    assert len(members_query(rules, "p", {"views": "v"}, 0).encode()) < LONGEST_QUERY - WRAPPING
+    more = {"in": [{"var": "attributes.name"}, names]}
+    assert codes({"or": [rule, more]}) == [("/0/rule", "too-large")]
 
 
 def test_a_wide_rule_is_checked_evaluated_and_written() -> None:

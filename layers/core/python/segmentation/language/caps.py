@@ -10,6 +10,8 @@ MAX_DEPTH = 32
 MAX_LIST = 10_000
 MAX_BYTES = 256 * 1024
 """Caps on a rule: nesting, items of one list, bytes as JSON."""
+MAX_LITERALS = 224 * 1024
+"""Bytes of SQL that a rule's literals may take: of the 256 KiB that Athena takes, some are for the rest."""
 
 _CHAINS = ("+", "*")
 """Operators of many numbers, which mean nested operators of two: each further number is one deeper."""

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .caps import MAX_LITERALS
 from .check import Checker
 from .limits import Limit, read_limit
 from .normal import canonical, digest, normalize
 from .problems import Problem, RuleError, did_you_mean, step
 from .schedule import Schedule, read_schedule
+from .sqltext import literal
 from .times import Window
 from .tree import Aggregate, Node
-from .types import SEGMENT_ID, Schema
+from .types import SEGMENT_ID, Schema, Type
 
 KINDS = ("batch", "realtime", "list")
 FIELDS = ("id", "name", "audience", "kind", "description", "rule", "limit", "schedule")
@@ -201,8 +203,28 @@ def _segment(
         limit,
         schedule,
     )
+    size = _literal_bytes(segment)
+    if size > MAX_LITERALS:
+        message = (
+            f"the rule's lists and texts take {size:,} bytes of a query, in which there is room for {MAX_LITERALS:,}; "
+            "upload the long ones as list segments"
+        )
+        problems.append(Problem("/rule", "too-large", message))
+        return None
     references = frozenset(node.value for node in segment.nodes() if node.op == "in_segment")
     return replace(segment, references=references)
+
+
+def _literal_bytes(segment: Segment) -> int:
+    """How many bytes of SQL the literals of a segment take, each condition written once."""
+    size = 0
+    for node in set(segment.nodes()):
+        if node.op == "constant":
+            size += len(literal(Type(node.type), node.value).encode())
+        elif node.op == "one_of":
+            type_ = Type(node.args[0].type)
+            size += sum(len(literal(type_, value).encode()) + 2 for value in node.value)
+    return size
 
 
 def _check_fields(document: Mapping[str, Any], audience: str, problems: list[Problem]) -> None:
