@@ -12,7 +12,7 @@ from segmentation.domain.publication import MOST_TRIES, Task
 from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
 from segmentation.usecases.list_changes import ListChanges
-from segmentation.usecases.list_members import ListMembers
+from segmentation.usecases.list_members import ListMembers, members_page
 from segmentation.usecases.publish_memberships import PublishMemberships
 from segmentation.usecases.publish_part import PublishPart
 
@@ -471,7 +471,16 @@ def test_of_many_profiles_each_is_written_once(publisher: Publisher) -> None:
     check_published(publisher, STATES)
 
 
-def test_only_pages_that_somebody_may_ask_for_are_made(publisher: Publisher) -> None:
+def test_all_segments_are_listed_for_those_who_manage_them(publisher: Publisher) -> None:
+    publisher.sets.sets["shop"] = published(access={"write_keys": [], "tokens": [], "partners": []})
+    publisher.publish("shop", publisher.run({"1", "2"}))
+    assert members_page(publisher.lake, "shop", "adults")["members"] == ["1", "2"]
+
+
+def test_of_a_large_audience_only_pages_that_somebody_may_ask_for_are_made(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segmentation.usecases.publish_memberships.LISTED_PROFILES", 0)
     document = documents()
     document["access"]["partners"] = []
     publisher.sets.sets["shop"] = published(**document)
@@ -479,6 +488,8 @@ def test_only_pages_that_somebody_may_ask_for_are_made(publisher: Publisher) -> 
     publisher.publish("shop", run)
     pages = [path for path in publisher.lake.objects if "/adults/members-" in path]
     assert pages == []
+    with pytest.raises(NotFound, match="export them"):
+        members_page(publisher.lake, "shop", "adults")
     assert [one["joined"] for one in publisher.queue.messages] == [["person_id:1"]]  # a destination is told
     document["destinations"] = []
     publisher.sets.sets["shop"] = published(**document)

@@ -1,11 +1,14 @@
 """Removal of an audience and of a segment: everything goes, nothing of anybody else's, wherever it is cut off."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import segmentation
 from segmentation.domain.errors import Conflict, NotFound, Unavailable
 from segmentation.domain.pipeline import Job, Outcome
 from segmentation.domain.profile import BatchPart, RealtimePart
@@ -147,6 +150,14 @@ def test_tables_are_told_apart_by_what_builds_and_runs_call_them() -> None:
     assert is_of("the_shop_20240101t000000z_0001_members", "the-shop")
     assert not is_of("shop_two_20240101t000000_0001_profiles", "shop")
     assert not is_of("shop_prices", "shop")
+
+
+def test_every_folder_that_the_code_writes_for_an_audience_is_known() -> None:
+    package = Path(segmentation.__path__[0])
+    sources = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    written = {name for text in sources for name in re.findall(r'f"([a-z_]+)/\{audience', text)}
+    assert written >= {"audiences", "events"}
+    assert written - {"removals"} <= set(FOLDERS)
 
 
 def test_tables_over_archived_events_are_dropped_too(world: World) -> None:

@@ -16,7 +16,7 @@ from segmentation.domain.pipeline import MOST_SECONDS, Job, Outcome, Progress, R
 from segmentation.domain.run import RunRecord, run_id, table_name
 from segmentation.domain.sizes import SizePoint
 from segmentation.usecases.advance_runs import LATE_SECONDS
-from segmentation.usecases.clean_runs import RUNS_AT_ONCE
+from segmentation.usecases.past_runs import RUNS_AT_ONCE
 from segmentation.usecases.run_engine import summary
 
 from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryQueue, MemoryRuns

@@ -17,6 +17,8 @@ CHANGES_A_PART = 50_000
 """Changed profiles of a part: about a minute's writes of one function."""
 MEMBERS_A_PART = 500_000
 """Rows of members, of which only pages are made."""
+LISTED_PROFILES = 20_000_000
+"""Of a larger audience pages of members are made only of segments that a partner may list: each page is a request."""
 PAGES_A_TELLING = 50
 """Pages of changes that one invocation tells a destination of."""
 MOST_TRIES = 10
@@ -44,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done for a run. Of the segments named here pages are made: of the rest nobody asks for any."""
+    """What is to be done for a run. Of the segments named here pages are made."""
 
     parts: tuple[Part, ...]
     changes: tuple[str, ...]

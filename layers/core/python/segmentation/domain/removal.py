@@ -25,6 +25,8 @@ FOLDERS = (
     "lists",
     "listed",
     "previews",
+    "exports",
+    "programs",
     "erasures",
     "history",
     "rules",

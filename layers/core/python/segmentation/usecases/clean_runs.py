@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from segmentation.domain.build_plan import BEHAVIOR
@@ -10,9 +9,10 @@ from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.run import pointer_path, run_path, run_pointer_path, table_name, version_path
 from segmentation.ports import Lake, Runs, Warehouse
 
+from .past_runs import uncleaned
+
 FAILED_KEPT_SECONDS = 86_400
 """How long what a failed run left behind is kept, for a person to look at."""
-RUNS_AT_ONCE = 100
 
 logger = logging.getLogger("segmentation.clean_runs")
 
@@ -29,7 +29,7 @@ class CleanRuns:
     def __call__(self, audience: str, job: Job, now: int) -> None:
         """Remove what runs of a job left; their records stay."""
         current, successor = self._current(audience, job), None
-        for run in self._uncleaned(audience, job):
+        for run in uncleaned(self.runs, audience, job):
             ended = run.ended or now
             if run.state is State.COMMITTED and not run.backfill:
                 gone = successor is not None and now - successor > self.kept_seconds
@@ -40,15 +40,6 @@ class CleanRuns:
                 gone = run.state is State.FAILED and now - ended > FAILED_KEPT_SECONDS
             if gone and not run.cleaned and run.id != current:
                 self._remove(run)
-
-    def _uncleaned(self, audience: str, job: Job) -> Iterator[Run]:
-        """Runs, latest first, up to where a whole page of them left nothing behind: so are all before it."""
-        before: str | None = None
-        while page := self.runs.recent(audience, job, RUNS_AT_ONCE, before):
-            yield from page
-            if all(run.cleaned or run.state is State.SKIPPED for run in page):
-                return
-            before = page[-1].id
 
     def _current(self, audience: str, job: Job) -> str | None:
         stored = self.lake.get(pointer_path(audience) if job is Job.BUILD else run_pointer_path(audience))

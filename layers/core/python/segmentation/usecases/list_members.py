@@ -36,6 +36,9 @@ def members_page(lake: Lake, audience: str, segment: str, cursor: str | None = N
             raise Gone("this cursor's run is no longer kept; start again without a cursor")
         raise NotFound(f"segment {segment!r} was not in the last published run")
     contents = json.loads(stored.data)
+    if contents["members"] is None:
+        message = f"members of {segment!r} were not listed with run {at.run}: the audience is large, and no partner had it"
+        raise NotFound(f"{message}; export them, or wait for the next run after giving it to a partner")
     members = page_of(lake, audience, at.run, segment, "members", contents["members"], at.page)
     more = at.page + 1 < page_count(contents["members"])
     following = str(MembersCursor(at.run, at.page + 1)) if more else None

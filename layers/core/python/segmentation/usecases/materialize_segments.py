@@ -28,6 +28,7 @@ from segmentation.ports import Lake, Queue, RuleSets, Runs, Sizes, Warehouse
 
 from .build_audience import chosen, failure, queries
 from .current_build import current_lists
+from .past_runs import uncleaned
 from .run_engine import RunEngine, Wanted
 
 KINDS = ("batch", "list")
@@ -175,7 +176,7 @@ class MaterializeSteps:
         """The run of the latest moment up to one, that a backfill is compared with."""
         runs = [
             one
-            for one in self.runs.recent(audience, Job.MATERIALIZE)
+            for one in uncleaned(self.runs, audience, Job.MATERIALIZE)
             if one.state is State.COMMITTED and not one.cleaned and one.now is not None and one.now <= now
         ]
         for run in sorted(runs, key=lambda one: (one.now or 0, one.id), reverse=True):

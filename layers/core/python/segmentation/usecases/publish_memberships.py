@@ -16,6 +16,7 @@ from segmentation.domain.messages import batch_messages
 from segmentation.domain.profile import profile_name
 from segmentation.domain.publication import (
     CHANGES_A_PART,
+    LISTED_PROFILES,
     MEMBERS_A_PART,
     MOST_TRIES,
     PAGES_A_TELLING,
@@ -127,7 +128,8 @@ class PublishMemberships:
         listed = {one for partner in published.access.partners for one in partner.segments}
         told = {one for destination in published.destinations for one in destination.segments}
         changes = tuple(one for one in known if one in listed | told)
-        members = tuple(one for one in known if one in listed)
+        all_listed = record.profiles <= LISTED_PROFILES
+        members = tuple(one for one in known if all_listed or one in listed)
         folder = run_path(record.audience, record.run, "")
         parts = [
             Part("changes", one) for one in self.tables.pieces(f"{folder}{record.changes}/", CHANGES_A_PART)
@@ -174,7 +176,9 @@ class PublishMemberships:
         tellings = []
         for segment in record.segments:
             pages = {kind: pages_of(marks, kind, segment.id) for kind in ("changes", "members")}
-            contents = {"run": record.run, "now": record.now, **pages}
+            contents: dict[str, Any] = {"run": record.run, "now": record.now, **pages}
+            if segment.id not in plan.members:
+                contents["members"] = None
             path = contents_path(record.audience, record.run, segment.id)
             self.lake.put(path, json.dumps(contents, separators=(",", ":")).encode())
             count = page_count(pages["changes"])

@@ -1,0 +1,18 @@
+"""Look through past runs."""
+
+from collections.abc import Iterator
+
+from segmentation.domain.pipeline import Job, Run, State
+from segmentation.ports import Runs
+
+RUNS_AT_ONCE = 100
+
+
+def uncleaned(runs: Runs, audience: str, job: Job) -> Iterator[Run]:
+    """Runs, latest first, up to where a whole page of them left nothing behind: so are all before it."""
+    before: str | None = None
+    while page := runs.recent(audience, job, RUNS_AT_ONCE, before):
+        yield from page
+        if all(run.cleaned or run.state is State.SKIPPED for run in page):
+            return
+        before = page[-1].id
