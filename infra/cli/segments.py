@@ -269,6 +269,43 @@ def explained(
         show(told if as_json else "\n".join(told["text"]), as_json)
 
 
+@app.command("upload")
+def uploaded(
+    identifier: Id,
+    files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files of members.")],
+    identity: Annotated[
+        str | None, typer.Option(help="The identity that they are known by; default: the master key.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="What the files call it.")] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Beside who is on the list; else in their place.")
+    ] = False,
+    audience: Audience = "",
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Upload the members of a list segment, and wait for what comes of it."""
+    with reported():
+        kinds = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+        remote = connect(url)
+        base = f"{_place(remote, audience, identifier)}/uploads"
+        body = {"identity": identity, "column": column, "format": kinds.get(files[0].suffix, "csv"), "files": len(files),
+                "mode": "append" if append else "replace"}  # fmt: skip
+        begun = remote.request("POST", base, {name: one for name, one in body.items() if one is not None})
+        for file, address in zip(files, begun["urls"], strict=True):
+            with urllib.request.urlopen(
+                urllib.request.Request(address, file.read_bytes(), method="PUT"), timeout=600
+            ):
+                pass
+        told: Any = remote.request("POST", f"{base}/{begun['upload']['id']}/complete")
+        while told["state"] in ("reading", "matching"):
+            time.sleep(1)
+            told = remote.request("GET", f"{base}/{told['id']}")
+        show(told, as_json, "state", "rows", "malformed", "keys", "matched", "error")
+        if told["state"] == "failed":
+            raise typer.Exit(REFUSED)
+
+
 def _amend(identifier: str, audience: str, url: str, body: dict[str, Any]) -> None:
     with reported():
         remote = connect(url)

@@ -18,8 +18,17 @@ from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
+from segmentation.usecases.upload_list import UploadList
 
-from tests.fakes import FakeWarehouse, FixedClock, MemoryLake, MemoryProfiles, MemoryRuns, MemorySizes
+from tests.fakes import (
+    FakeWarehouse,
+    FixedClock,
+    MemoryLake,
+    MemoryProfiles,
+    MemoryQueue,
+    MemoryRuns,
+    MemorySizes,
+)
 from tests.fakes.documents import documents
 
 SHOP = "/v1/audiences/shop"
@@ -80,6 +89,14 @@ class FakeDownloads:
         return f"https://files.example/{query}/{name}?seconds={seconds}"
 
 
+@dataclass
+class FakeUploads:
+    """Addresses that say which object they are of."""
+
+    def url(self, path: str, seconds: int) -> str:
+        return f"https://lake.example/{path}?seconds={seconds}"
+
+
 class Office:
     """The API over fakes; an admin calls unless another role is named."""
 
@@ -88,7 +105,7 @@ class Office:
         self.build = FakeFunction(self.runs, Job.BUILD)
         self.materialize = FakeFunction(self.runs, Job.MATERIALIZE)
         self.warehouse = FakeWarehouse(instant=False)
-        self.profiles = MemoryProfiles()
+        self.profiles, self.imports = MemoryProfiles(), MemoryQueue()
         rule_sets = LakeRuleSets(self.lake)
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
@@ -106,6 +123,7 @@ class Office:
             members=ExportMembers(
                 self.warehouse, FakeDownloads(), self.lake, rule_sets, self.clock, self._secret
             ),
+            lists=UploadList(self.lake, FakeUploads(), rule_sets, self.clock, self.imports, lambda: "ab12"),
             explain=ExplainProfile(
                 self.profiles,
                 self.warehouse,

@@ -173,6 +173,7 @@ class ManageSettings:
     lake_bucket: str
     profiles_table: str
     runs_table: str
+    lists_queue_url: str
     glue_database: str
     athena_workgroup: str
     build_function: str

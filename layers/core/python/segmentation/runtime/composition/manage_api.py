@@ -10,8 +10,9 @@ from segmentation.adapters.downloads import AthenaDownloads
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.functions import LambdaFunction
 from segmentation.adapters.runs import DynamoRuns
-from segmentation.adapters.s3 import S3Lake, S3RuleSets
+from segmentation.adapters.s3 import S3Lake, S3RuleSets, S3Uploads
 from segmentation.adapters.sizes import DynamoSizes
+from segmentation.adapters.sqs import SqsQueue
 from segmentation.ports import Clock
 from segmentation.runtime.settings import ManageSettings, load, logical_now
 from segmentation.usecases.explain_profile import ExplainProfile
@@ -22,6 +23,7 @@ from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
+from segmentation.usecases.upload_list import UploadList
 
 from .clients import PATIENT, SHORT, client
 
@@ -38,6 +40,7 @@ class ManageApi:
     history: SegmentHistory
     members: ExportMembers
     explain: ExplainProfile
+    lists: UploadList
     clock: Clock
     roles_claim: str
     issuer: str
@@ -75,6 +78,14 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             rule_sets,
             clock,
             lambda: secrets.token_hex(32),
+        ),
+        lists=UploadList(
+            lake,
+            S3Uploads(client("s3", SHORT), settings.lake_bucket),
+            rule_sets,
+            clock,
+            imports=SqsQueue(client("sqs", SHORT), settings.lists_queue_url),
+            new_suffix=lambda: secrets.token_hex(2),
         ),
         explain=ExplainProfile(
             DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table),

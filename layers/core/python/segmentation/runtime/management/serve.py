@@ -12,7 +12,7 @@ from segmentation.runtime import http
 from segmentation.runtime.http import Answer, Request
 from segmentation.runtime.observability import logger
 
-from . import documents, people, runs, segments
+from . import documents, lists, people, runs, segments
 from .bodies import read_body, read_query
 from .caller import caller_of
 from .openapi import document, page
@@ -23,6 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *documents.operations(),
     *segments.operations(),
     *people.operations(),
+    *lists.operations(),
     *runs.operations(),
 )
 ROUTER = Router(OPERATIONS)
