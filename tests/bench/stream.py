@@ -46,12 +46,16 @@ from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.update_visitors import UpdateVisitors
 
 from functions.evaluate_events import app
+from infra.demo.receiver import Receiver
+from infra.demo.stage import Stage
 from infra.local import moto_patches
+from infra.local.cloud import Cloud
 from tests.bench import peers, renderings
 from tests.bench.evaluate_events import machine, table, us
 from tests.bench.ours import rule_set
 from tests.bench.realistic import NOW, SCHEMA, Profile, Tree, make_profile, make_row, make_rules
 from tests.contract.test_profiles import make_table
+from tests.e2e.support import post
 from tests.fakes import FixedClock, MemoryFailures, MemoryQueue, StaticRuleSets
 
 HERE = Path(__file__).parent
@@ -422,22 +426,16 @@ def plain(rules: list[tuple[str, Tree]], repeats: int) -> float:
     return median(times)
 
 
-def latency(events_sent: int) -> list[float]:
-    """Seconds from an accepted HTTP event to the changed answer, on the embedded cloud."""
-    import tempfile
-
-    from infra.demo.receiver import Receiver
-    from infra.demo.stage import EVENTS_PATH, WRITE_KEY, Stage
-    from infra.local.cloud import Cloud
-    from tests.e2e.support import post
-
-    assert EVENTS_PATH
-    assert WRITE_KEY
+def latency(count: int) -> list[float]:
+    """On the embedded cloud: seconds from an accepted HTTP event to the changed answer."""
     found = []
-    with tempfile.TemporaryDirectory() as place, Receiver() as receiver, Cloud.start(Path(place)) as cloud:
+    cloud = Cloud(api_port=0, aws_port=0, log=lambda *_: None)
+    cloud.start()
+    try:
+        receiver = Receiver()
         stage = Stage(cloud, receiver)
         stage.publish()
-        for number in range(events_sent + 3):
+        for number in range(count + 3):
             name = f"latency-{number}"
             record = {"household_id": name, "basket_id": name, "product_id": "1", "sales_value": 80.0}
             began = time.perf_counter()
@@ -447,6 +445,8 @@ def latency(events_sent: int) -> list[float]:
             while "big-spenders-today" not in stage.ask(name).segments:
                 assert time.perf_counter() - began < 30
             found.append(time.perf_counter() - accepted)
+    finally:
+        cloud.stop()
     return found[3:]
 
 

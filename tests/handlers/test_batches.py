@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from segmentation.adapters.clock import SystemClock
 from segmentation.domain.erasure import Erasure, request_path
 from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
@@ -70,6 +71,18 @@ def test_an_event_goes_all_the_way_to_the_website(aws: Aws) -> None:
     (entry,) = json.loads(serve_api.handler(golden("personalize"), CONTEXT)["body"])
     assert entry["values"] == ["buying-now"]
     assert {one["segment"] for one in aws.messages(aws.activations)} == {"buying-now"}
+
+
+def test_a_sweep_tells_who_left_by_itself(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate_events.handler(kinesis(event("e1")), CONTEXT)
+    in_time = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: 60_000})
+    assert sweep_memberships.handler({}, in_time)["visitors"] == 0
+    monkeypatch.setattr(SystemClock, "now", lambda _: int(clock.time()) + 3_700)
+    assert sweep_memberships.handler({}, in_time) == {"visitors": 1, "changes": 1, "failed": 0, "left": False}
+    joined, left = aws.messages(aws.activations)
+    assert (joined["joined"], left["left"]) == (["person_id:1"], ["person_id:1"])
+    assert left["now"] == joined["now"] + 3_600 or left["now"] == joined["now"] + 3_599
+    assert sweep_memberships.handler({}, in_time)["visitors"] == 0
 
 
 def test_a_poison_record_is_the_only_failure(aws: Aws) -> None:

@@ -113,9 +113,10 @@ def evaluate(
     due = standing.due
     held: State | None = standing
     if ahead:
-        held = None
+        held = None  # it goes on into times that have not come
         due = _next_flip(program, standing, lambda moment: at(moment, state))
-    next_state = replace(state, members=result, computed=now, due=None if due == NEVER else due)
+    due_at = None if due == NEVER else due
+    next_state = Visitor(state.rows, state.seen, state.lost, result, now, due_at, state.fragments)
     is_new = not continuous or _differ(state, visitor)
     return Outcome(next_state, tuple(changes), len(taken.accepted), is_new, encoded, held)
 

@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from segmentation.language.evaluate import Row
@@ -61,7 +61,8 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     rows, lost = dict(visitor.rows), dict(visitor.lost)
     for term, new in entered.values():
         _put(rows, lost, term, _merged(rows.get(term.id, ()), new), now)
-    after = replace(visitor, rows=rows, seen=_remembered(seen, now - program.memory), lost=lost, due=None)
+    seen = _remembered(seen, now - program.memory)
+    after = Visitor(rows, seen, lost, visitor.members, visitor.computed, None, visitor.fragments)
     return Intake(after, accepted, frozenset(entered))
 
 
@@ -107,8 +108,11 @@ def _put(
     rows: dict[str, tuple[Row, ...]], lost: dict[str, int], term: Term, ordered: Sequence[Row], now: int
 ) -> None:
     """Keep the events of a term that can still count, oldest first; those later than now wait beside the latest."""
-    first = 0 if term.reach is None else bisect_right(ordered, now - term.reach, key=_time)
-    past = bisect_right(ordered, now, lo=first, key=_time)
+    first, past = 0, len(ordered)
+    if term.reach is not None and ordered and ordered[0][0] <= now - term.reach:
+        first = bisect_right(ordered, now - term.reach, key=_time)
+    if ordered and ordered[-1][0] > now:
+        past = bisect_right(ordered, now, lo=first, key=_time)
     if past - first > term.keep:
         first = past - term.keep
         if term.whole:
@@ -116,7 +120,7 @@ def _put(
     last = min(len(ordered), past + MOST_EVENTS)
     if last < len(ordered):
         lost[term.id] = max(lost.get(term.id, 0), ordered[-1][0])
-    kept = tuple(ordered[first:last])
+    kept = tuple(ordered[first:last] if first or last < len(ordered) else ordered)
     if kept:
         rows[term.id] = kept
     else:

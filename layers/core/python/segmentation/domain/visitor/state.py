@@ -6,7 +6,8 @@ import zlib
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 import msgspec
@@ -95,13 +96,11 @@ class Visitor:
 def plain_columns(rows: tuple[Row, ...]) -> list[Any]:
     """A term's events by column: the first time and the steps to the later ones, ids, values."""
     times = [row[0] for row in rows]
-    steps = [times[0], *(after - before for before, after in pairwise(times))]
-    names = {name for row in rows for name in row[2]}
-    return [
-        steps,
-        [row[1] for row in rows],
-        {name: [row[2].get(name) for row in rows] for name in sorted(names)},
-    ]
+    steps = [times[0], *map(sub, times[1:], times)]
+    cells = [row[2] for row in rows]
+    names = set[str]().union(*cells)
+    columns = {name: [cell.get(name) for cell in cells] for name in sorted(names)}
+    return [steps, [row[1] for row in rows], columns]
 
 
 def _rows(stored: list[Any]) -> tuple[Row, ...]:
