@@ -42,6 +42,7 @@ class Path:
     record: dict[str, Any]
     log: Logged
     printed: str
+    clock: TurnableClock
 
 
 POISON = b'{"v": 1, "id": "poison", and this is no JSON'
@@ -80,7 +81,7 @@ def path() -> Iterator[Path]:
         stage.publish()
         poison(stage)
         published, record = prepare(stage, Screen(file=printed))
-        yield Path(stage, published, record, log, printed.getvalue())
+        yield Path(stage, published, record, log, printed.getvalue(), clock)
 
 
 @pytest.fixture(scope="session")
