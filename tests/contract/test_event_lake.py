@@ -109,7 +109,7 @@ def event(
 
 
 def archive(batch: Batch, events: list[Event], first: int = 1, shard: str = "shard-0") -> None:
-    use_case = ArchiveEvents(ParquetTables(batch.lake), StaticRuleSets({"shop": batch.rules}))
+    use_case = ArchiveEvents(ParquetTables(batch.lake), batch.lake, StaticRuleSets({"shop": batch.rules}))
     records = [StreamRecord(str(n), one.to_json()) for n, one in enumerate(events, first)]
     assert use_case(shard, records).failed == set()
 

@@ -7,6 +7,7 @@ import pytest
 from segmentation.adapters.kinesis import KinesisEventLog
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
+from segmentation.domain.stream import Mark, StreamRecord
 from segmentation.ports import EventLog
 
 from tests.contract.conftest import Client
@@ -103,3 +104,27 @@ def test_a_full_fake_says_the_same() -> None:
 def test_a_stream_that_is_not_there_is_unavailable(client: Client) -> None:
     with pytest.raises(Unavailable, match="0 of 1 events"):
         KinesisEventLog(client("kinesis"), "nowhere").append([event(1)])
+
+
+def test_every_open_part_of_the_log_gets_a_mark_behind_what_was_accepted(client: Client) -> None:
+    kinesis = client("kinesis")
+    kinesis.create_stream(StreamName="events", ShardCount=3)
+    log = KinesisEventLog(kinesis, "events")
+    log.append([Event(f"e{n}", "shop", "purchases", f"person_id:{n}", 1, 2, {}) for n in range(20)])
+    kinesis.merge_shards(
+        StreamName="events",
+        ShardToMerge="shardId-000000000000",
+        AdjacentShardToMerge="shardId-000000000001",
+    )
+    shards = log.mark("fill-1")
+    assert "shardId-000000000000" not in shards
+    assert len(shards) == 2
+    for shard in shards:
+        iterator = kinesis.get_shard_iterator(
+            StreamName="events", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records = kinesis.get_records(ShardIterator=iterator)["Records"]
+        marks = [mark for one in records if (mark := StreamRecord("1", one["Data"]).mark) is not None]
+        assert marks == [Mark("fill-1", shard)]
+    with pytest.raises(Unavailable):
+        KinesisEventLog(kinesis, "nothing").mark("fill-2")

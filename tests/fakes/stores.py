@@ -18,6 +18,7 @@ from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
 from segmentation.domain.sizes import SizePoint
+from segmentation.domain.stream import Mark
 from segmentation.language.types import Type
 from segmentation.ports import Answer, Entry, SaveResult, Stored
 
@@ -38,6 +39,12 @@ class MemoryEventLog:
 
     events: list[Event] = field(default_factory=list)
     room: int = 1_000_000
+    marks: list[Mark] = field(default_factory=list)
+    shards: tuple[str, ...] = ("shard-0", "shard-1")
+
+    def mark(self, name: str) -> list[str]:
+        self.marks += [Mark(name, shard) for shard in self.shards]
+        return list(self.shards)
 
     def append(self, events: Sequence[Event]) -> None:
         taken = list(events)[: max(0, self.room - len(self.events))]

@@ -22,6 +22,7 @@ from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
+from functions.fill_segments import app as fill_segments
 from functions.import_lists import app as import_lists
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
@@ -153,6 +154,7 @@ def forget() -> None:
         deliver_activations,
         erase_profiles,
         evaluate_events,
+        fill_segments,
         sweep_memberships,
         import_lists,
         materialize_segments,

@@ -12,7 +12,9 @@ from segmentation.adapters.clock import SystemClock
 from segmentation.domain.erasure import Erasure, request_path
 from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
+from segmentation.domain.fill import SETTLE, Fill, Step, fill_path, mark_path
 from segmentation.runtime.composition import clients
+from segmentation.usecases.publish_rules import PublishRules
 
 from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
@@ -21,12 +23,14 @@ from functions.collect_events import app as collect_events
 from functions.deliver_activations import app as deliver_activations
 from functions.erase_profiles import app as erase_profiles
 from functions.evaluate_events import app as evaluate_events
+from functions.fill_segments import app as fill_segments
 from functions.materialize_segments import app as materialize_segments
 from functions.publish_memberships import app as publish_memberships
 from functions.remove_audiences import app as remove_audiences
 from functions.serve_api import app as serve_api
 from functions.sweep_memberships import app as sweep_memberships
-from tests.fakes.documents import RAW
+from tests.fakes import FixedClock
+from tests.fakes.documents import RAW, documents
 from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
 
 
@@ -161,6 +165,23 @@ def test_rules_that_cannot_be_loaded_are_measured(aws: Aws, capsys: pytest.Captu
     aws.lake.put("rules/other/ruleset.json", b"{")
     evaluate_events.handler(kinesis(event("e1")), CONTEXT)
     assert metrics(capsys)["RuleSetsRefused"] == [1.0]
+
+
+def test_a_fill_is_begun_marked_and_waits_for_the_archive(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = documents()
+    rule = {">=": [{"count": [{"within": [{"var": "behaviors.purchases"}, "30d"]}]}, 2]}
+    monthly = {"id": "monthly", "name": "Monthly", "audience": "shop", "kind": "realtime", "rule": rule}
+    parts = [document[name] for name in ("audience", "segments", "access", "destinations")]
+    PublishRules(aws.lake, FixedClock())(parts[0], [*parts[1], monthly], *parts[2:])
+    later = int(clock.time()) + SETTLE + 1
+    monkeypatch.setattr("segmentation.adapters.clock.SystemClock.now", lambda _: later)
+    assert fill_segments.handler({}, CONTEXT)["FillsFailed"] == 0
+    fill = Fill.from_document(json.loads(aws.lake.get(fill_path("shop")).data))  # type: ignore[union-attr]
+    assert (fill.step, len(fill.marks)) == (Step.WAIT, 1)
+    (marked,) = aws.stream()
+    assert failures(evaluate_events.handler(kinesis(marked["Data"]), CONTEXT)) == []
+    assert failures(archive_events.handler(kinesis(marked["Data"]), CONTEXT)) == []
+    assert aws.lake.get(mark_path(fill.id, fill.marks[0])) is not None
 
 
 def test_a_request_to_erase_somebody_is_taken_up(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ ARROW = {
     "CompactEvents",
     "EraseProfiles",
     "ImportLists",
+    "FillSegments",
     "PublishMemberships",
 }
 LAYERS = {"CoreLayer": "layers/core", "ArrowLayer": "layers/arrow"}

@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import event_row
-from segmentation.domain.stream import StreamRecord
+from segmentation.domain.fill import mark_path
+from segmentation.domain.stream import Mark, StreamRecord
 from segmentation.language.types import Type
 from segmentation.usecases.archive_events import ArchiveEvents
 
-from tests.fakes import MemoryTables, StaticRuleSets
+from tests.fakes import MemoryLake, MemoryTables, StaticRuleSets
 from tests.fakes.documents import published
 
 NOON = int(dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC).timestamp())
@@ -21,7 +22,7 @@ def tables() -> MemoryTables:
 
 @pytest.fixture
 def archive(tables: MemoryTables) -> ArchiveEvents:
-    return ArchiveEvents(tables, StaticRuleSets({"shop": published()}))
+    return ArchiveEvents(tables, MemoryLake(), StaticRuleSets({"shop": published()}))
 
 
 def record(sequence: str, behavior: str = "purchases", time: int = NOON, **columns: Any) -> StreamRecord:
@@ -106,3 +107,15 @@ def test_a_crash_between_put_and_acknowledgement_doubles_nothing(
     archive("s", batch)
     assert tables.objects == whole
     assert sum(map(len, whole.values())) == 6
+
+
+def test_a_mark_is_noted_once_all_before_it_is_written(tables: MemoryTables) -> None:
+    lake = MemoryLake()
+    archive = ArchiveEvents(tables, lake, StaticRuleSets({"shop": published()}))
+    mark = StreamRecord("3", Mark("fill-1", "shard-7").to_json())
+    # Behind what cannot be read, nothing is there yet.
+    assert archive("s", [record("1"), StreamRecord("2", b"{"), mark]).failed == {"2"}
+    assert lake.objects == {}
+    result = archive("s", [record("1"), mark, record("4")])
+    assert (result.events, result.failed) == (2, set())
+    assert list(lake.objects) == [mark_path("fill-1", "shard-7")]

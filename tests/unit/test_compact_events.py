@@ -67,7 +67,7 @@ class World:
         self.sets = StaticRuleSets({"shop": published()})
 
     def archive(self, *batches: list[Event]) -> None:
-        use_case = ArchiveEvents(self.tables, self.sets)
+        use_case = ArchiveEvents(self.tables, MemoryLake(), self.sets)
         for batch in batches:
             records = [
                 StreamRecord(str(self.sequence + number), one.to_json()) for number, one in enumerate(batch)

@@ -29,6 +29,10 @@ class EventLog(Protocol):
         """Keep all events; `Unavailable` says how many were kept when not all could be."""
         ...
 
+    def mark(self, name: str) -> list[str]:
+        """Put a mark behind everything that was accepted, in each part of the log; the parts. `Unavailable`."""
+        ...
+
 
 class Limits(Protocol):
     """How often keys and tokens may be used, counted by all instances together."""

@@ -6,6 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
+from segmentation.domain.stream import Mark
 
 from .backoff import Sleep, delays, sleep
 
@@ -35,6 +36,26 @@ class KinesisEventLog:
             if left:
                 message = f"{kept} of {len(records)} events were kept; send the whole request again"
                 raise Unavailable(message)
+
+    def mark(self, name: str) -> list[str]:
+        """Put a mark on every open shard. A shard that is split meanwhile is read to its end before its parts are."""
+        try:
+            shards = [
+                (shard["ShardId"], shard["HashKeyRange"]["StartingHashKey"])
+                for page in self._client.get_paginator("list_shards").paginate(StreamName=self._stream)
+                for shard in page["Shards"]
+                if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+            ]
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"the shards cannot be listed: {type(error).__name__}") from error
+        records = [
+            {"Data": Mark(name, shard).to_json(), "PartitionKey": shard, "ExplicitHashKey": first}
+            for shard, first in shards
+        ]
+        for chunk in _chunks(records):
+            if left := self._put(chunk):
+                raise Unavailable(f"{left} of {len(records)} marks were not taken; all are put again")
+        return [shard for shard, _ in shards]
 
     def _put(self, records: list[dict[str, Any]]) -> int:
         """How many were still refused after the last attempt."""

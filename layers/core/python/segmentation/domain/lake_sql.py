@@ -90,11 +90,11 @@ def _events(audience: Audience, behavior: Behavior, catalog: Catalog) -> str:
     prefix = f"{audience.master_key}:"
     key = f"CASE WHEN starts_with(profile, '{prefix}') THEN substr(profile, {len(prefix) + 1}) END"
     columns = [f"{key} AS profile_key", "event_id", '"time"', "sequence"]
-    columns += [f"{_value(column, known)} AS {_q(column.name)}" for column in behavior.columns]
+    columns += [f"{archived_value(column, known)} AS {_q(column.name)}" for column in behavior.columns]
     return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {table}) a WHERE profile_key <> ''"
 
 
-def _value(column: Column, known: Mapping[str, str]) -> str:
+def archived_value(column: Column, known: Mapping[str, str]) -> str:
     """A declared column's value: of its own column in the files, or of where it lay before it was declared so."""
 
     def sent_as(type_: Type) -> str:

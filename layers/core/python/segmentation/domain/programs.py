@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from segmentation.language.index import ArtifactError, State
@@ -11,6 +11,8 @@ from .event import Event
 from .profile import RETENTION, Profile, RealtimePart
 from .published import Published
 from .visitor import BatchView, Outcome, Program, Visitor
+from .visitor.filling import filled
+from .visitor.limits import encode_within
 from .visitor.quarantine import Guarded
 
 MOST_HELD = 4_096
@@ -123,6 +125,19 @@ class Programs:
         )
         return Evaluated(part, outcome, failed)
 
+    def filled(
+        self,
+        published: Published,
+        part: RealtimePart | None,
+        events: Sequence[Event],
+        terms: Collection[str],
+        now: int,
+    ) -> bytes | None:
+        """A visitor's state with events of the past in some terms; nothing where it is the same."""
+        before = _visitor(part)
+        after = filled(self._program(published).program, before, events, terms, now)
+        return None if after == before else encode_within(after)[1]
+
     def hold(self, profile: str, part: RealtimePart, outcome: Outcome) -> None:
         """Hold what the index has of a visitor whose part was written just so."""
         if outcome.standing is not None:
@@ -134,7 +149,8 @@ class Programs:
     def _program(self, published: Published) -> Guarded:
         kept = self._kept.get(published.audience.id)
         if kept is None or kept[0] != published.version:
-            kept = (published.version, Guarded(_compiled(published), lambda: published.rules))
+            guarded = Guarded(_compiled(published), lambda: published.answering, lambda: published.ahead)
+            kept = (published.version, guarded)
             self._kept[published.audience.id] = kept
         return kept[1]
 
@@ -146,7 +162,12 @@ def _compiled(published: Published) -> Program:
             return Program.load(published.program)
         except ArtifactError as error:
             logger.warning("a compiled program is not used: %s", error)
-    return Program(published.rules)
+    return compiled(published)
+
+
+def compiled(published: Published) -> Program:
+    """The rules that answer, with what must be kept for those that do not yet."""
+    return Program(published.answering, ahead=published.ahead)
 
 
 def _visitor(part: RealtimePart | None) -> Visitor:

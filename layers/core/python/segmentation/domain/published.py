@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 from segmentation.language import RuleError, RuleSet, load_rule_set
 from segmentation.language.problems import Problem
 from segmentation.language.tree import Aggregate
+from segmentation.language.tree import Node as Rule
 
 from .access import Access, Destination, parse_access, parse_destinations
 from .audience import Audience, Visibility
 from .audience_document import parse_audience
 from .checking import Findings, Node
+from .standing import Standing, answering, rules_of
 
 T = TypeVar("T")
 MOST_ID_BYTES = 150_000
 """Of all real-time segments of an audience, three more for each; 10,000 segments have 12 characters each."""
-_PARTS = ("audience", "segments", "access", "destinations", "version", "published")
+_PARTS = ("audience", "segments", "access", "destinations", "standing", "version", "published")
 _RECORDS = ("archived", "records", "requests")
 """What a rule set carries for those who edit it (`rulebook`); nothing runs by it."""
 
@@ -51,7 +53,32 @@ class Published:
         """The same under another version."""
         other = replace(self, version=version)
         other.__dict__["rules"] = self.rules
+        other.__dict__["answering"] = self.answering
         return other
+
+    @property
+    def standing(self) -> Standing:
+        """The real-time segments that are not computed yet, each with the document that answers until then."""
+        found: Standing = self.document.get("standing", {})
+        return found
+
+    @cached_property
+    def answering(self) -> RuleSet:
+        """The segments by which real-time membership is computed now."""
+        if not self.standing:
+            return self.rules
+        documents = answering(self.document.get("segments", ()), self.standing)
+        return load_rule_set(documents, self.audience.schema(), self.audience.id)
+
+    @cached_property
+    def ahead(self) -> list[Rule]:
+        """Rules that do not answer yet, whose events are kept already."""
+        return rules_of(one for one in self.rules if one.id in self.standing) if self.standing else []
+
+    @property
+    def number(self) -> int:
+        """How many versions of the rule set were put before; 0 where nobody counted."""
+        return number_of(self.version)
 
     def subscribers(self, segment: str) -> tuple[Destination, ...]:
         """The destinations that want a segment's changes."""
@@ -87,18 +114,33 @@ def strength(sets: Mapping[str, Published]) -> Callable[[str], int]:
     return rank
 
 
+def number_of(version: str) -> int:
+    """The number in a version's name: of two versions the one with the greater one is the later one."""
+    number, dot, _ = version.partition(".")
+    return int(number) if dot and number.isdigit() else 0
+
+
 def document_of(
-    audience: Any, segments: Sequence[Any], access: Any, destinations: Sequence[Any], published: str
+    audience: Any,
+    segments: Sequence[Any],
+    access: Any,
+    destinations: Sequence[Any],
+    published: str,
+    standing: Standing | None = None,
+    number: int = 0,
 ) -> dict[str, Any]:
-    """The document that is put for the functions to read. The version is a hash of what it says."""
+    """The document that is put for the functions to read. The version is a hash of what it says, after its number."""
     content = {
         "audience": audience,
         "segments": list(segments),
         "access": access,
         "destinations": list(destinations),
     }
+    if standing:
+        content["standing"] = dict(standing)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return {**content, "version": digest[:16], "published": published}
+    version = f"{number}.{digest[:16]}" if number else digest[:16]
+    return {**content, "version": version, "published": published}
 
 
 def parse_published(document: object) -> Published:
@@ -124,10 +166,15 @@ def parse_published(document: object) -> Published:
     if rules is not None:
         _realtime_attributes(found, rules, audience)
         _realtime_ids(found, rules)
+    standing = value.get("standing", {})
+    if not isinstance(standing, Mapping):
+        found.add("/standing", "type", "what stands must be an object of documents by segment")
     found.raise_if_any()
     assert rules is not None and access is not None and places is not None  # noqa: S101, PT018 - no problems
     published = Published(root.text("version"), audience, access, places, value)
     published.__dict__["rules"] = rules
+    if standing:
+        published.__dict__["answering"] = _answering(found, segments, standing, audience)
     return published
 
 
@@ -146,6 +193,24 @@ def read_published(document: Any, program: bytes) -> Published:
     access = parse_access(parts.get("access", {}), audience, known)
     places = parse_destinations(parts.get("destinations", []), audience, known)
     return Published(root.text("version"), audience, access, places, parts, program)
+
+
+def _answering(found: Findings, segments: Sequence[Any], standing: Standing, audience: Audience) -> RuleSet:
+    """The segments that answer. What an old version still needs cannot be taken away before it has left."""
+    documents = answering(segments, standing)
+    try:
+        return load_rule_set(documents, audience.schema(), audience.id)
+    except RuleError as error:
+        for problem in error.problems:
+            _, index, *_ = (*problem.pointer.split("/"), "")
+            name = documents[int(index)]["id"] if index.isdigit() else ""
+            message = (
+                f"segment {name!r} answers by its version before until the new one is computed, and that one "
+                f"would not stand any more: {problem.message}; make this change once it is computed"
+            )
+            found.problems.append(Problem(f"/standing/{name}", "still-answering", message))
+        found.raise_if_any()
+        raise
 
 
 def _part(found: Findings, prefix: str, parse: Callable[[], T]) -> T | None:

@@ -16,8 +16,9 @@ from segmentation.language import RuleError
 from segmentation.language.problems import Problem
 
 from .errors import Conflict, Outdated, Refused, RefusedProblem
-from .published import Published, document_of, parse_published
+from .published import Published, document_of, number_of, parse_published
 from .references import references
+from .standing import Standing, answering, pending
 
 KINDS = ("audience", "segments", "write_keys", "tokens", "partners", "destinations")
 """What a document can be, as the rule set names it."""
@@ -126,6 +127,10 @@ class Rulebook:
     entries: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
     """Deleted ones too, in the order of publishing."""
     requests: tuple[Request, ...] = ()
+    standing: Standing = field(default_factory=dict)
+    """What answers for real-time segments that are not computed yet."""
+    number: int = 0
+    """How many versions were put."""
 
     @classmethod
     def read(cls, audience: str, document: Mapping[str, Any]) -> "Rulebook":
@@ -154,7 +159,8 @@ class Rulebook:
                 if record.get("deleted"):
                     entries[kind, identifier] = Entry(kind, identifier, {}, Record.from_json(record))
         requests = tuple(Request(**one) for one in document.get("requests", ()))
-        return cls(audience, entries, requests)
+        number = number_of(str(document.get("version", "")))
+        return cls(audience, entries, requests, document.get("standing", {}), number)
 
     def write(self, published: str) -> dict[str, Any]:
         """The document that is put for the functions to read; archived segments stand where they read none."""
@@ -171,6 +177,8 @@ class Rulebook:
                 {kind: live[kind] for kind in ACCESS},
                 live["destinations"],
                 published,
+                self.standing,
+                self.number,
             ),
             "archived": [entry.document for entry in self.of("segments") if entry.record.archived],
             "records": records,
@@ -232,6 +240,19 @@ class Rulebook:
                     f"segment {entry.id!r} cannot be {verb}: it is used by {names}; take it out there first"
                 )
         return self if entries == self.entries else result
+
+    def succeeding(self, before: "Rulebook", published: str) -> "Rulebook":
+        """This rulebook as the next one after another: with what stands until its real-time segments are computed."""
+        after = replace(self, standing={}, number=before.number + 1)
+        if not before.entries:
+            return after
+        try:
+            document, was = before.check(published)
+        except Refused:  # put by hand; nobody runs by it
+            return after
+        _, wanted = after.check(published)
+        answers = answering(document["segments"], before.standing)
+        return replace(after, standing=pending(answers, was.answering, wanted.rules))
 
     def changed(self, before: "Rulebook") -> list[Entry]:
         """The entries that are other than in the rulebook that this one was made of."""

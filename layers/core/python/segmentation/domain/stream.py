@@ -17,6 +17,21 @@ def poison_path(function: str, sequence: str) -> str:
     return f"{POISON_FOLDER}{function}/{sequence}.json"
 
 
+_MARK = b'{"v":1,"mark":'
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A record that says how far a shard was filled when it was put; it is nobody's event."""
+
+    name: str
+    shard: str
+
+    def to_json(self) -> bytes:
+        """The record on the stream."""
+        return json.dumps({"v": 1, "mark": self.name, "shard": self.shard}, separators=(",", ":")).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
     """A record and its place on the stream."""
@@ -28,6 +43,14 @@ class StreamRecord:
         """The record whole, with the reason, as it is put aside."""
         document = {"function": function, "sequence": self.sequence, "reason": reason, "kept": now}
         return json.dumps({**document, "data": base64.b64encode(self.data).decode()}, indent=1).encode()
+
+    @property
+    def mark(self) -> Mark | None:
+        """The mark, if it is one."""
+        if not self.data.startswith(_MARK):
+            return None
+        document = json.loads(self.data)
+        return Mark(document["mark"], document["shard"])
 
     def event(self, sets: Mapping[str, Published]) -> tuple[Event, Published]:
         """The event and the rule set that it belongs to; `BadRecord` says why there is none: of `NotKnownYet`, another

@@ -123,6 +123,18 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FillSettings:
+    """For fill_segments."""
+
+    lake_bucket: str
+    event_stream: str
+    profiles_table: str
+    glue_database: str
+    athena_workgroup: str
+    activations_queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class EraseSettings:
     """For erase_profiles."""
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from segmentation.domain.errors import BadRecord
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import event_columns, event_row, events_folder, position
+from segmentation.domain.fill import mark_path
 from segmentation.domain.run import instant
-from segmentation.domain.stream import StreamRecord
-from segmentation.ports import RuleSets, Tables
+from segmentation.domain.stream import Mark, StreamRecord
+from segmentation.ports import Lake, RuleSets, Tables
 
 logger = logging.getLogger("segmentation.archive_events")
 
@@ -28,6 +29,7 @@ class ArchiveEvents:
     """The archive of the stream."""
 
     tables: Tables
+    lake: Lake
     rule_sets: RuleSets
 
     def __call__(self, shard: str, records: Iterable[StreamRecord]) -> Archived:
@@ -39,7 +41,11 @@ class ArchiveEvents:
         result = Archived()
         groups: dict[tuple[str, str, str], list[tuple[str, Event]]] = {}
         sets = self.rule_sets.all()
+        marks: list[Mark] = []
         for record in records:
+            if (mark := record.mark) is not None:
+                marks.append(mark)
+                continue
             try:
                 event, _ = record.event(sets)
             except BadRecord as error:
@@ -56,4 +62,7 @@ class ArchiveEvents:
             self.tables.write(path, event_columns(types), rows)
             result.events += len(found)
             result.objects += 1
+        # What is before a mark is written by now.
+        for mark in marks:
+            self.lake.put(mark_path(mark.name, mark.shard), b"")
         return result

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.errors import Conflict, CorruptObject, NotFound, Unavailable
+from segmentation.domain.programs import compiled
 from segmentation.domain.published import Published, program_path
 from segmentation.domain.rulebook import Edit, Entry, Record, Request, Rulebook, history_folder, history_path
 from segmentation.domain.run import instant
-from segmentation.domain.visitor import Program
 from segmentation.ports import Clock, Lake
 
 MOST_RACES = 20
@@ -73,10 +73,12 @@ class EditRules:
                 return Edited(before, before.check(instant(now))[1], (), seen)
             wanted = edits(before) if callable(edits) else edits
             after = before.edited(wanted, author.by, instant(now))
-            document, published = after.check(instant(now))
+            _, published = after.check(instant(now))
             changed = tuple(after.changed(before))
             if not changed:
                 return Edited(before, published, ())
+            after = after.succeeding(before, instant(now))
+            document, published = after.check(instant(now))
             if author.key:
                 one = changed[0]
                 after = after.remembering(Request(author.key, author.content, now, one.kind, one.id))
@@ -85,7 +87,7 @@ class EditRules:
                 self._keep(before, entry)
             version = document["version"]
             # Before the rule set that names it: whoever reads that finds this.
-            self.lake.put(program_path(audience, version), Program(published.rules).dump())
+            self.lake.put(program_path(audience, version), compiled(published).dump())
             data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
                 "utf-8", "surrogatepass"
             )

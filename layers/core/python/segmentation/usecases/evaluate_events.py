@@ -51,6 +51,8 @@ class EvaluateEvents:
         visits: dict[str, Visit] = {}
         sequences: dict[str, list[str]] = {}
         for record in records:
+            if record.mark is not None:
+                continue
             try:
                 event, published = record.event(sets)
             except BadRecord as error:

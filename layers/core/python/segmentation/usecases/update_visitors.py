@@ -11,7 +11,7 @@ from segmentation.domain.joining import Family, as_alias, following, remembered
 from segmentation.domain.messages import realtime_message
 from segmentation.domain.profile import RealtimePart, name_of
 from segmentation.domain.programs import Evaluated, Programs
-from segmentation.domain.published import Published, strength
+from segmentation.domain.published import Published, number_of, strength
 from segmentation.ports import Clock, Profiles, Queue, SaveResult
 
 from .find_profiles import FindProfiles
@@ -120,6 +120,11 @@ class UpdateVisitors:
         for family in families:
             person = persons[family.key]
             result.conflicts += family.conflicts
+            part = family.profile.realtime
+            if part is not None and number_of(part.rules) > person.published.number:
+                # Somebody has read newer rules: to write by older ones would lose what those keep.
+                result.failed.update(person.asked)
+                continue
             try:
                 write = self._evaluate(person, family, now, sweep)
             except Exception as error:

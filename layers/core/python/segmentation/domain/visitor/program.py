@@ -28,16 +28,25 @@ class Program:
     """The real-time segments of a rule set, compiled. Build it once a rule set version, or load what was
     built: `Program.load(program.dump())` reads no rule and is many times as fast."""
 
-    def __init__(self, rule_set: RuleSet, only: Collection[str] | None = None, *, keep: bool = False) -> None:
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        only: Collection[str] | None = None,
+        *,
+        keep: bool = False,
+        ahead: Sequence[Node] = (),
+    ) -> None:
         """Compile the real-time segments of a rule set.
 
-        `only` some of them: nobody is in the others. With `keep` what those need is kept nevertheless.
+        `only` some of them: nobody is in the others. With `keep` what those need is kept nevertheless. So is what the rules
+        need that do not answer yet (`ahead`).
         """
         schema = rule_set.schema
         everything = [segment for segment in rule_set.of_kind("realtime") if segment.rule is not None]
         segments = [segment for segment in everything if only is None or segment.id in only]
         rules = [(segment.id, segment.rule) for segment in segments if segment.rule is not None]
-        terms = terms_of(one.rule for one in (everything if keep else segments) if one.rule is not None)
+        kept = [one.rule for one in (everything if keep else segments) if one.rule is not None]
+        terms = terms_of([*kept, *ahead])
         entrances = {
             behavior: _entrance_index([term for term in terms if term.base.behavior == behavior], schema)
             for behavior in dict.fromkeys(term.base.behavior for term in terms)
@@ -184,7 +193,7 @@ class _Entrance:
 
 
 def _entrance_index(terms: Sequence[Term], schema: Schema) -> Index:
-    rules = [(t.id, _of_profile(Node("and", CONDITION, t.base.where))) for t in terms if t.base.where]
+    rules = [(t.id, of_profile(Node("and", CONDITION, t.base.where))) for t in terms if t.base.where]
     return Index.compile(rules, schema.time_zone)
 
 
@@ -202,8 +211,8 @@ class _Columns:
         raise AssertionError(f"a condition on an event reads the events of {base.behavior}")
 
 
-def _of_profile(node: Node) -> Node:
+def of_profile(node: Node) -> Node:
     """A condition on an event's columns as one on attributes of the same names."""
     if node.op == "column":
         return replace(node, op="attribute")
-    return replace(node, args=tuple(map(_of_profile, node.args)))
+    return replace(node, args=tuple(map(of_profile, node.args)))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from segmentation.language import RuleSet
 from segmentation.language.index import State
+from segmentation.language.tree import Node
 
 from ..event import Event
 from .evaluation import BatchView, Outcome, evaluate
@@ -28,8 +29,12 @@ logger = logging.getLogger("segmentation.quarantine")
 class Guarded:
     """The program of a rule set, and the same without the rules that have failed for somebody."""
 
-    def __init__(self, program: Program, rules: Callable[[], RuleSet]) -> None:
+    def __init__(
+        self, program: Program, rules: Callable[[], RuleSet], ahead: Callable[[], Sequence[Node]] = tuple
+    ) -> None:
+        """`ahead`: rules that do not answer yet."""
         self._rules = rules
+        self._ahead = ahead
         self.program = program
         self._without: dict[frozenset[str], Program] = {}
 
@@ -74,7 +79,7 @@ class Guarded:
         if len(self._without) >= MOST_PROGRAMS:
             self._without.clear()
         healthy = self.program.names - failed
-        program = Program(self._rules(), only=healthy, keep=True)
+        program = Program(self._rules(), only=healthy, keep=True, ahead=self._ahead())
         try:
             outcome = attempt(program)
         except Exception:  # it is what says which events to keep that fails

@@ -13,4 +13,4 @@ from .clients import client
 def compose(environ: Mapping[str, str]) -> ArchiveEvents:
     """The use case on AWS."""
     lake = S3Lake(client("s3"), load(ArchiveSettings, environ).lake_bucket)
-    return ArchiveEvents(tables=ParquetTables(lake), rule_sets=S3RuleSets(lake))
+    return ArchiveEvents(tables=ParquetTables(lake), lake=lake, rule_sets=S3RuleSets(lake))
