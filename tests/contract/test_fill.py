@@ -28,7 +28,14 @@ from segmentation.usecases.update_visitors import UpdateVisitors
 
 from tests.contract.conftest import Cloud
 from tests.contract.workshop import Workshop
-from tests.fakes import FixedClock, MemoryEventLog, MemoryProfiles, MemoryQueue, StaticRuleSets
+from tests.fakes import (
+    FixedClock,
+    MemoryEventLog,
+    MemoryFailures,
+    MemoryProfiles,
+    MemoryQueue,
+    StaticRuleSets,
+)
 from tests.fakes.documents import documents
 
 NOW = 1_704_085_200
@@ -101,7 +108,7 @@ class Shop:
         self.rules = Live(self.lake)
         self.tables = ParquetTables(self.lake)
         self.archive_events = ArchiveEvents(self.tables, self.lake, self.rules)
-        self.evaluate = EvaluateEvents(self.updater(), self.rules)
+        self.evaluate = EvaluateEvents(self.updater(), self.rules, MemoryFailures(), self.clock)
         self.read = ReadProfiles(self.profiles, Programs())
         self.fill = FillSegments(
             log=self.log,
@@ -332,7 +339,7 @@ def test_what_an_old_version_writes_late_changes_nothing(shop: Shop) -> None:
     shop.until_live()
     assert shop.members("1") == {"recent", "monthly"}
     before = shop.profiles.realtime["shop#person_id:1"]
-    late = EvaluateEvents(shop.updater(), StaticRuleSets({"shop": old}))
+    late = EvaluateEvents(shop.updater(), StaticRuleSets({"shop": old}), MemoryFailures(), shop.clock)
     result = late([StreamRecord("7", event("3", ago=60).to_json())])
     assert result.failed == {"7"}  # it comes again, to somebody who has read the rules
     assert shop.profiles.realtime["shop#person_id:1"] == before
