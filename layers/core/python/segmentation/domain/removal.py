@@ -28,6 +28,7 @@ FOLDERS = (
     "exports",
     "programs",
     "erasures",
+    "fills",
     "history",
     "rules",
 )
