@@ -207,6 +207,20 @@ def test_keys_of_several_profiles_are_counted_with_the_build(batch: Batch) -> No
         f"SELECT profile_key, contested FROM {pointer['tables']['profiles']} WHERE cardinality(contested) > 0"
     )
     assert contested == [("2", "[email:a@x]")]
+    batch.materialize()
+    batch.publish()
+    # Whoever asks by the other key finds the profile.
+    assert batch.profiles.batch["shop#email:a@x"].owner == "person_id:1"
+    assert batch.profiles.batch["shop#email:b@x"].owner == "person_id:3"
+    # The mail table says another thing now.
+    batch.put("mails", {"person_id": (pa.int64(), [2, 3]), "mail": (pa.string(), ["a@x", "c@x"])})
+    batch.clock.time += 60
+    batch.build()
+    batch.materialize()
+    batch.publish()
+    owners = {key: batch.profiles.batch[f"shop#email:{key}@x"].owner for key in "abc"}
+    assert owners == {"a": "person_id:2", "b": "", "c": "person_id:3"}
+    assert batch.profiles.batch["shop#person_id:1"].identities == ()
 
 
 def test_a_backfill_is_of_its_own_moment_and_changes_nobody(batch: Batch) -> None:

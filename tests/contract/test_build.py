@@ -240,21 +240,31 @@ def test_changes_name_the_keys_that_came_and_went(keys: Workshop) -> None:
     keys.csv("devices", "id,cookie\n2,c1\n2,c2\n10,c3\n")
     keys.parquet("people", {"id": (pa.int64(), [2, 10])})
     second = members("second")
-    columns = "profile_key, identities, identities_left"
+    columns = "profile_key, identities, identities_joined, identities_left"
     sql = changes_query(second, first, (), (), identities=True, old_identities=True)
     assert keys.rows(f"SELECT {columns} FROM ({sql}) c") == [
-        ("1", "[]", "[]"),  # gone
-        ("10", "[td_client_id:c3]", "[td_client_id:c1]"),
-        ("2", "[td_client_id:c1, td_client_id:c2]", "[]"),
+        ("1", "[]", "[]", "[]"),  # gone
+        ("10", "[td_client_id:c3]", "[]", "[td_client_id:c1]"),
+        ("2", "[td_client_id:c1, td_client_id:c2]", "[td_client_id:c1]", "[]"),
     ]
     sql = changes_query(second, None, (), (), identities=True)
-    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == ("10", "[td_client_id:c3]", "[]")
+    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == (
+        "10",
+        "[td_client_id:c3]",
+        "[td_client_id:c3]",
+        "[]",
+    )
     # Keys were declared since the last run, or are not declared any more.
     third = members("third", identities=False)
     sql = changes_query(second, third, (), (), identities=True)
-    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == ("10", "[td_client_id:c3]", "[]")
+    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == (
+        "10",
+        "[td_client_id:c3]",
+        "[td_client_id:c3]",
+        "[]",
+    )
     sql = changes_query(third, second, (), (), old_identities=True)
-    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == ("10", "[]", "[td_client_id:c3]")
+    assert keys.rows(f"SELECT {columns} FROM ({sql}) c")[0] == ("10", "[]", "[]", "[td_client_id:c3]")
 
 
 # Where rows lie ---------------------------------------------------------------------------------------------

@@ -223,13 +223,21 @@ def test_an_older_run_writes_nothing(profiles: Profiles) -> None:
 
 def test_a_link_is_taken_back_only_from_its_owner(profiles: Profiles) -> None:
     link = BatchPart("run1", 7, (), owner="person_id:1")
-    profiles.publish([("shop#email:a", link), ("shop#email:b", replace(link, owner="person_id:2"))])
+    other = replace(link, owner="person_id:2")
     gone = BatchPart("run2", 9, (), owner="")
-    keys = [f"shop#email:{letter}" for letter in "abc"]
-    assert profiles.unlink((key, "person_id:1", gone) for key in keys) == 1
+    # Of b the same run says that it is another's; of c nobody knew; of d an earlier run says that it is another's.
+    profiles.publish([("shop#email:a", link), ("shop#email:d", other)])
+    profiles.publish(
+        [("shop#email:b", replace(other, run="run2")), ("shop#email:e", replace(link, run="run3"))]
+    )
+    keys = [f"shop#email:{letter}" for letter in "abcde"]
+    assert profiles.unlink((key, "person_id:1", gone) for key in keys) == 3
     found = profiles.read(keys)
-    assert [one.batch.owner if one.batch else None for one in found.values()] == ["", "person_id:2", None]
+    owners = [one.batch.owner if one.batch else None for one in found.values()]
+    assert owners == ["", "person_id:2", "", "", "person_id:1"]
     assert not found["shop#email:a"].exists
+    assert profiles.unlink([("shop#email:b", "person_id:2", gone)]) == 1
+    profiles.publish([("shop#email:b", replace(other, run="run2"))])
     assert profiles.unlink([("shop#email:b", "person_id:2", replace(gone, run="run0"))]) == 0
 
 

@@ -141,12 +141,11 @@ class MemoryProfiles:
         return written
 
     def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
-        mine = [
+        return self.publish(
             (one, part)
             for one, owner, part in parts
-            if (stored := self.batch.get(one)) is not None and stored.owner == owner
-        ]
-        return self.publish(mine)
+            if (stored := self.batch.get(one)) is None or stored.run != part.run or stored.owner == owner
+        )
 
     def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
         for store in (self.realtime, self.batch, self.barred):

@@ -1,5 +1,6 @@
 """Publication of runs where things go wrong; that it goes right is in tests/contract/test_batch_path.py."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from tests.fakes.documents import documents, published
 from tests.fakes.fuse import Fuse, Killed
 
 NOW = 1_704_067_200
+IDENTITY_COLUMNS = ("identities", "identities_joined", "identities_left")
 
 
 @dataclass
@@ -78,8 +80,10 @@ class Publisher:
         before: set[str] = frozenset(),  # type: ignore[assignment]
         keys: Mapping[str, Sequence[str]] | None = None,
         lost: Mapping[str, Sequence[str]] | None = None,
+        new: Mapping[str, Sequence[str]] | None = None,
     ) -> str:
-        """A committed run of one segment; with `keys`, of profiles with such identity keys, which `lost` are no more."""
+        """A committed run of one segment; with `keys`, of profiles with such identity keys, all of them `new` unless
+        those are named; `lost` are no more."""
         run = run_id(NOW + 60 * len(self.runs), "0000")
         joined, left = members - before, before - members
         record = RunRecord(
@@ -104,7 +108,7 @@ class Publisher:
         self.tables.write(f"memberships/shop/{run}/members/1", types, rows)
         columns: dict[str, Type] = {
             **types,
-            **({"identities": Type.STRINGS, "identities_left": Type.STRINGS} if keys is not None else {}),
+            **(dict.fromkeys(IDENTITY_COLUMNS, Type.STRINGS) if keys is not None else {}),
             "joined": Type.STRINGS,
             "left": Type.STRINGS,
             "age": Type.NUMBER,
@@ -119,6 +123,7 @@ class Publisher:
                 "age": 20.0,
                 "country": None,
                 "identities": (keys or {}).get(key, ()),
+                "identities_joined": (new if new is not None else keys or {}).get(key, ()),
                 "identities_left": (lost or {}).get(key, ()),
             }
             for key in sorted(joined | left | {*(keys or {}), *(lost or {})})
@@ -585,6 +590,37 @@ def test_a_key_goes_to_another_profile_or_to_nobody(publisher: Publisher) -> Non
     assert (owners(publisher)[A], owners(publisher)[B]) == ("person_id:2", "")
     publisher.publish("shop", moved)
     assert (owners(publisher)[A], owners(publisher)[B]) == ("person_id:2", "")
+
+
+def test_a_link_that_stands_is_not_written_again(publisher: Publisher) -> None:
+    publisher.publish("shop", publisher.run({"1"}, keys={"1": [A]}))
+    again = publisher.run({"1"}, {"1"}, keys={"1": [A, B]}, new={"1": [B]})
+    publisher.profiles.room = 2  # the profile, and the new link
+    publisher.publish("shop", again)
+    assert owners(publisher) == {"person_id:1": None, A: "person_id:1", B: "person_id:1"}
+    assert publisher.profiles.batch["shop#person_id:1"].identities == (A, B)
+    assert publisher.profiles.batch[f"shop#{A}"].run < again
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_runs_that_overtake_each_other_leave_each_key_where_the_last_one_says(
+    publisher: Publisher, order: tuple[int, ...]
+) -> None:
+    """A goes from 1 to 2 and is nobody's in the end; B goes from 2 to 1 and back."""
+    everyone = {"1", "2"}
+    runs = [
+        publisher.run(everyone, keys={"1": [A], "2": [B]}),
+        publisher.run(everyone, everyone, {"1": [B], "2": [A]}, lost={"1": [A], "2": [B]}),
+        publisher.run(everyone, everyone, {"1": [], "2": [B]}, lost={"1": [B], "2": [A]}, new={"2": [B]}),
+    ]
+    publisher.do(Task("shop", runs[2]))  # plans all of them
+    tasks = [Task.from_document(one) for one in publisher.tasks.messages]
+    publisher.tasks.messages.clear()
+    for index in order:
+        for task in tasks:
+            if task.run == runs[index]:
+                publisher.do(task)
+    assert owners(publisher) == {"person_id:1": None, "person_id:2": None, A: "", B: "person_id:2"}
 
 
 def test_a_key_that_the_stream_knew_before_is_said_to_be_apart(publisher: Publisher) -> None:

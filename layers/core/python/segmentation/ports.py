@@ -94,7 +94,10 @@ class Profiles(Protocol):
         ...
 
     def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
-        """Write batch parts as `publish` does, each only where the owner is still the one that is named (second)."""
+        """Write batch parts as `publish` does; over one of the same run only if its owner is the one that is named (second).
+
+        That of an earlier run says nothing any more, whoever's it is: runs may be published in any order.
+        """
         ...
 
     def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:

@@ -169,8 +169,9 @@ class DynamoProfiles:
         return sum(_side_by_side(put, parts))
 
     def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
-        """Write batch parts over those of an owner alone: the key may be another's by now."""
-        condition = "attribute_not_exists(erased) AND run <= :run AND #owner = :owner"
+        """Write batch parts, over those of this run only if they are of the owner: the key may be another's by now."""
+        older = "attribute_not_exists(run) OR run < :run"
+        condition = f"attribute_not_exists(erased) AND ({older} OR (run = :run AND #owner = :owner))"
 
         def put(entry: tuple[str, str, BatchPart]) -> bool:
             identifier, owner, part = entry

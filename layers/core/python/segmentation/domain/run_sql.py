@@ -7,6 +7,8 @@ from segmentation.language.sql import IDENTITIES
 
 CONTESTED = "contested"
 """The column of identity keys that a profile has in the raw tables, and another profile won."""
+CAME = "identities_joined"
+"""The column of identity keys that a profile has, and had not in the run before."""
 GONE = "identities_left"
 """The column of identity keys that a profile had in the run before, and has no more."""
 _NOBODY = "CAST(ARRAY[] AS array(varchar))"
@@ -67,7 +69,8 @@ def changes_query(
     """The profiles whose segments, attributes or identity keys are not those of the previous run."""
     if previous is None:
         columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
-        columns += f", n.{IDENTITIES} AS {IDENTITIES}, {_NOBODY} AS {GONE}" if identities else ""
+        if identities:
+            columns += f", n.{IDENTITIES} AS {IDENTITIES}, n.{IDENTITIES} AS {CAME}, {_NOBODY} AS {GONE}"
         return (
             f"SELECT n.profile_key AS profile_key, n.segments AS segments, n.segments AS joined, "
             f'{_NOBODY} AS "left"{columns} FROM {members} n'
@@ -81,7 +84,8 @@ def changes_query(
     if identities or old_identities:
         keys = f"coalesce(n.{IDENTITIES}, {_NOBODY})" if identities else _NOBODY
         before = f"coalesce(p.{IDENTITIES}, {_NOBODY})" if old_identities else _NOBODY
-        columns += f", {keys} AS {IDENTITIES}, array_sort(array_except({before}, {keys})) AS {GONE}"
+        columns += f", {keys} AS {IDENTITIES}, array_sort(array_except({keys}, {before})) AS {CAME}"
+        columns += f", array_sort(array_except({before}, {keys})) AS {GONE}"
         differences.append(f"{keys} IS DISTINCT FROM {before}")
     return (
         f"SELECT coalesce(n.profile_key, p.profile_key) AS profile_key, {now} AS segments, "

@@ -15,7 +15,7 @@ from segmentation.domain.profile import BatchPart, profile_id, profile_name
 from segmentation.domain.publication import Plan, mark_name, publication_path
 from segmentation.domain.published import Published
 from segmentation.domain.run import RunRecord
-from segmentation.domain.run_sql import GONE
+from segmentation.domain.run_sql import CAME, GONE
 from segmentation.domain.syndication import PAGE, page_path
 from segmentation.language.sql import IDENTITIES
 from segmentation.language.values import parse_value
@@ -155,15 +155,20 @@ class PublishPart:
                 for row in rows
                 for one in row[GONE]
             ]
+            # A link that stands is not written again: as many items are written as profiles and keys changed.
             links = [
-                (profile_id(audience, one), BatchPart(record.run, record.now, (), owner=names[key]))
-                for key, part in parts.items()
-                for one in part.identities
+                (
+                    profile_id(audience, one),
+                    BatchPart(record.run, record.now, (), owner=names[row["profile_key"]]),
+                )
+                for row in rows
+                for one in row[CAME]
             ]
             self.profiles.unlink(gone)
             self.profiles.publish(links)
             # An event that comes from now on finds the link. What the stream kept before is said to the profile's readers.
-            apart = self.profiles.read({key for key, _ in links}) if links else {}
+            keys = {profile_id(audience, one) for part in parts.values() for one in part.identities}
+            apart = self.profiles.read(keys) if keys else {}
             known = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
             for key, part in parts.items():
                 own = tuple(one for one in part.identities if profile_id(audience, one) in known)
