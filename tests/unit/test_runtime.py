@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from segmentation.domain import errors
+from segmentation.language.problems import Problem
 from segmentation.runtime.http import STATUS, parse_query, respond
 from segmentation.runtime.settings import (
     DeliverSettings,
@@ -14,13 +15,14 @@ from segmentation.runtime.settings import (
 
 
 def test_settings_come_of_the_environment() -> None:
-    environ = {"LAKE_BUCKET": "b", "PROFILES_TABLE": "t", "ACTIVATIONS_QUEUE_URL": "q", "OTHER": "x"}
-    assert load(EvaluateSettings, environ) == EvaluateSettings("b", "t", "q")
+    names = ("LAKE_BUCKET", "PROFILES_TABLE", "ACTIVATIONS_QUEUE_URL", "FAILURES_BUCKET")
+    environ = {**dict(zip(names, "btqf", strict=True)), "OTHER": "x"}
+    assert load(EvaluateSettings, environ) == EvaluateSettings("b", "t", "q", "f")
 
 
 def test_all_missing_settings_are_named_at_once() -> None:
     with pytest.raises(errors.MissingSettings) as caught:
-        load(EvaluateSettings, {"PROFILES_TABLE": "t", "LAKE_BUCKET": ""})
+        load(EvaluateSettings, {"PROFILES_TABLE": "t", "LAKE_BUCKET": "", "FAILURES_BUCKET": "f"})
     assert caught.value.names == ["LAKE_BUCKET", "ACTIVATIONS_QUEUE_URL"]
 
 
@@ -64,18 +66,34 @@ def event(method: str = "GET", origin: str | None = None) -> dict[str, Any]:
     }
 
 
+SAID: dict[type[errors.SegmentationError], errors.SegmentationError] = {
+    errors.Outdated: errors.Outdated([("segments", "mend-this")]),
+    errors.Refused: errors.Refused(
+        [errors.RefusedProblem("segments", "one", Problem("/rule", "odd", "mend this"))]
+    ),
+    errors.TooMany: errors.TooMany("mend this", 7),
+    errors.QueryFailed: errors.QueryFailed("q", "id", "mend this"),
+}
+"""Errors that are made of more than their message."""
+
+
 @pytest.mark.parametrize(("kind", "status"), STATUS.items())
-def test_each_error_has_its_status_and_says_what_to_mend(kind: type[Exception], status: int) -> None:
+def test_each_error_has_its_status_and_says_what_to_mend(
+    kind: type[errors.SegmentationError], status: int
+) -> None:
+    error = SAID.get(kind) or kind("mend this")
+
     def fail(_: object) -> None:
-        raise kind("mend this")
+        raise error
 
     answer = respond(event(), fail)
     assert answer["statusCode"] == status
     body = json.loads(answer["body"])
-    assert (body["message"], body["status"], bool(body["error"])) == ("mend this", status, True)
+    assert (body["message"], body["status"], bool(body["error"])) == (str(error), status, True)
+    assert "mend" in body["message"]
 
 
-@pytest.mark.parametrize("error", [KeyError("secret detail"), errors.QueryFailed("q", "id", "secret detail")])
+@pytest.mark.parametrize("error", [KeyError("secret detail"), errors.CorruptObject("x", "secret detail")])
 def test_our_own_faults_tell_no_details(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: object) -> None:
         raise error
@@ -94,8 +112,9 @@ def test_cors_echoes_the_origin_with_credentials() -> None:
     assert answer["statusCode"] == 204
     assert answer["headers"]["access-control-allow-origin"] == "https://shop.example"
     assert answer["headers"]["access-control-allow-credentials"] == "true"
-    assert answer["headers"]["vary"] == "Origin"
+    assert answer["headers"]["vary"] == "Origin, Accept-Encoding"
     allowed = answer["headers"]["access-control-allow-headers"]
     assert {"authorization", "content-type", "wp13n-token"} <= {name.strip() for name in allowed.split(",")}
-    assert respond(event("GET", "https://shop.example"), lambda _: [])["headers"]["vary"] == "Origin"
+    asked = respond(event("GET", "https://shop.example"), lambda _: [])
+    assert asked["headers"]["vary"] == "Origin, Accept-Encoding"
     assert "access-control-allow-origin" not in respond(event(), lambda _: [])["headers"]
