@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-SNIPPET = Path(__file__).parents[2] / "web/segmentation.js"
+SNIPPET = Path(__file__).parents[2] / "infra/web/segmentation.js"
 
 
 def test_it_is_tiny_and_needs_nothing() -> None:

@@ -1,5 +1,5 @@
 // A site with this repository's own module.
-import { connect } from '../../../web/segmentation.js'
+import { connect } from '../../../infra/web/segmentation.js'
 
 const host = new URLSearchParams(location.search).get('host')
 
