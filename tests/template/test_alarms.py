@@ -9,7 +9,15 @@ from infra.lint._sam import events, properties, text
 from infra.local.template import load as transform
 from tests.template.templates import FUNCTIONS, ROOT, WHOLE
 
-SAID = ("ErasuresLate", "FillsLate", "RuleSetsRefused", "RunsFailed", "RunsLate", "SegmentsFailed")
+SAID = (
+    "ErasuresLate",
+    "FillsLate",
+    "RuleSetsRefused",
+    "RulesFailed",
+    "RunsFailed",
+    "RunsLate",
+    "SegmentsFailed",
+)
 """Metrics of functions that somebody must hear of."""
 OBSERVABILITY = WHOLE.nested["Observability"]
 
