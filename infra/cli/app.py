@@ -117,6 +117,18 @@ def _replay(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def _check_audience(arguments: list[str]) -> int:
+    from infra.validate_audience import main as run
+
+    return run(arguments)
+
+
+def _privacy(arguments: list[str]) -> int:
+    from infra.privacy.__main__ import main as run
+
+    return run(arguments)
+
+
 def _schema(arguments: list[str]) -> int:
     from infra.rule_schema import main as run
 
@@ -134,6 +146,8 @@ _passes_on("demo", "Run the whole path on real data, and go on serving (make run
 _passes_on("author", "Emit the segments that are written in Python as JSON.", _author)
 _passes_on("migrate", "Turn segments of another system into ours.", _migrate)
 _passes_on("replay", "Put failed records of the event stream back on it.", _replay)
+_passes_on("check-audience", "Check an audience against its tables before it is built.", _check_audience)
+_passes_on("privacy", "Give out or erase what is kept of a person.", _privacy)
 _passes_on("schema", "Write the JSON Schema of segment documents.", _schema)
 _passes_on("openapi", "Write the OpenAPI document of the management API.", _openapi)
 

@@ -293,9 +293,11 @@ def uploaded(
                 "mode": "append" if append else "replace"}  # fmt: skip
         begun = remote.request("POST", base, {name: one for name, one in body.items() if one is not None})
         for file, address in zip(files, begun["urls"], strict=True):
-            with urllib.request.urlopen(
-                urllib.request.Request(address, file.read_bytes(), method="PUT"), timeout=600
-            ):
+            plain = {
+                "Content-Type": "application/octet-stream"
+            }  # not a form, which is what urllib says of bytes
+            put = urllib.request.Request(address, file.read_bytes(), plain, method="PUT")
+            with urllib.request.urlopen(put, timeout=600):
                 pass
         told: Any = remote.request("POST", f"{base}/{begun['upload']['id']}/complete")
         while told["state"] in ("reading", "matching"):

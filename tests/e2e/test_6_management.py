@@ -164,6 +164,30 @@ def test_the_command_line_speaks_to_it(stage: Stage, monkeypatch: pytest.MonkeyP
     assert command.invoke(app, ["tokens", "delete", "demo-site"]).exit_code == 5
 
 
+def test_members_are_uploaded_to_a_list(
+    path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    stage = path.stage
+    monkeypatch.setenv("SEGMENTATION_URL", stage.cloud.outputs["ManagementApiUrl"])
+    monkeypatch.setenv("SEGMENTATION_TOKEN", stage.cloud.issuer.token("ann", "editor"))
+    document = {"id": "guests", "name": "Guests", "audience": AUDIENCE, "kind": "list"}
+    status, made = ask("POST", f"{BASE}/segments", {"document": document}, role="editor")
+    assert status == 201, made
+    households = members(ask, "mailed")[:3]
+    file = tmp_path / "guests.csv"
+    file.write_text("\n".join(["household_id", *households, "nobody"]) + "\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["segments", "upload", "guests", str(file), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["state"], told["rows"], told["matched"]) == ("committed", 4, 3)
+    status, run = ask("POST", f"{BASE}/runs", {"job": "materialize", "segments": ["guests"]}, role="editor")
+    assert status == 202, run
+    path.stage.finish({"audience": AUDIENCE, "job": "materialize", "run": run["id"]})
+    stage.wait_until_published(run["id"])
+    assert sorted(members(ask, "guests")) == sorted(households)
+    assert ask("DELETE", f"{BASE}/segments/guests", if_match="*", role="editor")[0] == 204
+
+
 def test_a_machine_signs_its_requests(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "local",
