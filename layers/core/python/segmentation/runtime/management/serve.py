@@ -85,7 +85,7 @@ def serve(event: Mapping[str, Any], api: Api) -> Answer:
         if status >= 500:
             logger().error("%s: %s", type(error).__name__, error)
         if isinstance(error, errors.MethodNotAllowed):
-            headers["allow"] = ", ".join(ROUTER.allowed(request.path))
+            headers["allow"] = ", ".join(ROUTER.allowed(request.path) or ["GET"])
     except Exception as error:
         logger().exception("a request failed")
         body = problem(500, "the request could not be handled; it is our fault and is logged", error)
