@@ -22,6 +22,8 @@ from infra.local.cloud import Cloud
 from tests.bench.results import keep, machine, table
 
 SEGMENTS = 100
+WINDOWS = ("1d", "7d", "14d", "30d", "60d", "90d", "180d")
+"""As people choose them: most segments share a few."""
 BATCH = Path(__file__).parent / "BATCH.md"
 EVENTS_A_PROFILE = 5
 
@@ -45,7 +47,7 @@ def rule(draw: random.Random, attributes: list[dict[str, Any]]) -> dict[str, Any
     """One realistic rule: one to three conditions on behaviors and attributes."""
 
     def condition() -> dict[str, Any]:
-        days = f"{draw.randint(3, 180)}d"
+        days = draw.choice(WINDOWS)
         bought = {"==": [{"var": "department"}, draw.choice(DEPARTMENTS)]}
         match draw.randrange(4):
             case 0:

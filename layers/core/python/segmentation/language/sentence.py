@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from .clauses import MIRROR, Between, clauses_said, without_not
 from .document import Segment
 from .limits import WHOLE, Limit
 from .operators import OPERATORS
-from .operators.base import Bound
 from .operators.phrases import Relation, say_number
 from .times import Window, zone
 from .tree import CONDITION, Aggregate, Follow, Node, Selection
@@ -34,19 +34,6 @@ _HEADERS = {
     ("and", True): "not all of:",
     ("or", True): "none of:",
 }
-
-Clause = tuple[Node, bool]
-"""A condition, and whether it is denied."""
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A lower and an upper bound of one value, said as one; `denied`: that one of them is not kept."""
-
-    value: Node
-    low: Bound
-    high: Bound
-    denied: bool
 
 
 @dataclass(frozen=True)
@@ -111,7 +98,7 @@ class Speaker:
 
     def _texts(self, word: str, nodes: Sequence[Node], denied: bool) -> list[str]:
         texts = []
-        for item in _clauses([(node, denied) for node in nodes], word):
+        for item in clauses_said([(node, denied) for node in nodes], word):
             if isinstance(item, Between):
                 texts.append(self._between(item))
                 continue
@@ -128,14 +115,14 @@ class Speaker:
                 texts.append(f"({f', {inner} '.join(parts)})")
         return texts
 
-    def _between(self, item: "Between") -> str:
+    def _between(self, item: Between) -> str:
         operator = OPERATORS[item.value.op]
         return operator.between(item.value, item.low, item.high, item.denied, self)
 
     def compare(self, relation: Relation, left: Node, right: Node, *, denied: bool = False) -> str:
         """A comparison of two values; a constant is said last."""
         if left.op == "constant" and right.op != "constant":
-            left, right, relation = right, left, _MIRROR[relation]
+            left, right, relation = right, left, MIRROR[relation]
         if denied and relation != "eq" and _is_known(left) and _is_known(right):
             relation, denied = _OPPOSITE[relation], False
         return OPERATORS[left.op].comparison(left, relation, right, denied, self)
@@ -143,7 +130,7 @@ class Speaker:
     def elements(self, node: Node, which: str) -> str:
         """That some or all elements of an array (the first argument) fulfil a condition (the second)."""
         array = self.value(node.args[0])
-        condition, negative = _without_not(node.args[1], False)
+        condition, negative = without_not(node.args[1], False)
         if condition.op in _GROUPS or (negative and "no" in which):
             with self.about("it"):
                 return f"{which} {array} fulfils ({self.condition(node.args[1])})"
@@ -276,11 +263,11 @@ class Speaker:
 
     def lines(self, node: Node, depth: int = 0, *, denied: bool = False) -> Iterator[Line]:
         """A rule as indented lines."""
-        node, denied = _without_not(node, denied)
+        node, denied = without_not(node, denied)
         if node.op not in _GROUPS:
             yield from self._leaf(node, depth, denied=denied)
             return
-        items = _clauses([(arg, False) for arg in node.args], node.op)
+        items = clauses_said([(arg, False) for arg in node.args], node.op)
         if len(items) == 1:
             yield Line(depth, self.condition(node, denied=denied))
             return
@@ -307,14 +294,7 @@ class Speaker:
         yield from self.lines(_all_of(selections[0].where), depth + 1)
 
 
-_MIRROR: dict[Relation, Relation] = {"eq": "eq", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _OPPOSITE: dict[Relation, Relation] = {"lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
-
-
-def _without_not(node: Node, negative: bool) -> Clause:
-    while node.op == "not":
-        node, negative = node.args[0], not negative
-    return node, negative
 
 
 def _all_of(nodes: tuple[Node, ...]) -> Node:
@@ -323,51 +303,6 @@ def _all_of(nodes: tuple[Node, ...]) -> Node:
 
 def _is_known(node: Node) -> bool:
     return node.is_never_missing or (node.op == "column" and node.value == "time")
-
-
-def _clauses(clauses: Sequence[Clause], word: str) -> list[Clause | Between]:
-    """The clauses, double negations gone, a lower and an upper bound of one value made one."""
-    plain = [_without_not(node, negative) for node, negative in clauses]
-    bounds = [_bound(clause, word) for clause in plain]
-    said: list[Clause | Between] = []
-    used: set[int] = set()
-    for i, clause in enumerate(plain):
-        if i in used:
-            continue
-        mine = bounds[i]
-        partner = next(
-            (j for j in range(i + 1, len(plain)) if j not in used and _pair(mine, bounds[j])), None
-        )
-        theirs = None if partner is None else bounds[partner]
-        if mine is None or theirs is None or partner is None:
-            said.append(clause)
-            continue
-        used.add(partner)
-        low, high = sorted((mine[1], theirs[1]), key=lambda bound: bound[0][0] != "g")
-        said.append(Between(mine[0], low, high, clause[1]))
-    return said
-
-
-def _bound(clause: Clause, word: str) -> tuple[Node, Bound] | None:
-    """The value that a clause bounds on one side by a constant, and the bound, where it may join another.
-
-    Bounds join where both hold (`and`), and, denied, where one of them does not (`or`).
-    """
-    node, negative = clause
-    if node.op not in ("lt", "le") or negative != (word == "or"):
-        return None
-    left, right = node.args
-    relation: Relation = "lt" if node.op == "lt" else "le"
-    if right.op == "constant" and left.op != "constant":
-        return left, (relation, right)
-    if left.op == "constant" and right.op != "constant":
-        return right, (_MIRROR[relation], left)
-    return None
-
-
-def _pair(one: tuple[Node, Bound] | None, other: tuple[Node, Bound] | None) -> bool:
-    """Whether these are a lower and an upper bound of one value."""
-    return one is not None and other is not None and one[0] == other[0] and one[1][0][0] != other[1][0][0]
 
 
 def _spaced(name: str) -> str:

@@ -17,8 +17,6 @@ MOST_CLAUSES = 10
 MOST_LITERALS = 8
 """A rule has at most that many clauses, and a clause that many literals; the rest goes to closures."""
 
-TEXT_TESTS = ("contains", "starts_with", "ends_with", "matches")
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
