@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from segmentation.domain.errors import BadRecord, NotFound, Unavailable
 from segmentation.domain.profile import RealtimePart
-from segmentation.domain.publication import MOST_TRIES, Task
+from segmentation.domain.publication import MOST_TRIES, Task, rows_a_part
 from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
 from segmentation.usecases.list_changes import ListChanges
@@ -340,7 +340,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few rows."""
     module = "segmentation.usecases.publish_memberships"
     monkeypatch.setattr(f"{module}.CHANGES_A_PART", 4)
-    monkeypatch.setattr(f"{module}.MEMBERS_A_PART", 3)
+    monkeypatch.setattr("segmentation.domain.publication.MEMBERS_A_PART", 3)
     monkeypatch.setattr(f"{module}.PAGES_A_TELLING", 2)
     monkeypatch.setattr("segmentation.usecases.publish_part.PAGE", 2)
     monkeypatch.setattr("segmentation.usecases.publish_part.PROFILES_AT_ONCE", 1)
@@ -385,6 +385,12 @@ def make_runs(publisher: Publisher) -> None:
     for state in STATES:
         publisher.run(state, before)
         before = state
+
+
+def test_a_part_makes_as_many_pages_as_it_has_time_for() -> None:
+    assert rows_a_part(1_000_000, 100_000) == 500_000  # few members: as many rows as a part may have
+    assert rows_a_part(1_000_000, 50_000_000) == 40_000  # fifty segments a profile
+    assert rows_a_part(0, 0) == 500_000
 
 
 @pytest.mark.usefixtures("small")

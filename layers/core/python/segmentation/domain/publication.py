@@ -16,7 +16,9 @@ from .errors import BadRecord
 CHANGES_A_PART = 50_000
 """Changed profiles of a part: about a minute's writes of one function."""
 MEMBERS_A_PART = 500_000
-"""Rows of members, of which only pages are made."""
+"""Rows of members, of which only pages are made, at the most."""
+ENTRIES_A_PART = 2_000_000
+"""Entries of pages that a part makes, about: two thousand pages, a minute or two of one function."""
 LISTED_PROFILES = 20_000_000
 """Of a larger audience pages of members are made only of segments that a partner may list: each page is a request."""
 PAGES_A_TELLING = 50
@@ -104,6 +106,12 @@ class Task:
             return cls(**{**document, "tell": tell})
         except (KeyError, TypeError) as error:
             raise BadRecord(f"not a publication: {type(error).__name__}: {error}") from error
+
+
+def rows_a_part(profiles: int, entries: int) -> int:
+    """Rows of members for a part, where so many profiles have so many entries in all pages together."""
+    each = max(entries / profiles, 1) if profiles else 1
+    return max(1, min(MEMBERS_A_PART, int(ENTRIES_A_PART / each)))
 
 
 def publication_path(audience: str, run: str, name: str) -> str:

@@ -17,7 +17,6 @@ from segmentation.domain.profile import profile_name
 from segmentation.domain.publication import (
     CHANGES_A_PART,
     LISTED_PROFILES,
-    MEMBERS_A_PART,
     MOST_TRIES,
     PAGES_A_TELLING,
     Part,
@@ -29,6 +28,7 @@ from segmentation.domain.publication import (
     page_count,
     pages_of,
     publication_path,
+    rows_a_part,
     wait_before,
 )
 from segmentation.domain.published import Published
@@ -135,10 +135,9 @@ class PublishMemberships:
             Part("changes", one) for one in self.tables.pieces(f"{folder}{record.changes}/", CHANGES_A_PART)
         ]
         if members:
-            parts += [
-                Part("members", one)
-                for one in self.tables.pieces(f"{folder}{record.members}/", MEMBERS_A_PART)
-            ]
+            entries = sum(one.size for one in record.segments if one.id in members)
+            rows = rows_a_part(record.profiles, entries)
+            parts += [Part("members", one) for one in self.tables.pieces(f"{folder}{record.members}/", rows)]
         return Plan(tuple(parts), changes, members)
 
     # Runs in their order ------------------------------------------------------------------------------------
