@@ -23,7 +23,7 @@ from infra.demo.stage import Stage
 from infra.local.cloud import Cloud
 
 from .engine import NOW, YEAR, Engine
-from .evaluate_events import machine, table
+from .results import machine, table
 
 EVENTS_EACH = 4
 AUDIENCE: dict[str, Any] = {
@@ -51,7 +51,7 @@ AUDIENCE: dict[str, Any] = {
             "columns": {
                 "country": {"type": "string"},
                 "age": {"type": "number"},
-                "joined": {"type": "timestamp"},
+                "since": {"type": "timestamp", "column": "joined"},
             },
         }
     ],

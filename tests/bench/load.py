@@ -22,7 +22,7 @@ from segmentation.language.sql import members_queries
 
 from .batch_segments import rules
 from .engine import NOW, Engine, generate
-from .evaluate_events import machine, table
+from .results import machine, table
 
 SEGMENTS = 100
 DAY = 86_400

@@ -33,7 +33,7 @@ from segmentation.ports import Entry, Stored
 from segmentation.usecases.publish_memberships import PublishMemberships
 from segmentation.usecases.publish_part import PublishPart
 
-from .evaluate_events import machine, table
+from .results import machine, table
 
 SEGMENTS = 100
 CHURN = 100

@@ -24,6 +24,10 @@ def filter_of(selection: Selection) -> Filter:
     return selection.behavior, selection.where
 
 
+SHORT_LIMIT = "1e8"
+"""Below it a double has nine digits after the point to spare, fifteen in all: it is the nearest to one decimal only."""
+
+
 class EventPass:
     """One pass over the events of one behavior, or of several that sequences tie together."""
 
@@ -215,6 +219,14 @@ class EventSql:
         return f"CASE WHEN count_if({at_edge} AND i <> '') > 0 THEN {by_id} ELSE {by_value} END"
 
     def _exact(self, column: str) -> str:
-        """A number as an exact decimal: shortest text, six places, half away from zero (decision 3)."""
+        """A number as an exact decimal: shortest text, six places, half away from zero (decision 3).
+
+        Over its text the way is long. A number that is a multiple of a millionth, as nearly all are, goes straight: below
+        `SHORT_LIMIT` no other decimal of six places is as near to it, so every rounding finds that one.
+        """
         limit = f"{SUM_LIMIT:.0e}".replace("e+", "e")
-        return f"CASE WHEN abs({column}) < {limit} THEN CAST(CAST({column} AS varchar) AS decimal(38, 6)) END"
+        short = f"abs({column}) < {SHORT_LIMIT} AND round({column} * 1e6) / 1e6 = {column}"
+        straight, by_text = (
+            f"CAST({one} AS decimal(38, 6))" for one in (column, f"CAST({column} AS varchar)")
+        )
+        return f"CASE WHEN {short} THEN {straight} WHEN abs({column}) < {limit} THEN {by_text} END"
