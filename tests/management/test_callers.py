@@ -99,3 +99,23 @@ def test_a_preflight_and_the_description_need_nobody(office: Office) -> None:
     page = office.ask("GET", "/v1/docs", role=None)
     assert page.headers["content-type"].startswith("text/html")
     assert "<script" not in page.body
+
+
+def test_where_to_sign_in_is_told_to_everybody(office: Office) -> None:
+    told = office.ask("GET", "/v1/sign-in", role=None)
+    assert told.body == {
+        "issuer": "https://issuer.example",
+        "client_id": "segmentation",
+        "scope": "openid email",
+        "roles_claim": "cognito:groups",
+    }
+    wrong = office.ask("POST", "/v1/sign-in", {}, role="admin")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "GET")
+
+
+def test_below_machine_stand_the_same_operations(office: Office) -> None:
+    arn = {"iam": {"userArn": "arn:aws:iam::123456789012:role/ci"}}
+    listed = office.ask("GET", "/machine/audiences/shop/segments", authorizer=arn)
+    assert listed.body == office.ask("GET", "/v1/audiences/shop/segments").body
+    assert office.ask("GET", "/machine/audiences", role=None).status == 401
+    assert office.ask("GET", "/machine/v1/me", authorizer=arn).status == 404
