@@ -501,7 +501,8 @@ def report(
     ]
     parts = [
         "# What an event costs on the stream",
-        f"Measured on: {machine()}. CPU, medians of one run.",
+        f"Measured on: {machine()}. CPU, medians of one run. Load average {os.getloadavg()[0]:.0f}: other work shared the "
+        "cores and their caches, so these are upper bounds.",
         (__doc__ or "").partition("CPU of this process. ")[2].partition(" The tables")[0].replace("\n", " "),
         table(headings, rows),
         "## By stage, an event, in memory",

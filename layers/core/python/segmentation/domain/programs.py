@@ -111,7 +111,8 @@ class Programs:
         part = RealtimePart(
             revision=before.revision + 1 if before else 1,
             state=state,
-            members=tuple(sorted(after.members)),
+            # Thousands of names are not sorted anew where none has changed.
+            members=before.members if before and not outcome.changes else tuple(sorted(after.members)),
             changes=outcome.changes,
             computed=after.computed,
             rules=published.version,
