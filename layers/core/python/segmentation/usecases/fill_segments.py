@@ -157,7 +157,7 @@ class FillSegments:
             try:
                 started = {one: self._start(published, fill, one) for one in fill.behaviors}
             except QueryFailed as error:
-                return self._keep(fill.failed(str(error), now), tag)
+                return self._give_up(fill, str(error), tag, now)
             return self._keep(replace(fill, queries=started, updated=now), tag)
         statuses = self.warehouse.statuses([*running.values()])
         if any(one.outcome is Outcome.ACTIVE for one in statuses.values()):
@@ -168,8 +168,14 @@ class FillSegments:
         self._forget(fill)
         if fill.attempt < ATTEMPTS:
             return self._keep(replace(fill, queries={}, attempt=fill.attempt + 1, updated=now), tag)
-        logger.error("the fill %s of %s failed: %s", fill.id, fill.audience, reasons)
-        return self._keep(fill.failed("; ".join(reasons) or "the warehouse forgot its queries", now), tag)
+        return self._give_up(fill, "; ".join(reasons) or "the warehouse forgot its queries", tag, now)
+
+    def _give_up(self, fill: Fill, reason: str, tag: str, now: int) -> bool:
+        """End a fill that fails; another one is begun later, with marks of its own."""
+        logger.error("the fill %s of %s failed: %s", fill.id, fill.audience, reason)
+        self._forget(fill)
+        self.lake.delete_prefix(mark_path(fill.id, ""))
+        return self._keep(fill.failed(reason, now), tag)
 
     def _start(self, published: Published, fill: Fill, behavior: str) -> str:
         audience = published.audience
