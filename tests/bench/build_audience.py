@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from segmentation.domain.audience import parse_audience
+from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.build_plan import SAMPLED, build_tables
 from segmentation.domain.run_sql import sample_query
 
