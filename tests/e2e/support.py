@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.demo.stage import EVENTS_PATH, WRITE_KEY, Stage
+from infra.demo.stage import AUDIENCE, EVENTS_PATH, WRITE_KEY, Stage
 
 
 def post(
@@ -46,3 +46,11 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str) -> float:
         assert time.monotonic() - started < seconds, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
     return time.monotonic() - started
+
+
+def bearer(stage: Stage) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stage.partner_token}"}
+
+
+def segment_path(segment: str, what: str) -> str:
+    return f"/v1/audiences/{AUDIENCE}/segments/{segment}/{what}"
