@@ -22,10 +22,14 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app
 MOST_MODULES = (110, 600)
 """Of segmentation's own, and of all with boto3, Powertools and the standard library: boto3 and what it needs are 400."""
 MOST_WITH_PARQUET = (110, 720)
-MOST_OF_THE_FILL = (125, 720)
-"""It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it."""
-MOST_OF_THE_MANAGEMENT_API = (170, 680)
-"""Many operations in one function, for people who can wait."""
+MOST_OF = {
+    # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
+    "fill_segments": (125, 720),
+    # Both jobs, with all their steps; nobody waits for it.
+    "advance_runs": (120, 600),
+    # Many operations in one function, for people who can wait.
+    "manage_api": (170, 680),
+}
 
 
 def run(code: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -66,11 +70,7 @@ def test_a_function_imports_few_modules(function: str) -> None:
     """Files that are opened at a cold start: their number is a time that no other load disturbs."""
     found = run(f"import sys, {function}.app; print(*sys.modules)").stdout.split()
     own = [name for name in found if name.startswith("segmentation")]
-    most = MOST_WITH_PARQUET if function in PARQUET else MOST_MODULES
-    if function == "fill_segments":
-        most = MOST_OF_THE_FILL
-    if function == "manage_api":
-        most = MOST_OF_THE_MANAGEMENT_API
+    most = MOST_OF.get(function, MOST_WITH_PARQUET if function in PARQUET else MOST_MODULES)
     assert len(own) <= most[0]
     assert len(found) <= most[1]
 
