@@ -13,7 +13,8 @@ from tests.local.support import Journal
 
 
 def put(cloud: Cloud, journal: str, *orders: str | None, kind: str = "wanted") -> None:
-    client = cloud.client("dynamodb")
+    """Items written in one request, so that the stream is not read between two of them."""
+    puts = []
     for number, do in enumerate(orders):
         item: dict[str, Any] = {
             "id": {"S": f"{journal}{number}"},
@@ -22,7 +23,8 @@ def put(cloud: Cloud, journal: str, *orders: str | None, kind: str = "wanted") -
         }
         if do is not None:
             item["do"] = {"S": do}
-        client.put_item(TableName=cloud.outputs["Table"], Item=item)
+        puts.append({"PutRequest": {"Item": item}})
+    cloud.client("dynamodb").batch_write_item(RequestItems={cloud.outputs["Table"]: puts})
 
 
 def test_a_write_comes_with_the_item_before_and_after(cloud: Cloud, journal: Journal) -> None:

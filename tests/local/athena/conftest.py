@@ -1,4 +1,7 @@
-"""One moto server with the embedded Athena in front, for all tests of this folder."""
+"""One moto server with the embedded Athena in front.
+
+It stands in this process, where other folders' mocks reset it: it is made anew for each file.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pyarrow as pa
@@ -102,7 +106,7 @@ class Cloud:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     front = Front("127.0.0.1:9")
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Handler)
@@ -115,6 +119,7 @@ def cloud() -> Iterator[Cloud]:
         for name in ("athena", "s3", "glue")
     }
     made = Cloud(url, service, **clients)
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
     for bucket in ("lake", "results"):
         made.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     made.glue.create_database(DatabaseInput={"Name": "shop"})
