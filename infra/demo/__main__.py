@@ -183,8 +183,10 @@ def _serve(stage: Stage, screen: Screen, stop: threading.Event, visitors: list[s
                 published, record = run_again(stage, screen)
                 ask_and_show(stage, screen, published, record, visitors)
                 screen.say(f"\nServing at {stage.api}. Enter: publish and run again. Ctrl-C: stop.")
-            except (StepFailed, RulesRefused, CloudError) as error:
+            except RulesRefused as error:
                 screen.fail(f"{error}\nNothing was changed; mend it and press Enter again.")
+            except (StepFailed, CloudError) as error:
+                screen.fail(f"{error}\nThe rules are published; press Enter to run again.")
     except KeyboardInterrupt:
         pass
 

@@ -95,7 +95,7 @@ class Stage:
 
     def build(self) -> dict[str, Any]:
         """Build the audience; its pointer."""
-        run = self.finish(self._invoke("BuildAudience", {"audience": AUDIENCE})["runs"][0])
+        run = self._run("BuildAudience", {"audience": AUDIENCE})
         pointer: dict[str, Any] = self.read(f"audiences/{AUDIENCE}/current.json")
         assert pointer["version"] == run.id
         return pointer
@@ -104,13 +104,26 @@ class Stage:
         """Run all batch segments as of `now`; the run's record."""
         instant = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         payload = {"audience": AUDIENCE, "now": instant}
-        run = self.finish(self._invoke("MaterializeSegments", payload)["runs"][0])
+        run = self._run("MaterializeSegments", payload)
         record: dict[str, Any] = self.read(f"memberships/{AUDIENCE}/{run.id}/run.json")
         return record
 
+    def _run(self, function: str, payload: Mapping[str, Any]) -> Run:
+        """A run of our own, to its end. After an edit the system may have begun one by itself: that one ends first."""
+        while True:
+            begun = self._invoke(function, payload)["runs"][0]
+            if begun["state"] != State.SKIPPED:
+                return self.finish(begun)
+            holder = self._runs().lock(begun["audience"], Job(begun["job"])).holder
+            if holder is not None:
+                self.finish({**begun, "run": holder})
+
+    def _runs(self) -> DynamoRuns:
+        return DynamoRuns(self.cloud.client("dynamodb"), str(self.cloud.outputs["RunsTableName"]))
+
     def finish(self, begun: Mapping[str, Any], seconds: float = 300) -> Run:
         """Wait for the end of a run that was begun; one that did not go well is a failed step."""
-        runs = DynamoRuns(self.cloud.client("dynamodb"), str(self.cloud.outputs["RunsTableName"]))
+        runs = self._runs()
         started, pause = time.monotonic(), 0.02
         while time.monotonic() - started < seconds:
             run = runs.read(begun["audience"], Job(begun["job"]), begun["run"])
