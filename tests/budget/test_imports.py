@@ -25,8 +25,10 @@ MOST_WITH_PARQUET = (110, 720)
 MOST_OF = {
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
     "fill_segments": (125, 720),
-    # Both jobs, with all their steps; nobody waits for it.
+    # The batch path, whose jobs are many small modules; nobody waits for it.
     "advance_runs": (120, 600),
+    "import_lists": (120, 720),
+    "materialize_segments": (120, 600),
     # Many operations in one function, for people who can wait.
     "manage_api": (170, 680),
 }

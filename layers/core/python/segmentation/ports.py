@@ -1,17 +1,20 @@
 """What the use cases need of the world. Each port has one contract suite, for its fake and its adapter."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from segmentation.domain.event import Event
-from segmentation.domain.event_lake import Kind, LakeTable, Merging
-from segmentation.domain.pipeline import Job, Lock, QueryStatus, Run
-from segmentation.domain.profile import BatchPart, Profile, RealtimePart
-from segmentation.domain.publication import Piece
-from segmentation.domain.published import Published
-from segmentation.domain.run import QueryRecord
-from segmentation.domain.sizes import SizePoint
+if TYPE_CHECKING:  # nothing of it is needed to run, and each module is a file that a cold start opens
+    from segmentation.domain.event import Event
+    from segmentation.domain.event_lake import Kind, LakeTable, Merging
+    from segmentation.domain.pipeline import Job, Lock, QueryStatus, Run
+    from segmentation.domain.profile import BatchPart, Profile, RealtimePart
+    from segmentation.domain.publication import Piece
+    from segmentation.domain.published import Published
+    from segmentation.domain.run import QueryRecord
+    from segmentation.domain.sizes import SizePoint
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """Carries runs on: does what the state machine asks for, and keeps what came of it.
 
 Nothing is kept only in memory. Whatever is done here may be cut off between any two lines and be done again, by
-another invocation or by two at once: `domain/pipeline.py` says why that is harmless.
+another invocation or by two at once: `domain/pipeline/` says why that is harmless.
 """
 
 import logging
