@@ -1,17 +1,20 @@
-"""What a function is told by its environment: read once, at cold start, all that is missing at once."""
+"""What a function is told by its environment: read once, at cold start, all that is missing at once.
+
+Structs, since a dataclass takes 0.4 ms to be made, and each function imports those of all.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import fields
 from segmentation.domain.errors import MissingSettings
 
-S = TypeVar("S")
+S = TypeVar("S", bound=Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class CollectSettings:
+class CollectSettings(Struct, frozen=True):
     """For collect_events."""
 
     lake_bucket: str
@@ -21,8 +24,7 @@ class CollectSettings:
     signing_secret_arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallSettings:
+class CallSettings(Struct, frozen=True):
     """For collect_calls."""
 
     lake_bucket: str
@@ -31,8 +33,7 @@ class CallSettings:
     signing_secret_arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateSettings:
+class EvaluateSettings(Struct, frozen=True):
     """For evaluate_events."""
 
     lake_bucket: str
@@ -41,8 +42,7 @@ class EvaluateSettings:
     failures_bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class SweepSettings:
+class SweepSettings(Struct, frozen=True):
     """For sweep_memberships."""
 
     lake_bucket: str
@@ -50,23 +50,20 @@ class SweepSettings:
     activations_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveSettings:
+class ArchiveSettings(Struct, frozen=True):
     """For archive_events."""
 
     lake_bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompactSettings:
+class CompactSettings(Struct, frozen=True):
     """For compact_events."""
 
     lake_bucket: str
     glue_database: str
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
+class BuildSettings(Struct, frozen=True):
     """For build_audience."""
 
     lake_bucket: str
@@ -76,8 +73,7 @@ class BuildSettings:
     logical_now: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MaterializeSettings:
+class MaterializeSettings(Struct, frozen=True):
     """For materialize_segments."""
 
     lake_bucket: str
@@ -88,8 +84,7 @@ class MaterializeSettings:
     logical_now: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AdvanceSettings:
+class AdvanceSettings(Struct, frozen=True):
     """For advance_runs."""
 
     lake_bucket: str
@@ -101,8 +96,7 @@ class AdvanceSettings:
     logical_now: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportSettings:
+class ImportSettings(Struct, frozen=True):
     """For import_lists."""
 
     lake_bucket: str
@@ -112,8 +106,7 @@ class ImportSettings:
     kept_days: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublishSettings:
+class PublishSettings(Struct, frozen=True):
     """For publish_memberships."""
 
     lake_bucket: str
@@ -122,8 +115,7 @@ class PublishSettings:
     activations_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class FillSettings:
+class FillSettings(Struct, frozen=True):
     """For fill_segments."""
 
     lake_bucket: str
@@ -134,8 +126,7 @@ class FillSettings:
     activations_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class EraseSettings:
+class EraseSettings(Struct, frozen=True):
     """For erase_profiles."""
 
     lake_bucket: str
@@ -143,8 +134,7 @@ class EraseSettings:
     activations_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveSettings:
+class RemoveSettings(Struct, frozen=True):
     """For remove_audiences."""
 
     lake_bucket: str
@@ -154,8 +144,7 @@ class RemoveSettings:
     athena_workgroup: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverSettings:
+class DeliverSettings(Struct, frozen=True):
     """For deliver_activations."""
 
     lake_bucket: str
@@ -164,8 +153,7 @@ class DeliverSettings:
     webhook_allow_private: str = "false"
 
 
-@dataclass(frozen=True, slots=True)
-class ServeSettings:
+class ServeSettings(Struct, frozen=True):
     """For serve_api."""
 
     lake_bucket: str
@@ -174,8 +162,7 @@ class ServeSettings:
     signing_secret_arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class ManageSettings:
+class ManageSettings(Struct, frozen=True):
     """For manage_api.
 
     `roles_claim` is the claim of a JWT that names the caller's roles. `jwt_issuer` and `jwt_audience` are told to who
@@ -200,12 +187,11 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """Settings of the variables that bear the fields' names in capitals."""
     values: dict[str, Any] = {}
     missing: list[str] = []
-    for one in fields(kind):  # type: ignore[arg-type]
+    for one in fields(kind):
         name = one.name.upper()
-        required = isinstance(one.default, type(None)) or not isinstance(one.default, str)
         if environ.get(name):
             values[one.name] = environ[name]
-        elif required:
+        elif one.required:
             missing.append(name)
     if missing:
         raise MissingSettings(missing)
