@@ -11,6 +11,8 @@ CLIENTS   := tests/browser/node_modules/.package-lock.json
 SIDE_BY_SIDE := $(BIN)/pytest -n auto --dist loadfile
 # The layers' Makefiles find pip through PATH; nothing is reported to anybody.
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
+# A dozen Python processes a run: what they import is compiled once, whatever the machine's own settings say.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: browser run test check unit fuzz histories bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
@@ -79,13 +81,14 @@ test: check $(SAM_STAMP) $(GRAMMAR)
 	$(SIDE_BY_SIDE) --ignore tests/e2e --ignore tests/browser tests
 	$(BIN)/pytest tests/e2e
 
-# EXAMPLES=10000 for longer; a failure prints the world that shows it.
+# Other examples than in `make test`, and TIMES as many of them; a failure prints the world or history that shows it.
+fuzz: TIMES ?= 40
 fuzz: $(STAMP)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/conformance/test_agreement.py tests/management/test_fuzz.py
+	TIMES=$(TIMES) $(SIDE_BY_SIDE) tests/properties/test_agreement.py tests/properties/test_index.py tests/management/test_fuzz.py
 
-# EXAMPLES=20000 for longer; a failure prints the history that shows it.
+histories: TIMES ?= 25
 histories: $(STAMP)
-	EXAMPLES=$${EXAMPLES:-4000} $(BIN)/pytest tests/unit/test_arrival.py
+	TIMES=$(TIMES) $(SIDE_BY_SIDE) $(addprefix tests/properties/test_,arrival.py compaction.py identities.py runs.py)
 
 # Peers go into tests/bench/.peers, the tables to tests/bench/*.md. The five million profiles take a few minutes.
 bench: $(STAMP)

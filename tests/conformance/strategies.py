@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-from segmentation.language import Schema, Type
+from segmentation.language import RuleError, RuleSet, Schema, Type, load_rule_set
 from segmentation.language.times import PHRASES, local_date, parse_duration, period_bounds, zone
 
 from .suite import AUDIENCE, Profile
@@ -433,3 +433,16 @@ def _profile(maker: Maker, key: str, ids: bool) -> Profile:
             events.append(event)
         behaviors[behavior] = events
     return Profile(key, attributes, behaviors, tuple(name for name in LISTS if maker.chance(2)))
+
+
+def loaded(world: World) -> RuleSet:
+    """The rule set of a world; what real time refuses for its windows becomes a batch segment."""
+    documents = [dict(document) for document in world.documents]
+    try:
+        return load_rule_set(documents, world.schema, AUDIENCE)
+    except RuleError as error:
+        problems = error.problems
+    for problem in problems:
+        assert problem.code == "window-too-long", problem
+        documents[int(problem.pointer.split("/")[1])]["kind"] = "batch"
+    return load_rule_set(documents, world.schema, AUDIENCE)

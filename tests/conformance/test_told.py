@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 from segmentation.language import RuleSet, load_rule_set
 from segmentation.language.evaluate import Compiler, Evaluation
@@ -16,10 +16,11 @@ from segmentation.language.explain import as_text, explain
 from segmentation.language.sentence import outline, segment_sentence
 from segmentation.language.times import UNIT_SECONDS, first_second, local_date, parse_duration, zone
 
+from tests.examples import examples
+
 from .readings import by_closures, history_of, typed_attributes, typed_rows
-from .strategies import DURATIONS, World, worlds
+from .strategies import DURATIONS, World, loaded, worlds
 from .suite import AUDIENCE, Profile, segment, suites
-from .test_agreement import loaded
 
 SCHEMA_FILE = Path(__file__).parents[2] / "rules" / "schema" / "segment.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
@@ -72,6 +73,7 @@ def moments_to_try(rules: RuleSet, profile: Profile, now: int) -> list[int]:
     return sorted(moment for moment in tried if now < moment < now + 800 * UNIT_SECONDS["d"])
 
 
+@settings(max_examples=examples(40))
 @given(world=worlds(rules=6, people=3))
 def test_explanations_agree_with_the_closures_and_know_when_they_change(world: World) -> None:
     rules = loaded(world)
@@ -101,6 +103,7 @@ def test_explanations_agree_with_the_closures_and_know_when_they_change(world: W
             assert early == [], (one.id, profile, explanation["changes"])
 
 
+@settings(max_examples=examples(40))
 @given(world=worlds(rules=10, people=1))
 def test_every_rule_has_a_sentence_and_a_valid_shape(world: World) -> None:
     for document in world.documents:

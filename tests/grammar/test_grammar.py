@@ -12,9 +12,8 @@ from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
 
-from tests.conformance.strategies import world
+from tests.conformance.strategies import loaded, world
 from tests.conformance.suite import suites
-from tests.conformance.test_agreement import loaded
 from tests.conformance.test_cases import rule_sets
 
 HERE = Path(__file__).parent

@@ -1,12 +1,12 @@
 """Every operation under generated requests, in order and out of order: no 5xx, every answer as documented."""
 
-import os
 from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.examples import examples
 from tests.management.support import Office
 from tests.management.wsgi import TOKEN, application
 
@@ -17,8 +17,7 @@ schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", application(Office()
 
 @schema.parametrize()
 @settings(
-    max_examples=100 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 6,
-    deadline=None,
+    max_examples=examples(6),
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_documented(case: Any) -> None:
@@ -38,8 +37,7 @@ class Workflow(schema.as_state_machine()):  # type: ignore[misc]
 
 TestWorkflow = Workflow.TestCase
 TestWorkflow.settings = settings(
-    max_examples=50 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 5,
+    max_examples=examples(5),
     stateful_step_count=10,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -1,105 +1,15 @@
 """Small files become one, whatever is killed and whoever else is at work; no event is ever missing or twice."""
 
-import contextlib
 import itertools
-import random
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 
 import pytest
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.domain.compaction import GRACE, NOTE_KEPT, File, Merge, note_of, plan
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import MERGED_EVENTS
-from segmentation.domain.stream import StreamRecord
-from segmentation.usecases.archive_events import ArchiveEvents
-from segmentation.usecases.compact_events import Compacted, CompactEvents
 
-from tests.fakes import FixedClock, MemoryLake, MemoryLakeCatalog, StaticRuleSets
-from tests.fakes.documents import published
-
-DAY = 86_400
-NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
-FOLDER = "events/shop/purchases/"
-
-
-class Killed(Exception):
-    """What a function does not catch: its process is gone."""
-
-
-@dataclass
-class MortalLake(MemoryLake):
-    """Dies at the write of a number, before or after doing it."""
-
-    deadly: int = -1
-    after: bool = False
-    writes: int = 0
-
-    def put(self, path: str, data: bytes, *, expected: str | None = None) -> bool:
-        self._die(False)
-        done = MemoryLake.put(self, path, data, expected=expected)
-        self._die(True)
-        return done
-
-    def delete(self, paths: Collection[str]) -> None:
-        for path in sorted(paths):  # a request is not one step: it may end halfway
-            self._die(False)
-            MemoryLake.delete(self, [path])
-            self._die(True)
-
-    def _die(self, after: bool) -> None:
-        self.writes += after
-        if self.after is after and self.writes == self.deadly + after:
-            raise Killed
-
-
-@dataclass
-class World:
-    """A lake, its archive and its caretaker, under one clock."""
-
-    lake: MortalLake = field(default_factory=MortalLake)
-    clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
-    catalog: MemoryLakeCatalog = field(default_factory=MemoryLakeCatalog)
-    sequence: int = 0
-
-    def __post_init__(self) -> None:
-        self.tables = ParquetTables(self.lake)
-        self.sets = StaticRuleSets({"shop": published()})
-
-    def archive(self, *batches: list[Event]) -> None:
-        use_case = ArchiveEvents(self.tables, MemoryLake(), self.sets)
-        for batch in batches:
-            records = [
-                StreamRecord(str(self.sequence + number), one.to_json()) for number, one in enumerate(batch)
-            ]
-            use_case("shard", records)
-            self.sequence += len(batch)
-
-    def compact(self, seconds_left: Callable[[], float] = lambda: 900.0) -> Compacted:
-        self.lake.time = self.clock.time
-        return CompactEvents(self.lake, self.tables, self.catalog, self.sets, self.clock)(seconds_left)
-
-    def names(self, folder: str = FOLDER) -> list[str]:
-        """What a query would read."""
-        names = [path.rpartition("/")[2] for path in self.lake.list(folder)]
-        return [name for name in names if not name.startswith("_")]
-
-    def rows(self, folder: str = FOLDER) -> list[tuple[str, str]]:
-        """Profile and event id of each row that a query would read."""
-        found = []
-        for path in list(self.lake.list(folder)):
-            if not path.rpartition("/")[2].startswith("_"):
-                for batch in self.tables.read(path):
-                    found += [(row["profile"], row["event_id"]) for row in batch]
-        return found
-
-
-def event(identifier: str, person: str = "1", time: int = NOON - DAY) -> Event:
-    return Event(identifier, "shop", "purchases", f"person_id:{person}", time, NOON, {"amount": 1.5})
-
-
-def batches(count: int, size: int = 3, time: int = NOON - DAY) -> list[list[Event]]:
-    return [[event(f"e{n}-{m}", str(m), time) for m in range(size)] for n in range(count)]
+from tests.fakes import MemoryLake
+from tests.fakes.kept_events import DAY, FOLDER, NOON, Killed, World, batches, event
 
 
 def test_small_files_become_one_and_go_when_nobody_can_be_reading_them() -> None:
@@ -241,38 +151,6 @@ def test_two_at_once_and_one_of_them_slow() -> None:
     world.clock.time += GRACE + 1
     world.compact()
     assert len(world.rows()) == len(set(world.rows())) == 10
-
-
-def test_random_orders_of_events_deaths_and_passes() -> None:
-    for seed in range(25):
-        chance = random.Random(seed)
-        world = World()
-        expected: set[tuple[str, str]] = set()
-        for step in range(30):
-            world.lake.deadly = -1
-            match chance.randrange(4):
-                case 0 | 1:
-                    day = NOON - chance.randrange(3) * DAY
-                    new = [event(f"e{step}-{n}", str(n), day) for n in range(chance.randrange(1, 4))]
-                    again = world.sequence
-                    world.archive(new)
-                    if chance.random() < 0.3:
-                        world.sequence = again
-                        world.archive(new)
-                    expected |= {(one.profile, one.id) for one in new}
-                case 2:
-                    world.clock.time += chance.choice([60, GRACE + 1, DAY, -600])
-                case _:
-                    world.lake.deadly = world.lake.writes + chance.randrange(6)
-                    world.lake.after = chance.random() < 0.5
-                    with contextlib.suppress(Killed):
-                        world.compact()
-            assert set(world.rows()) == expected, f"seed {seed}, step {step}"
-        world.lake.deadly = -1
-        for _ in range(4):
-            world.clock.time += 2 * DAY
-            world.compact()
-        assert sorted(world.rows()) == sorted(expected), f"seed {seed}"
 
 
 def test_a_corrupt_file_is_left_out_and_named() -> None:

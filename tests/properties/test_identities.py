@@ -10,6 +10,7 @@ from segmentation.domain.event import Event
 from segmentation.domain.profile import GRACE
 from segmentation.domain.visitor import Program, Visitor, evaluate
 
+from tests.examples import examples
 from tests.unit.test_identity import HOUR, NOW, PUBLISHED, C, Crash, D, E, P, Shop, Store, event
 
 KEYS = ([P, E, C, D], ["person_id:2", "email:bb", "td_client_id:e", "td_client_id:f"])
@@ -73,7 +74,7 @@ def deliver_all(shop: Shop, batches: list[list[Event]], races: list[int]) -> Ite
         yield batch
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100))
 @given(histories())
 def test_keys_in_any_order_are_one_profile(
     history: tuple[list[list[Event]], dict[int, str], list[int]],

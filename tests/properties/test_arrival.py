@@ -8,13 +8,12 @@ closures, at every second at which something can change.
 `make histories` tries thousands.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
@@ -33,6 +32,7 @@ from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.sweep_memberships import SweepMemberships
 from segmentation.usecases.update_visitors import UpdateVisitors
 
+from tests.examples import examples
 from tests.fakes import MemoryFailures, MemoryProfiles, MemoryQueue, StaticRuleSets
 from tests.fakes.documents import documents, published
 
@@ -375,13 +375,7 @@ def play(history: Sequence[tuple[Any, ...]], faults: dict[int, str]) -> World:
     return world
 
 
-@settings(
-    max_examples=int(os.environ.get("EXAMPLES", "150")),
-    deadline=None,
-    database=None,
-    derandomize="EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=examples(150))
 @given(histories())
 def test_however_events_arrive(case: tuple[list[tuple[Any, ...]], dict[int, str]]) -> None:
     check(*case)

@@ -1,17 +1,15 @@
 """Property tests: whatever the audience, the rules and the people, all readings agree.
 
-`make fuzz` runs many more examples, at random; an ordinary test run repeats the same ones.
+`make fuzz` runs many more examples.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from segmentation.language import Problem, RuleError, RuleSet, Schema, load_rule_set
 from segmentation.language.check import Checker
@@ -20,40 +18,13 @@ from segmentation.language.normal import canonical, normalize
 from segmentation.language.operators import READERS
 from segmentation.language.times import zone
 
-from .oracle import by_oracle
-from .readings import Athena, Members, Tables, by_closures, by_index, by_visitor, history_of
-from .strategies import LISTS, World, worlds
-from .suite import AUDIENCE, segment
+from tests.conformance.oracle import by_oracle
+from tests.conformance.readings import Athena, Members, Tables, by_closures, by_index, by_visitor, history_of
+from tests.conformance.strategies import LISTS, World, loaded, worlds
+from tests.conformance.suite import AUDIENCE, segment
+from tests.examples import examples
 
-_COMMON: dict[str, Any] = {
-    "deadline": None,
-    "database": None,
-    "print_blob": False,
-    "suppress_health_check": [
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-        HealthCheck.function_scoped_fixture,
-    ],
-}
-settings.register_profile("every-run", max_examples=40, derandomize=True, **_COMMON)
-settings.register_profile("fuzz", max_examples=int(os.environ.get("EXAMPLES", "1500")), **_COMMON)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "every-run"))
-
-COUNTED = {"pairs": 0, "oracle": 0, "visitor": 0, "sql": 0}
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "remainder"}
-
-
-def loaded(world: World) -> RuleSet:
-    """The rule set of a world; what real time refuses for its windows becomes a batch segment."""
-    documents = [dict(document) for document in world.documents]
-    try:
-        return load_rule_set(documents, world.schema, AUDIENCE)
-    except RuleError as error:
-        problems = error.problems
-    for problem in problems:
-        assert problem.code == "window-too-long", problem
-        documents[int(problem.pointer.split("/")[1])]["kind"] = "batch"
-    return load_rule_set(documents, world.schema, AUDIENCE)
 
 
 def agree(world: World, expected: Members, found: Members, reading: str) -> None:
@@ -70,25 +41,37 @@ def agree(world: World, expected: Members, found: Members, reading: str) -> None
             )
 
 
-@given(world=worlds())
-def test_all_readings_agree(world: World, athena: Athena) -> None:
+def test_all_readings_agree(athena: Athena) -> None:
+    counted = dict.fromkeys(("pairs", "oracle", "visitor", "sql"), 0)
+
+    @settings(max_examples=examples(40))
+    @given(worlds())
+    def in_any_world(world: World) -> None:
+        check(world, athena, counted)
+
+    in_any_world()
+    assert counted["pairs"] >= 3_000, "each example holds many pairs of a rule and a person"
+    assert min(counted.values()) >= 1_000, counted
+
+
+def check(world: World, athena: Athena, counted: dict[str, int]) -> None:
     rules = loaded(world)
     expected = by_closures(rules, world.profiles, world.now)
     made = sum(segment.rule is not None for segment in rules)
-    COUNTED["pairs"] += made * len(world.profiles)
+    counted["pairs"] += made * len(world.profiles)
     agree(world, expected, by_index(rules, world.profiles, world.now), "the index")
     if world.ids:
         found = by_visitor(rules, world.profiles, world.now, world.lead, expected)
-        COUNTED["visitor"] += len(found) * len(world.profiles)
+        counted["visitor"] += len(found) * len(world.profiles)
         agree(world, expected, found, "the visitor")
     answers = Tables(athena, world.schema, world.profiles).members(rules, world.now)
-    COUNTED["sql"] += (len(answers) - len(LISTS)) * len(world.profiles)
+    counted["sql"] += (len(answers) - len(LISTS)) * len(world.profiles)
     agree(world, expected, answers, "the SQL")
     lowered, left_out = by_oracle(rules, world.profiles, world.now)
     event(f"left out of the oracle: {sorted(set(left_out.values()))}")
     if world.large:  # beyond 2^53 the oracle's whole numbers are none of the language
         lowered = {n: keys for n, keys in lowered.items() if not computes(rules, n)}
-    COUNTED["oracle"] += len(lowered) * len(world.profiles)
+    counted["oracle"] += len(lowered) * len(world.profiles)
     agree(world, expected, lowered, "the oracle")
 
 
@@ -99,14 +82,7 @@ def computes(rules: RuleSet, name: str) -> bool:
     return own or any(computes(rules, other) for other in found.references)
 
 
-def test_examples_are_enough() -> None:
-    """The property test above looked at thousands of pairs, in each reading."""
-    if COUNTED["pairs"] == 0:
-        pytest.fail("run this file as a whole: this test counts what the one before it did")
-    assert COUNTED["pairs"] >= 3_000, COUNTED
-    assert min(COUNTED.values()) >= 1_000, COUNTED
-
-
+@settings(max_examples=examples(40))
 @given(world=worlds(rules=8, people=4))
 def test_the_normal_form_means_the_same(world: World) -> None:
     rules = {d["id"]: d["rule"] for d in world.documents if "rule" in d}
@@ -153,7 +129,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=examples(200))
 @given(rule=JSON, kind=st.sampled_from(("batch", "realtime")), data=st.data())
 def test_anything_is_checked_without_a_crash(rule: Any, kind: str, data: st.DataObject) -> None:
     world = data.draw(worlds(rules=0, people=0))
@@ -162,6 +138,7 @@ def test_anything_is_checked_without_a_crash(rule: Any, kind: str, data: st.Data
         assert exists(documents, problem.pointer), f"{problem} points nowhere"
 
 
+@settings(max_examples=examples(40))
 @given(world=worlds(rules=6, people=0), junk=JSON, data=st.data())
 def test_a_spoiled_rule_is_checked_without_a_crash(world: World, junk: Any, data: st.DataObject) -> None:
     """A valid rule in which one place is replaced by something else; problems point at places that exist."""
