@@ -136,7 +136,7 @@ def segment_schema() -> dict[str, Any]:
             "description": "Only the first so many members, or so many percent of them (batch segments).",
             "type": "object",
             "properties": {
-                "count": {"type": "integer", "minimum": 1},
+                "count": {"type": "integer", "minimum": 1, "maximum": limits.MOST},
                 "percent": {"type": "number", "exclusiveMinimum": 0, "maximum": 100},
                 "by": ref("value_operator"),
                 "order": {"enum": list(limits.ORDERS)},

@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from segmentation.language import Schema, Type
 
-FOLDER = Path(__file__).parents[2] / "rules" / "conformance"
+RULES = Path(__file__).parents[2] / "rules"
+FOLDER = RULES / "conformance"
 AUDIENCE = "test"
+PUBLISHED = Draft202012Validator(
+    json.loads((RULES / "schema" / "segment.schema.json").read_text(encoding="utf-8"))
+)
+"""The published JSON Schema of segment documents."""
 
 
 @dataclass(frozen=True)

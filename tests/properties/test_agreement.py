@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from segmentation.language import Problem, RuleError, RuleSet, Schema, load_rule_set
 from segmentation.language.check import Checker
 from segmentation.language.evaluate import Compiler, Evaluation
+from segmentation.language.index import Index
 from segmentation.language.normal import canonical, normalize
 from segmentation.language.operators import READERS
+from segmentation.language.sentence import segment_sentence
+from segmentation.language.sql import members_query
 from segmentation.language.times import zone
 
 from tests.conformance.oracle import by_oracle
 from tests.conformance.readings import Athena, Members, Tables, by_closures, by_index, by_visitor, history_of
 from tests.conformance.strategies import LISTS, World, loaded, worlds
-from tests.conformance.suite import AUDIENCE, segment
+from tests.conformance.suite import AUDIENCE, PUBLISHED, segment
 from tests.examples import examples
 
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "remainder"}
@@ -112,6 +115,7 @@ JSON = st.recursive(
         (
             "attributes.string_0",
             "attributes.number_0",
+            "attributes.timestamp_0",
             "behaviors.views",
             "segments",
             "7d",
@@ -119,6 +123,11 @@ JSON = st.recursive(
             "time",
             "a",
             "(a+)+",
+            "\ud83d",
+            "\x00",
+            10**400,
+            -(10**30),
+            1e300,
         )
     ),
     lambda inner: (
@@ -155,10 +164,18 @@ def test_a_spoiled_rule_is_checked_without_a_crash(world: World, junk: Any, data
 
 
 def problems_of(documents: list[dict[str, Any]], schema: Schema) -> tuple[Problem, ...]:
+    """What is wrong with documents. What is accepted is so by the published schema too, and everything can be made of it."""
     try:
-        load_rule_set(documents, schema, AUDIENCE)
+        rules = load_rule_set(documents, schema, AUDIENCE)
     except RuleError as error:
         return error.problems
+    refused = [error.message for document in documents for error in PUBLISHED.iter_errors(document)]
+    assert refused == [], documents
+    tables = {behavior: behavior for behavior in schema.behaviors}
+    assert members_query(rules, "profiles", tables, 0, lists=lambda _: None).encode()
+    for one in rules:
+        assert segment_sentence(one, schema.time_zone).encode()
+    Index.compile([(one.id, one.rule) for one in rules if one.rule], schema.time_zone).dump()
     return ()
 
 

@@ -14,7 +14,7 @@ from .problems import Problem, did_you_mean, step
 from .times import zone
 from .tree import CONDITION, Aggregate, Node, Selection
 from .types import Schema, Type
-from .values import parse_date, parse_instant
+from .values import is_text, parse_date, parse_instant, parse_time
 
 _NO_VALUE = "; write text, a number, true, false or an expression (a list stands only behind in)"
 
@@ -191,6 +191,9 @@ class Checker:
             return self.report(pointer, "null-literal", message)
         else:
             return self.report(pointer, "not-a-value", f"{hints.show(item)} is no value here{_NO_VALUE}")
+        if node.value is None and node.type is Type.TIMESTAMP:
+            message = f"{hints.show(item)} is no moment of the years 1 to 9999; write Unix seconds (not milliseconds) or ISO 8601"
+            return self.report(pointer, "bad-timestamp", message)
         if node.value is None:
             message = f"{hints.show(item)} is not a number that a double can hold; write a finite one"
             return self.report(pointer, "bad-number", message)
@@ -202,7 +205,7 @@ class Checker:
 
     def _number(self, item: float, expected: Type | None) -> Node:
         if expected is Type.TIMESTAMP:
-            return Node("constant", Type.TIMESTAMP, value=math.floor(item) if math.isfinite(item) else None)
+            return Node("constant", Type.TIMESTAMP, value=parse_time(item))
         try:
             number: float | None = float(item) + 0.0  # of the two zeros one is enough
         except OverflowError:
@@ -212,9 +215,8 @@ class Checker:
         )
 
     def _text(self, item: str, pointer: str, expected: Type | None) -> Node | None:
-        if "\x00" in item or any("\ud800" <= char <= "\udfff" for char in item):
-            message = "the text holds a NUL or half a surrogate pair, which no table can hold; take it out"
-            return self.report(pointer, "bad-text", message)
+        if not is_text(item):
+            return self.report(pointer, "bad-text", hints.BAD_TEXT)
         if expected is Type.TIMESTAMP:
             moment = parse_instant(item, self.zone)
             if moment is None:

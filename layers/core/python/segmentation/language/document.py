@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import hints
 from .caps import MAX_LITERALS
 from .check import Checker
 from .limits import Limit, read_limit
@@ -16,6 +17,7 @@ from .sqltext import literal
 from .times import Window
 from .tree import Aggregate, Node
 from .types import SEGMENT_ID, Schema, Type
+from .values import is_text
 
 KINDS = ("batch", "realtime", "list")
 FIELDS = ("id", "name", "audience", "kind", "description", "rule", "limit", "schedule")
@@ -238,6 +240,8 @@ def _check_fields(document: Mapping[str, Any], audience: str, problems: list[Pro
     for name in ("name", "description"):
         if name in document and (not isinstance(document[name], str) or len(document[name]) > 1_000):
             problems.append(Problem(f"/{name}", "bad-field", f"{name!r} is text of at most 1,000 characters"))
+        elif name in document and not is_text(document[name]):
+            problems.append(Problem(f"/{name}", "bad-text", hints.BAD_TEXT))
     identity = document.get("id")
     if "id" in document and (not isinstance(identity, str) or not SEGMENT_ID.fullmatch(identity)):
         message = f"{identity!r} is no id; write 1 to 64 of a-z, 0-9 and -, not beginning with -"

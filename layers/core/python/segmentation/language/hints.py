@@ -36,6 +36,8 @@ _ELSEWHERE = {
 }
 """Words of other languages, and what to write here."""
 
+BAD_TEXT = "the text holds a NUL or half a surrogate pair, which no table can hold; take it out"
+
 _UNITS = {
     **dict.fromkeys(("second", "seconds", "sec", "secs"), "s"),
     **dict.fromkeys(("minute", "minutes", "min", "mins"), "m"),

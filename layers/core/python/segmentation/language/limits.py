@@ -19,6 +19,8 @@ from .values import Value
 
 FIELDS = ("count", "percent", "by", "order")
 ORDERS = ("descending", "ascending")
+MOST = 10**12
+"""The largest count: more than anybody has, and a whole number in every engine."""
 WHOLE = 10_000
 """A hundred percent, in hundredths of a percent."""
 
@@ -81,8 +83,12 @@ def _size(checker: Checker, item: dict[str, Any], pointer: str) -> tuple[int | N
     count, percent = item.get("count"), item.get("percent")
     if (count is None) == (percent is None):
         checker.report(pointer, "bad-limit", "a limit has either a 'count' or a 'percent'")
-    elif count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        checker.report(step(pointer, "count"), "bad-limit", "'count' is a whole number from 1 on")
+    elif count is not None and (
+        isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST
+    ):
+        checker.report(
+            step(pointer, "count"), "bad-limit", f"'count' is a whole number; write one from 1 to {MOST:,}"
+        )
     elif percent is not None:
         number = isinstance(percent, int | float) and not isinstance(percent, bool)
         share = round(percent * 100) if number and 0 < percent <= 100 else 0

@@ -44,6 +44,11 @@ def parse_value(type_: Type, raw: Any) -> Value:
     return _PARSERS[type_](raw)
 
 
+def is_text(raw: str) -> bool:
+    """Whether it is text that tables and JSON can hold: no NUL, no half of a surrogate pair."""
+    return "\x00" not in raw and not any("\ud800" <= char <= "\udfff" for char in raw)
+
+
 def parse_time(raw: Any) -> int | None:
     """Unix seconds of a number of seconds or of ISO 8601 text with an offset; fractions are cut off."""
     if isinstance(raw, str):

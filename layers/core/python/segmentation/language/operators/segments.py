@@ -3,10 +3,12 @@
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ..problems import did_you_mean
+from .. import hints
+from ..problems import did_you_mean, step
 from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
+from ..values import is_text
 from .base import Bound, Closure, Operator, form, operator, reads
 from .phrases import Relation
 
@@ -112,4 +114,6 @@ def read_bucket(
         )
     if len(operands) != 1 or not isinstance(operands[0], str) or not operands[0]:
         return checker.report(pointer, "bad-seed", "'bucket' takes one seed, a string that is not empty")
+    if not is_text(operands[0]):
+        return checker.report(step(pointer, 0), "bad-text", hints.BAD_TEXT)
     return Node("bucket", Type.NUMBER, value=operands[0])

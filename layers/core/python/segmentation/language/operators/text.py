@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .. import hints
 from ..automaton import searcher
 from ..patterns import PatternError, java, parse
 from ..problems import step
 from ..sqltext import text
 from ..tree import CONDITION, Node
 from ..types import Type
-from ..values import simple_lower, simple_upper
+from ..values import is_text, simple_lower, simple_upper
 from .base import Closure, NotLowered, Operator, form, operator, reads
 
 if TYPE_CHECKING:
@@ -212,6 +213,8 @@ def read_matches(
     value = checker.value_of(operands[0], step(pointer, 0), scope, Type.STRING, "'matches'")
     if not isinstance(operands[1], str):
         return checker.report(step(pointer, 1), "bad-pattern", "the pattern of 'matches' is a literal string")
+    if not is_text(operands[1]):
+        return checker.report(step(pointer, 1), "bad-text", hints.BAD_TEXT)
     try:
         parse(operands[1])
     except PatternError as error:
