@@ -7,7 +7,7 @@ from pathlib import Path
 from segmentation.runtime.management.openapi import document
 from segmentation.runtime.management.serve import OPERATIONS
 
-from infra.author.documents import pretty
+from infra.layout import pretty
 
 TARGET = Path(__file__).with_name("management.openapi.json")
 

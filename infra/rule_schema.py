@@ -18,7 +18,7 @@ from segmentation.language.patterns import MAX_LENGTH
 from segmentation.language.times import PHRASES
 from segmentation.language.types import NAME, SEGMENT_ID
 
-from .author.documents import pretty
+from .layout import pretty
 
 TARGET = Path("rules/schema/segment.schema.json")
 _NAME = NAME.pattern

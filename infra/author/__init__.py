@@ -14,10 +14,20 @@
     )
 
 A file of `rules/authoring/` holds such segments; `python -m infra.author` checks them and emits them as JSON.
+
+| module | what |
+|---|---|
+| `words` | what a rule begins with: `attribute`, `behavior`, `segment`, `bucket` |
+| `expressions`, `events` | what is said of values and conditions, of a behavior's events |
+| `constants` | Python values as JSON-Logic takes them |
+| `documents`, `modules` | a segment's document; the files of a folder, read, checked and emitted |
 """
 
-from .documents import AuthoringErrors, define, emit, load, normalize, pretty
-from .words import AuthoringError, all_of, any_of, attribute, behavior, bucket, segment
+from .constants import AuthoringError
+from .documents import define, normalize
+from .expressions import all_of, any_of
+from .modules import AuthoringErrors, emit, load
+from .words import attribute, behavior, bucket, segment
 
 __all__ = [
     "AuthoringError",
@@ -31,6 +41,5 @@ __all__ = [
     "emit",
     "load",
     "normalize",
-    "pretty",
     "segment",
 ]

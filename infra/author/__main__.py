@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .documents import AuthoringErrors, emit
+from .modules import AuthoringErrors, emit
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from segmentation.domain.published import Published, document_of, parse_publishe
 from segmentation.domain.rulebook import ACCESS
 from segmentation.language import Problem, RuleError, parse_document
 
-from infra.author.documents import pretty
+from infra.layout import pretty
 
 Document = dict[str, Any]
 Key = tuple[str, str]

@@ -15,7 +15,7 @@ from typing import Any
 
 from segmentation.domain.rulebook import FROM_FILES, Edit, Entry, content_digest
 
-from infra.author.documents import pretty
+from infra.layout import pretty
 
 from .files import AudienceRules, Document, Key
 from .remotes import made_of_files

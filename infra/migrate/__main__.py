@@ -13,7 +13,7 @@ from typing import Any
 from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleError
 
-from infra.author.documents import pretty
+from infra.layout import pretty
 
 from .treasure_data import Options, convert
 

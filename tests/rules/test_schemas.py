@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from segmentation.language.operators import FORMS, READERS
 
-from infra.author.documents import pretty
+from infra.layout import pretty
 from infra.rule_schema import definitions, segment_schema
 from tests.conformance.suite import segment, suites
 
