@@ -1,7 +1,7 @@
 """Batch runs, and the state of everything."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,9 +75,7 @@ def state(audience: Audience = "", url: Url = "", as_json: AsJson = False) -> No
         if as_json:
             show(told, True)
             return
-        show(
-            told,
-            False,
+        names = (
             "audience",
             "rules_version",
             "rules_published",
@@ -85,5 +83,14 @@ def state(audience: Audience = "", url: Url = "", as_json: AsJson = False) -> No
             "last_run",
             "last_run_at",
             "running",
+            "stream",
         )
+        show({**told, "stream": _stream(told["stream"])}, False, *names)
         show(told["segments"], False, "segment", "kind", "status", "size", "computed", "lag_seconds", "error")
+
+
+def _stream(told: dict[str, Any]) -> str:
+    """How far real-time segments are behind, in words."""
+    behind = f", {told['lag_seconds']} s behind at {told['at']}" if told["lag_seconds"] is not None else ""
+    failed = f", failed {told['errors']} times in 15 minutes" if told["errors"] else ""
+    return f"{told['status']}{behind}{failed}"

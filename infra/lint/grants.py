@@ -11,7 +11,7 @@ from infra.lint._sam import FUNCTION, as_list, resources, statements, text
 from infra.lint._stacks import Stack
 
 # Actions that AWS offers on no narrower resource than "*". Each entry needs its reason beside it.
-ONLY_ON_EVERYTHING: frozenset[str] = frozenset()
+ONLY_ON_EVERYTHING = frozenset({"cloudwatch:GetMetricData"})  # metrics have no ARN
 # A star may stand for all under a named prefix, at the end: "${LakeBucket.Arn}/events/*", "...:table/db/*".
 UNDER_A_PREFIX = re.compile(r"[^*]+/[^/*]+/\*")
 

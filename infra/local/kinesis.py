@@ -15,6 +15,7 @@ from infra.local.errors import TemplateError
 from infra.local.filters import matches
 from infra.local.functions import Functions, describe, response_context, send_to_queue, timestamp
 from infra.local.log import Log
+from infra.local.metrics import StreamMetrics
 from infra.local.provision import Mapped, World
 from infra.local.runtime import Invocation
 from infra.local.sources import Look, Source, reported_failures
@@ -95,6 +96,7 @@ class ShardReader(Source):
         self._functions = functions
         self._role = spec.role
         self._function_arn = spec.arn
+        self._metrics = StreamMetrics(world, spec.name)
         self._client: Any = None
         self._iterator = self._open()
         self._waiting: list[dict[str, Any]] = []
@@ -149,6 +151,7 @@ class ShardReader(Source):
             read = bool(records)
             self._waiting += [record for record in records if self._wanted(record)]
         if not self._waiting:
+            self._metrics.tell()
             return Look.BACKLOG if read else Look.NOTHING  # what was read is not wanted: perhaps the next
         size = self._fitting()
         full = size < len(self._waiting) or len(self._waiting) >= settings.batch_size
@@ -202,10 +205,12 @@ class ShardReader(Source):
                 fresh = [record for record in records if record not in old]
                 self._todo[-1:] = [(fresh, attempt)] if fresh else []
                 continue
+            age = time.time() - self._arrived(records[-1])
             result = self._functions.invoke(settings.function, _event(records))
             assert result is not None
             if self.stopping.is_set():
                 return
+            self._metrics.note(age, result.error is not None)
             left = self._failed(records, result)
             if not left:
                 self._todo.pop()

@@ -29,8 +29,8 @@ WITHOUT_EFFECT = {
     "AWS::Lambda::Version": "there is one version of the code: the one on disk",
     "AWS::Lambda::Alias": "there is one version of the code: the one on disk",
     "AWS::ApiGatewayV2::Stage": "the $default stage is the only one, and nothing is throttled",
-    "AWS::CloudWatch::Alarm": "there are no metrics to alarm on; the log shows failures",
-    "AWS::CloudWatch::CompositeAlarm": "there are no metrics to alarm on; the log shows failures",
+    "AWS::CloudWatch::Alarm": "nobody looks at metrics here; the log shows failures",
+    "AWS::CloudWatch::CompositeAlarm": "nobody looks at metrics here; the log shows failures",
     "AWS::CloudWatch::Dashboard": "there are no metrics to show",
     "AWS::Logs::MetricFilter": "there are no metrics",
 }

@@ -15,6 +15,7 @@ from tests.fakes.stores import (
     MemoryQueue,
     MemoryRuns,
     MemorySizes,
+    MemoryStreamMetrics,
     MemoryTables,
     StaticRuleSets,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "MemoryQueue",
     "MemoryRuns",
     "MemorySizes",
+    "MemoryStreamMetrics",
     "MemoryTables",
     "StaticRuleSets",
 ]

@@ -18,7 +18,7 @@ from segmentation.domain.publication import Piece
 from segmentation.domain.published import Published
 from segmentation.domain.run import QueryRecord
 from segmentation.domain.sizes import SizePoint
-from segmentation.domain.stream import Mark
+from segmentation.domain.stream import Evaluation, Mark
 from segmentation.language.types import Type
 from segmentation.ports import Answer, Entry, SaveResult, Stored
 
@@ -600,3 +600,20 @@ class MemoryLimits:
         key = (name, now // 60)
         self.taken[key] = self.taken.get(key, 0) + 1
         return 0 if self.taken[key] <= per_minute else 60 - now % 60
+
+
+@dataclass
+class MemoryStreamMetrics:
+    """Batches that were read, each with its moment, the age of its records in seconds, and whether reading failed."""
+
+    batches: list[tuple[int, float, bool]] = field(default_factory=list)
+    broken: bool = False
+
+    def evaluation(self, since: int, until: int) -> Evaluation:
+        if self.broken:
+            raise Unavailable("no metrics")
+        found = [one for one in self.batches if since <= one[0] < until]
+        minutes = [(at // 60 * 60, age) for at, age, _ in found]
+        at = max((minute for minute, _ in minutes), default=None)
+        lag = None if at is None else round(max(age for minute, age in minutes if minute == at))
+        return Evaluation(lag, at, sum(failed for *_, failed in found))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from segmentation.adapters.cloudwatch import LambdaMetrics
+from segmentation.domain.stream import Evaluation
 
 from infra.local.cloud import Cloud
 from infra.local.errors import TemplateError
@@ -84,6 +86,21 @@ def test_a_record_reported_again_and_again_is_put_aside_alone(cloud: Cloud, jour
     assert journal.seen("stubborn") == [[0, 1, 2], [1, 2], [1], [1], [2]]
     ((_, record),) = put_aside(cloud, "stubborn")
     assert ids_and_journal(record)[0] == [1]
+
+
+def test_lambda_s_metrics_of_the_stream_can_be_asked_for(cloud: Cloud) -> None:
+    metrics = LambdaMetrics(cloud.client("cloudwatch"), "small-Bisecting")
+
+    def now() -> Evaluation:
+        return metrics.evaluation(int(time.time()) - 600, int(time.time()) + 60)
+
+    before = now()
+    put(cloud, "BisectedStream", "metrics", "raise")
+    cloud.idle()
+    after = now()
+    assert after.errors == before.errors + 2
+    assert after.lag is not None
+    assert after.lag <= 60
 
 
 def test_the_invocation_record_in_s3_is_lambdas(cloud: Cloud) -> None:
@@ -172,6 +189,7 @@ class Stubs:
     def __init__(self) -> None:
         self.invoked: list[list[str]] = []
         self.put: list[dict[str, Any]] = []
+        self.metrics: list[dict[str, Any]] = []
         self._records = [
             {
                 "SequenceNumber": str(number),
@@ -195,6 +213,9 @@ class Stubs:
     def put_object(self, **arguments: Any) -> None:
         self.put.append(json.loads(arguments["Body"]))
 
+    def put_metric_data(self, **arguments: Any) -> None:
+        self.metrics += arguments["MetricData"]
+
     def find(self, _reference: str) -> "Stubs":
         return self
 
@@ -213,6 +234,9 @@ def test_records_that_are_too_old_are_put_aside() -> None:
     assert reader.look() is Look.SOME
     assert reader.look() is Look.NOTHING
     assert stubs.invoked == [["1"]]
+    assert [one["MetricName"] for one in stubs.metrics] == ["IteratorAge", "Errors"]
+    assert {one["Dimensions"][0]["Value"] for one in stubs.metrics} == {"f"}
+    assert stubs.metrics[0]["Value"] < 60_000
     (record,) = stubs.put
     assert record["requestContext"]["condition"] == "RecordAgeExceeded"
     assert record["responseContext"] is None

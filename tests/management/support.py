@@ -18,6 +18,7 @@ from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
+from segmentation.usecases.show_state import ShowState
 from segmentation.usecases.upload_list import UploadList
 
 from tests.fakes import (
@@ -28,6 +29,7 @@ from tests.fakes import (
     MemoryQueue,
     MemoryRuns,
     MemorySizes,
+    MemoryStreamMetrics,
 )
 from tests.fakes.documents import documents
 
@@ -112,10 +114,11 @@ class Office:
         PublishRules(self.lake, self.clock)(*parts)
         self._secrets = 0
         managed = ManageDocuments(self.lake, self.clock, self._secret)
-        self.sizes = MemorySizes()
+        self.sizes, self.metrics = MemorySizes(), MemoryStreamMetrics()
         self.api = ManageApi(
             documents=managed,
             segments=InspectSegments(managed, self.lake, self.runs),
+            state=ShowState(managed, self.lake, self.runs, self.metrics),
             runs=ManageRuns(self.runs, build=self.build, materialize=self.materialize),
             previews=PreviewSegment(self.warehouse, self.lake, rule_sets, self.clock, self._secret),
             show_sql=ShowSql(self.lake, rule_sets, self.clock),

@@ -5,10 +5,10 @@ import re
 from html.parser import HTMLParser
 
 from jsonschema import Draft202012Validator
-from segmentation.runtime.management import shapes
 from segmentation.runtime.management.openapi import document, page
 from segmentation.runtime.management.problems import TITLES, TYPES
 from segmentation.runtime.management.serve import OPERATIONS
+from segmentation.runtime.management.shapes.documents import EditedDocument
 
 from infra.openapi import TARGET, main
 
@@ -53,7 +53,7 @@ def test_every_status_has_a_title_and_a_name() -> None:
 
 
 def test_what_is_sent_has_no_unknown_fields() -> None:
-    bodies = {one.body for one in OPERATIONS if one.body} | {shapes.EditedDocument}
+    bodies = {one.body for one in OPERATIONS if one.body} | {EditedDocument}
     assert all(body.__struct_config__.forbid_unknown_fields for body in bodies)
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from segmentation.domain.fill import Fill, fill_path
 from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
 from segmentation.domain.sizes import SizePoint
@@ -164,6 +165,51 @@ def test_the_state_says_of_each_segment_how_fresh_it_is(office: Office) -> None:
     office.ask("PUT", f"{SHOP}/segments/adults", {"document": edited}, if_match="*")
     found = {one["segment"]: one for one in office.ask("GET", f"{SHOP}/state").body["segments"]}
     assert found["adults"]["status"] == "edited"
+
+
+@pytest.mark.parametrize(
+    ("batches", "stream", "behind"),
+    [
+        ([], ("idle", None, 0), 0),
+        ([(NOW - 1_000, 500.0, True)], ("idle", None, 0), 0),
+        ([(NOW - 300, 500.0, False), (NOW - 120, 3.2, False)], ("current", 3, 0), 3),
+        ([(NOW - 300, 3.0, True), (NOW - 60, 61.0, True)], ("late", 61, 2), 61),
+    ],
+)
+def test_the_state_says_how_far_real_time_is_behind(
+    office: Office, batches: list[tuple[int, float, bool]], stream: tuple[str, int | None, int], behind: int
+) -> None:
+    office.metrics.batches = batches
+    told = office.ask("GET", f"{SHOP}/state", role="viewer").body
+    assert (told["stream"]["status"], told["stream"]["lag_seconds"], told["stream"]["errors"]) == stream
+    lags = {one["lag_seconds"] for one in told["segments"] if one["kind"] == "realtime"}
+    assert lags == {behind}
+
+
+def test_a_state_without_metrics_is_shown_without_them(office: Office) -> None:
+    office.metrics.broken = True
+    told = office.ask("GET", f"{SHOP}/state").body
+    assert told["stream"] == {"status": "unknown", "lag_seconds": None, "at": None, "errors": None}
+    assert {one["lag_seconds"] for one in told["segments"] if one["kind"] == "realtime"} == {None}
+
+
+def test_a_real_time_segment_that_is_not_computed_yet_is_being_filled(office: Office) -> None:
+    document = {
+        "id": "new", "name": "New", "audience": "shop", "kind": "realtime",
+        "rule": {">=": [{"count": [{"within": [{"var": "behaviors.purchases"}, "90d"]}]}, 50]},
+    }  # fmt: skip
+    assert office.ask("POST", f"{SHOP}/segments", {"document": document}).status == 201
+
+    def new() -> tuple[str, str | None]:
+        found = {one["segment"]: one for one in office.ask("GET", f"{SHOP}/state").body["segments"]}
+        assert found["buying-now"]["status"] == "realtime"
+        return found["new"]["status"], found["new"]["error"]
+
+    assert new() == ("filling", None)
+    fill = Fill("f1", "shop", NOW, {"new": "1"}, {"purchases": None}, updated=NOW)
+    for one, error in ((fill, None), (fill.failed("HIVE_BAD_DATA", NOW), "HIVE_BAD_DATA")):
+        office.lake.put(fill_path("shop"), json.dumps(one.to_document()).encode())
+        assert new() == ("filling", error)
 
 
 def test_a_run_is_started_and_seen(office: Office) -> None:

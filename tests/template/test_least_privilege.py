@@ -14,6 +14,7 @@ import pytest
 
 from infra.lint._sam import as_list, properties, statements
 from infra.lint._stacks import Found, Stack
+from infra.lint.grants import ONLY_ON_EVERYTHING
 from tests.template.code import every_function
 from tests.template.templates import FUNCTIONS, told
 
@@ -114,6 +115,9 @@ def granted(function: str) -> set[Grant]:
 
 def _named(where: Any, stack: Stack) -> Iterator[str]:
     """The resource of the templates that an ARN is of. The catalog's own ARN goes with the database."""
+    if where == "*":
+        yield "*"
+        return
     if text := where.get("Fn::Sub"):
         names = [name for name in re.findall(r"\$\{([\w.]+)\}", text) if not name.startswith("AWS")]
         if not names:
@@ -130,6 +134,9 @@ def needed(function: str) -> set[Grant]:
     grants = set(EVERY_FUNCTION)
     for action, given in CODE[function].calls:
         service = action.split(":")[0]
+        if action in ONLY_ON_EVERYTHING:
+            grants.add((action, "*"))
+            continue
         (store,) = {
             found.name
             for variable in given

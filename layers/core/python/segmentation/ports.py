@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # nothing of it is needed to run, and each module is a file t
     from segmentation.domain.published import Published
     from segmentation.domain.run import QueryRecord
     from segmentation.domain.sizes import SizePoint
+    from segmentation.domain.stream import Evaluation
 
 
 class Clock(Protocol):
@@ -382,4 +383,12 @@ class Downloads(Protocol):
 
     def url(self, query: str, seconds: int, name: str) -> str:
         """The address of what a query of the warehouse answered, as a file called `name`."""
+        ...
+
+
+class StreamMetrics(Protocol):
+    """How the reader of the event stream is doing."""
+
+    def evaluation(self, since: int, until: int) -> Evaluation:
+        """Over the time between two moments (Unix seconds). `Unavailable`: nobody can say."""
         ...

@@ -33,6 +33,19 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How the evaluation of events goes, over some minutes.
+
+    `lag`: how many seconds old the events were that were read last, at the moment `at` (Unix seconds); `None`: there were none
+    to read. `errors`: how often the reader failed, and tried again.
+    """
+
+    lag: int | None
+    at: int | None
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamRecord:
     """A record and its place on the stream."""
 

@@ -177,6 +177,7 @@ class ManageSettings(Struct, frozen=True):
     athena_workgroup: str
     build_function: str
     materialize_function: str
+    evaluate_function: str
     roles_claim: str
     jwt_issuer: str
     jwt_audience: str

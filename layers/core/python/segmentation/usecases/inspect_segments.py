@@ -1,4 +1,4 @@
-"""What a segment says, what it asks of the warehouse, how large it was, how fresh it is; and what a draft would be."""
+"""What a segment says, who names it, how large it was; and what a draft would be."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,7 @@ from segmentation.domain.pipeline import Job, State
 from segmentation.domain.published import Published
 from segmentation.domain.references import references
 from segmentation.domain.rulebook import Edit, Entry
-from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
-from segmentation.language import Segment
+from segmentation.domain.run import RunRecord, SegmentCount, run_path
 from segmentation.language.sentence import Names, outline, sentence
 from segmentation.ports import Lake, Runs
 
@@ -29,26 +28,6 @@ class Checked:
     sentence: str | None
     outline: tuple[str, ...]
     uses: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """How fresh a segment is: `fresh`, `edited`, `failed`, `waiting` or `realtime`."""
-
-    segment: Segment
-    status: str
-    count: SegmentCount | None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The state of an audience: its rules, what was built and run last, which runs are under way, each segment."""
-
-    published: Published
-    built: str | None
-    last: RunRecord | None
-    running: tuple[str, ...]
-    segments: tuple[Fresh, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +82,6 @@ class InspectSegments:
                 left -= 1
                 yield record, count
 
-    def state(self, audience: str) -> Standing:
-        """How fresh everything is."""
-        _, published = self.documents.published(audience)
-        pointer, last = self._json(pointer_path(audience)), self._record(run_pointer_path(audience))
-        locks = (self.runs.lock(audience, job) for job in Job)
-        return Standing(
-            published,
-            str(pointer["version"]) if pointer else None,
-            last,
-            tuple(f"{lock.job}/{lock.holder}" for lock in locks if lock.holder),
-            tuple(_fresh(segment, last) for segment in sorted(published.rules, key=lambda one: one.id)),
-        )
-
     def _segment(self, audience: str, identifier: str) -> tuple[Entry, Published]:
         book, published = self.documents.published(audience)
         entry = book.get("segments", identifier)
@@ -141,14 +107,3 @@ def _words(published: Published, identifier: str) -> tuple[str | None, tuple[str
     names = Names(segments={one.id: one.name for one in published.rules})
     zone = published.rules.schema.time_zone
     return sentence(segment.rule, zone, names), tuple(map(str, outline(segment.rule, zone, names)))
-
-
-def _fresh(segment: Segment, last: RunRecord | None) -> Fresh:
-    if segment.kind == "realtime":
-        return Fresh(segment, "realtime", None)
-    count = last.segment(segment.id) if last else None
-    if count is None:
-        return Fresh(segment, "waiting", None)
-    if count.failed is not None:
-        return Fresh(segment, "failed", count)
-    return Fresh(segment, "fresh" if count.version == segment.version else "edited", count)

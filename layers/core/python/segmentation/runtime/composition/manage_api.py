@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.cloudwatch import LambdaMetrics
 from segmentation.adapters.downloads import AthenaDownloads
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.functions import LambdaFunction
@@ -23,6 +24,7 @@ from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
+from segmentation.usecases.show_state import ShowState
 from segmentation.usecases.upload_list import UploadList
 
 from .clients import PATIENT, SHORT, client
@@ -34,6 +36,7 @@ class ManageApi:
 
     documents: ManageDocuments
     segments: InspectSegments
+    state: ShowState
     runs: ManageRuns
     previews: PreviewSegment
     show_sql: ShowSql
@@ -60,9 +63,11 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
     )
     moment = logical_now(settings.logical_now)
     documents = ManageDocuments(lake, clock, new_secret=lambda: secrets.token_urlsafe(32))
+    metrics = LambdaMetrics(client("cloudwatch", SHORT), settings.evaluate_function)
     return ManageApi(
         documents=documents,
         segments=InspectSegments(documents, lake, runs),
+        state=ShowState(documents, lake, runs, metrics),
         runs=ManageRuns(
             runs,
             build=LambdaFunction(client("lambda", PATIENT), settings.build_function),

@@ -7,9 +7,10 @@ from typing import Any
 from segmentation.domain.rulebook import FROM_FILES, Edit, Entry
 from segmentation.usecases.edit_rules import Author
 
-from . import rendering, shapes
+from . import rendering
 from .caller import Role
 from .operation import CURSOR, LIMIT, Call, Done, Handler, Operation, Parameter
+from .shapes import documents as shapes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Any
 from segmentation.domain.list_upload import Upload
 from segmentation.domain.run import instant
 
-from . import shapes
 from .caller import Role
 from .operation import Call, Done, Operation
+from .shapes import lists as shapes
 
 _ITEM = "/v1/audiences/{audience}/segments/{id}"
 _UPLOAD = f"{_ITEM}/uploads/{{upload}}"

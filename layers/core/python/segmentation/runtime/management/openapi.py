@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from . import shapes
 from .operation import Operation, Parameter
 from .problems import TITLES
+from .shapes.common import ProblemDetails
 
 VERSION = "1.0.0"
 """Of the API: the first number is that of its paths."""
@@ -36,7 +36,7 @@ def document(operations: tuple[Operation, ...]) -> dict[str, Any]:
     for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
     types = [shape for one in operations for shape in (one.body, one.answer) if shape is not None]
-    types.append(shapes.ProblemDetails)
+    types.append(ProblemDetails)
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     return {
         "openapi": "3.1.0",

@@ -4,9 +4,10 @@ from typing import Any
 
 from segmentation.domain.run import instant
 
-from . import rendering, shapes
+from . import rendering
 from .caller import Role
 from .operation import CURSOR, Call, Done, Operation
+from .shapes import people as shapes
 
 _ITEM = "/v1/audiences/{audience}/segments/{id}"
 

@@ -8,16 +8,16 @@ from typing import Any
 from segmentation.domain.rulebook import ACCESS, Entry
 from segmentation.language.problems import Problem
 
-from . import shapes
 from .bodies import BadInput
 from .caller import Caller, Role
 from .operation import MOST_ITEMS
+from .shapes import common, documents
 
 
-def document(entry: Entry, caller: Caller) -> shapes.Document:
+def document(entry: Entry, caller: Caller) -> documents.Document:
     """A document; of keys and tokens only an admin sees the hash."""
     record = entry.record
-    return shapes.Document(
+    return documents.Document(
         kind=entry.kind,  # type: ignore[arg-type]
         id=entry.id,
         version=record.version,
@@ -25,18 +25,18 @@ def document(entry: Entry, caller: Caller) -> shapes.Document:
         folder=record.folder,
         archived=record.archived,
         deleted=record.deleted,
-        created=shapes.Stamp(record.created, record.created_by),
-        updated=shapes.Stamp(record.updated, record.updated_by),
+        created=common.Stamp(record.created, record.created_by),
+        updated=common.Stamp(record.updated, record.updated_by),
         what=record.what,
         note=record.note,
         document=_shown(entry, caller),
     )
 
 
-def version(entry: Entry, current: Entry, caller: Caller) -> shapes.Version:
+def version(entry: Entry, current: Entry, caller: Caller) -> documents.Version:
     """One version of a document."""
     record = entry.record
-    return shapes.Version(
+    return documents.Version(
         version=record.version,
         what=record.what,
         at=record.updated,
@@ -50,15 +50,15 @@ def version(entry: Entry, current: Entry, caller: Caller) -> shapes.Version:
     )
 
 
-def reference(entry: Entry) -> shapes.Reference:
+def reference(entry: Entry) -> common.Reference:
     """A document by name."""
     name = entry.document.get("name") or entry.document.get("description") or entry.id
-    return shapes.Reference(entry.kind, entry.id, str(name))  # type: ignore[arg-type]
+    return common.Reference(entry.kind, entry.id, str(name))  # type: ignore[arg-type]
 
 
-def problem(one: Problem, prefix: str = "") -> shapes.Problem:
+def problem(one: Problem, prefix: str = "") -> common.Problem:
     """A problem with a document that was sent."""
-    return shapes.Problem(one.code, one.message, prefix + one.pointer)
+    return common.Problem(one.code, one.message, prefix + one.pointer)
 
 
 def _shown(entry: Entry, caller: Caller) -> dict[str, Any]:

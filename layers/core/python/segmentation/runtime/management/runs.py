@@ -7,10 +7,11 @@ from segmentation.domain.run import instant
 from segmentation.language.problems import Problem
 from segmentation.runtime.settings import logical_now
 
-from . import rendering, shapes
+from . import rendering
 from .bodies import BadInput
 from .caller import Role
 from .operation import CURSOR, LIMIT, Call, Done, Operation, Parameter
+from .shapes import runs as shapes
 
 _BASE = "/v1/audiences/{audience}/runs"
 _JOB = Parameter("job", str, "build or materialize", "materialize")

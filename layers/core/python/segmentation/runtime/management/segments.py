@@ -1,4 +1,4 @@
-"""The operations that show what a segment says, how large and how fresh it is, and what a draft would be."""
+"""The operations that show what a segment says, how large it is, and what a draft would be."""
 
 import datetime as dt
 from dataclasses import asdict
@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 from segmentation.domain.run import RunRecord, SegmentCount, instant
 from segmentation.language.problems import Problem
-from segmentation.usecases.inspect_segments import Fresh
 from segmentation.usecases.preview_segment import Preview
 
-from . import rendering, shapes
+from . import rendering
 from .bodies import BadInput
 from .caller import Role
 from .operation import CURSOR, LIMIT, Call, Done, Operation, Parameter
+from .shapes import common
+from .shapes import segments as shapes
 
 _FROM = Parameter("from", str, "The first day, such as 2024-01-31; 30 days ago if it is not given", "")
 _TO = Parameter("to", str, "The last day; today if it is not given", "")
@@ -46,9 +47,6 @@ def operations() -> list[Operation]:
         Operation("list_days", "GET", f"{_ITEM}/days", "How large a segment was, and who joined and left, day by day",
                   Role.VIEWER, days, answer=shapes.Days, query=(_FROM, _TO), group="Segments",
                   description="Days of the audience's time zone on which a run computed the segment; kept for three years."),
-        Operation("get_state", "GET", "/v1/audiences/{audience}/state", "How fresh every segment is", Role.VIEWER, state,
-                  answer=shapes.State, group="Runs"),
-        Operation("get_me", "GET", "/v1/me", "Who the caller is", Role.VIEWER, me, answer=shapes.Me, group="Audiences"),
     ]  # fmt: skip
 
 
@@ -60,7 +58,7 @@ def validate(api: Any, call: Call) -> Done:
     problems = [
         rendering.problem(one.problem, "/document" if one.about_document else "")
         if (one.kind, one.id) in (own, (body.kind, ""))
-        else shapes.Problem(
+        else common.Problem(
             one.problem.code, one.problem.message, one.problem.pointer, None, f"{one.kind}/{one.id}"
         )
         for one in found.problems
@@ -154,46 +152,6 @@ def days(api: Any, call: Call) -> Done:
     return Done(shapes.Days(segment, zone, [shapes.Day(**asdict(one)) for one in found]))
 
 
-def state(api: Any, call: Call) -> Done:
-    """The state of an audience."""
-    audience = call.path["audience"]
-    found, now = api.segments.state(audience), api.clock.now()
-    return Done(
-        shapes.State(
-            audience,
-            found.published.version,
-            str(found.published.document.get("published", "")),
-            found.built,
-            found.last.run if found.last else None,
-            instant(found.last.now) if found.last else None,
-            list(found.running),
-            [_freshness(one, found.last, now) for one in found.segments],
-        )
-    )
-
-
-def me(_api: Any, call: Call) -> Done:
-    """The caller."""
-    return Done(shapes.Me(call.caller.id, call.caller.role.name.lower()))  # type: ignore[arg-type]
-
-
 def _size(record: RunRecord, count: SegmentCount) -> shapes.Size:
     carried = count.now is not None and count.now != record.now
     return shapes.Size(record.run, instant(record.now), count.size, count.joined, count.left, carried)
-
-
-def _freshness(one: Fresh, last: RunRecord | None, now: int) -> shapes.Freshness:
-    count = one.count
-    at = (
-        (count.now if count.now is not None else last.now) if count is not None and last is not None else None
-    )
-    return shapes.Freshness(
-        one.segment.id,
-        one.segment.kind,  # type: ignore[arg-type]
-        one.status,  # type: ignore[arg-type]
-        instant(at) if at is not None else None,
-        max(0, now - at) if at is not None else 0 if one.status == "realtime" else None,
-        count.size if count else None,
-        count.failed if count else None,
-        count.failures if count else 0,
-    )
