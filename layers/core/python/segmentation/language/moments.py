@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .evaluate import Compiler, Evaluation, base_of
 from .operators import Closure
-from .times import Window, first_second
+from .times import Window
 from .tree import Aggregate, Node, Selection
 from .types import Type
 from .values import Value
 
+NEVER = 252_455_616_000
+"""9970-01-01: from here on nothing changes any more; later calendar periods have no end."""
 Moments = Callable[[Evaluation], Iterator[int]]
 """All moments after an evaluation's own at which something may change, in no order."""
 
@@ -51,7 +53,7 @@ def changes(
     truth = bool(holds(evaluation, None))
     for _ in range(most):
         moment = min(moments(evaluation), default=None)
-        if moment is None:
+        if moment is None or moment >= NEVER:
             return None, None
         evaluation = at(moment)
         if bool(holds(evaluation, None)) is not truth:
@@ -80,5 +82,6 @@ def _of_selection(selection: Selection, evaluation: Evaluation) -> Iterator[int]
 def _of_window(value: Value, is_day: bool, window: Window, evaluation: Evaluation) -> Iterable[int]:
     if value is None:
         return ()
-    moment = first_second(dt.date.fromisoformat(str(value)), evaluation.zone) if is_day else value
-    return window.moments(int(moment), evaluation.now, evaluation.zone)  # type: ignore[arg-type]
+    if is_day:
+        return window.moments_of_day(dt.date.fromisoformat(str(value)), evaluation.now, evaluation.zone)
+    return window.moments(int(value), evaluation.now, evaluation.zone)  # type: ignore[arg-type]

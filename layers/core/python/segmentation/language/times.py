@@ -112,6 +112,20 @@ class Window:
             case _:
                 return period_bounds(self.phrase, now, time_zone)
 
+    def days(self, now: int, time_zone: ZoneInfo) -> tuple[str | None, str]:
+        """`(low, high)` of `low < day <= high`, as ISO dates: the days that are in the window.
+
+        A day is in a sliding window just if its first second is, and in a calendar period just if it is one of
+        its days, though it may have no seconds there (Apia's 30th of December 2011).
+        """
+        if self.kind == "during":
+            start, end = period_days(self.phrase, local_date(now, time_zone))
+            one = dt.timedelta(days=1)
+            return (start - one).isoformat(), (end - one).isoformat()
+        low, high = self.bounds(now, time_zone)
+        before = None if low is None else local_date(low, time_zone).isoformat()
+        return before, local_date(high, time_zone).isoformat()
+
     def moments(self, time: int, now: int, time_zone: ZoneInfo) -> list[int]:
         """When, after `now`, a moment `time` may enter or leave this window."""
         match self.kind:
@@ -122,15 +136,21 @@ class Window:
             case "within_next":
                 moments = [time - self.longest, time]
             case _:
-                moments = self._borders(time, time_zone)
+                moments = self._borders(local_date(time, time_zone), time_zone)
         return [moment for moment in moments if moment > now]
 
-    def _borders(self, time: int, time_zone: ZoneInfo) -> list[int]:
-        """When the calendar period of `time` becomes the one that the phrase names, and ceases to be it."""
+    def moments_of_day(self, day: dt.date, now: int, time_zone: ZoneInfo) -> list[int]:
+        """When, after `now`, a day may enter or leave this window."""
+        if self.kind != "during":
+            return self.moments(first_second(day, time_zone), now, time_zone)
+        return [moment for moment in self._borders(day, time_zone) if moment > now]
+
+    def _borders(self, day: dt.date, time_zone: ZoneInfo) -> list[int]:
+        """When the calendar period of a day becomes the one that the phrase names, and ceases to be it."""
         which, unit = _AS_DAYS.get(self.phrase, self.phrase).split()
         try:
             # A moment is in "last month" all through the month after its own.
-            start, end = period_days(f"{_SEEN_FROM[which]} {unit}", local_date(time, time_zone))
+            start, end = period_days(f"{_SEEN_FROM[which]} {unit}", day)
         except (OverflowError, ValueError):  # beyond the calendar: that never comes
             return []
         return [first_second(start, time_zone), first_second(end, time_zone)]

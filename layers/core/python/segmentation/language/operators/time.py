@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import hints
 from ..problems import did_you_mean, step
-from ..times import PHRASES, Window, local_date, parse_duration
+from ..sqltext import literal
+from ..times import PHRASES, Window, parse_duration
 from ..tree import CONDITION, Node
 from ..types import Type
 from .base import Closure, Operator, form, operator, reads
@@ -31,10 +32,8 @@ class InWindow(Operator):
                 day = moment_of(evaluation, element)
                 if day is None:
                     return False
-                low, high = window.bounds(evaluation.now, evaluation.zone)
-                # The first second of a day is after `low` just if the day is after that of `low`.
-                after = low is None or day > local_date(low, evaluation.zone).isoformat()
-                return bool(after and day <= local_date(high, evaluation.zone).isoformat())
+                low, high = window.days(evaluation.now, evaluation.zone)
+                return bool((low is None or day > low) and day <= high)
 
             return day_in_window
 
@@ -48,15 +47,16 @@ class InWindow(Operator):
         return in_window
 
     def lower(self, node: Node, lowering: "Lowering") -> Any:
-        low, high = node.value.bounds(lowering.now, lowering.zone)
-        first: Any = low
-        last: Any = high
-        if node.args[0].type is Type.DATE:
-            first = None if low is None else "t" + local_date(low, lowering.zone).isoformat()
-            last = "t" + local_date(high, lowering.zone).isoformat()
+        first: Any
+        last: Any
+        first, last = node.value.bounds(lowering.now, lowering.zone)
+        days = node.args[0].type is Type.DATE
+        if days:
+            low, high = node.value.days(lowering.now, lowering.zone)
+            first, last = None if low is None else f"t{low}", f"t{high}"
 
         def inside(moment: Any) -> Any:
-            value = {"cat": ["t", moment]} if isinstance(last, str) else moment
+            value = {"cat": ["t", moment]} if days else moment
             until = {"<=": [value, last]}
             return until if first is None else {"and": [{"<": [first, value]}, until]}
 
@@ -64,16 +64,12 @@ class InWindow(Operator):
 
     def render(self, node: Node, writer: "Writer") -> str:
         moment = writer.expression(node.args[0])
-        low, high = node.value.bounds(writer.now, writer.zone)
-        if node.args[0].type is Type.DATE:
-            first, last = (
-                None if bound is None else f"DATE '{local_date(bound, writer.zone).isoformat()}'"
-                for bound in (low, high)
-            )
-        else:
-            first, last = (None if low is None else str(low)), str(high)
-        after = "" if first is None else f"{moment} > {first} AND "
-        return f"coalesce({after}{moment} <= {last}, false)"
+        days = node.args[0].type is Type.DATE
+        bounds = (node.value.days if days else node.value.bounds)(writer.now, writer.zone)
+        type_ = Type.DATE if days else Type.TIMESTAMP
+        low, high = (None if bound is None else literal(type_, bound) for bound in bounds)
+        after = "" if low is None else f"{moment} > {low} AND "
+        return f"coalesce({after}{moment} <= {high}, false)"
 
     def sentence(self, node: Node, say: "Speaker") -> str:
         return f"{say.value(node.args[0])} is {say.window(node.value)}"
