@@ -20,7 +20,7 @@ from infra.documents.publish import apply, plan_for
 from infra.documents.pull import pull
 from infra.documents.remotes import ApiRemote, LakeRemote, Remote, RemoteRefused, bearer
 from infra.local.quiet import serve
-from tests.fakes import FixedClock, MemoryLake
+from tests.fakes import FakeSecrets, FixedClock, MemoryLake
 from tests.management.support import Office
 from tests.management.wsgi import TOKEN, application
 
@@ -70,12 +70,12 @@ class Team:
         EditRules(self.lake, FixedClock())(AUDIENCE, edits, Author("bob"))
 
     def rename(self, identifier: str, name: str) -> None:
-        documents = ManageDocuments(self.lake, FixedClock(), str)
+        documents = ManageDocuments(self.lake, FixedClock(), str, FakeSecrets())
         document = {**documents.find(AUDIENCE, "segments", identifier).document, "name": name}
         self.console(Edit("segments", identifier, "edited", document))
 
     def name(self, identifier: str) -> str:
-        documents = ManageDocuments(self.lake, FixedClock(), str)
+        documents = ManageDocuments(self.lake, FixedClock(), str, FakeSecrets())
         return str(documents.find(AUDIENCE, "segments", identifier).document["name"])
 
 

@@ -582,12 +582,14 @@ class FakeSecrets:
     """A secret."""
 
     secret: bytes = b"0123456789abcdef01234567"
+    secrets: Sequence[bytes] = ()
+    """While one is rotated: those that are good."""
 
     def webhook_secret(self) -> bytes:
         return self.secret
 
     def signing(self) -> Sequence[bytes]:
-        return (self.secret,)
+        return self.secrets or (self.secret,)
 
 
 @dataclass

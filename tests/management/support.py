@@ -22,6 +22,7 @@ from segmentation.usecases.show_state import ShowState
 from segmentation.usecases.upload_list import UploadList
 
 from tests.fakes import (
+    FakeSecrets,
     FakeWarehouse,
     FixedClock,
     MemoryLake,
@@ -112,8 +113,8 @@ class Office:
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
         PublishRules(self.lake, self.clock)(*parts)
-        self._secrets = 0
-        managed = ManageDocuments(self.lake, self.clock, self._secret)
+        self._secrets, self.signing = 0, FakeSecrets()
+        managed = ManageDocuments(self.lake, self.clock, self._secret, self.signing)
         self.sizes, self.metrics = MemorySizes(), MemoryStreamMetrics()
         self.api = ManageApi(
             documents=managed,

@@ -195,10 +195,6 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(
     kept = office.lake.json("rules/shop/ruleset.json")["access"][kind][-1]
     assert kept == {"id": "new", **more, "sha256": hashlib.sha256(secret.encode()).hexdigest()}
     assert all(secret.encode() not in data for data in office.lake.objects.values())
-    assert (
-        office.ask("POST", f"{SHOP}/{path}", {"document": {"id": "new", **more}}, key="k").body["secret"]
-        is None
-    )
     assert "sha256" in office.ask("GET", f"{SHOP}/{path}/new").body["document"]
     assert "sha256" not in office.ask("GET", f"{SHOP}/{path}/new", role="editor").body["document"]
     assert "sha256" not in str(office.ask("GET", f"{SHOP}/{path}/new/versions", role="viewer").body)
@@ -222,6 +218,52 @@ def test_a_rotated_key_works_beside_its_successor_and_no_rollback_brings_it_back
     again = [office.ask("POST", f"{one}/rotate", if_match="*") for _ in range(2)]
     latest = [hashlib.sha256(each.body["secret"].encode()).hexdigest() for each in again]
     assert again[1].body["document"]["document"]["sha256"] == latest
+
+
+@pytest.mark.parametrize("path", ["tokens", "write-keys", "partners"])
+def test_a_lost_answer_is_told_again_to_the_same_request_alone(office: Office, path: str) -> None:
+    more = {
+        "tokens": {"key_column": "person_id", "segments": ["adults"]},
+        "partners": {"segments": ["adults"]},
+    }
+    body = {"document": {"id": "new", **more.get(path, {})}}
+    base, one = f"{SHOP}/{path}", f"{SHOP}/{path}/new"
+    made = office.ask("POST", base, body, key="k")
+    again = office.ask("POST", base, body, key="k")
+    assert (again.status, again.body, again.etag) == (201, made.body, made.etag)
+    rotated = office.ask("POST", f"{one}/rotate", if_match=made.etag, key="r")
+    assert rotated.body["secret"] not in (None, made.body["secret"])
+    # Also after others came, in the version that it made.
+    office.ask("POST", f"{one}/rotate", if_match="*")
+    office.ask("POST", f"{one}/retire", if_match="*")
+    for _ in range(2):
+        repeated = office.ask("POST", f"{one}/rotate", if_match=made.etag, key="r")
+        assert (repeated.status, repeated.body, repeated.etag) == (200, rotated.body, rotated.etag)
+        assert office.ask("POST", base, body, key="k").body == made.body
+        office.ask("DELETE", one, if_match="*")
+    # Of somebody else, or under another key, it is another request.
+    assert office.ask("POST", f"{one}/rotate", if_match="*", key="r2").status == 404
+    claims = {"jwt": {"claims": {"sub": "eve", "cognito:groups": "[admin]"}, "scopes": None}}
+    stolen = office.ask("POST", base, body, key="k", authorizer=claims)
+    assert stolen.body.get("secret") not in (made.body["secret"], rotated.body["secret"])
+    kept = b"".join(office.lake.objects.values())
+    for secret in (made.body["secret"], rotated.body["secret"]):
+        assert secret.encode() not in kept
+
+
+def test_a_secret_is_told_again_while_the_stack_s_secret_is_rotated_and_not_after_a_day(
+    office: Office,
+) -> None:
+    body = {"document": {"id": "new"}}
+    made = office.ask("POST", f"{SHOP}/write-keys", body, key="k")
+    office.signing.secrets = (b"the next one", office.signing.secret)
+    assert office.ask("POST", f"{SHOP}/write-keys", body, key="k").body == made.body
+    office.signing.secrets = (b"the one after", b"the next one")
+    assert office.ask("POST", f"{SHOP}/write-keys", body, key="k").body == {**made.body, "secret": None}
+    office.clock.time += 86_401
+    office.ask("POST", f"{SHOP}/write-keys", {"document": {"id": "another"}}, key="k2")
+    assert office.ask("POST", f"{SHOP}/write-keys", body, key="k").status == 409
+    assert office.lake.json("rules/shop/ruleset.json")["requests"][0]["id"] == "another"
 
 
 def test_several_edits_are_made_together_or_not_at_all(office: Office) -> None:
@@ -282,8 +324,8 @@ def test_a_change_that_is_sent_again_after_its_answer_was_lost_is_no_conflict(of
     assert office.ask("PUT", ADULTS, body, if_match=before.etag).status == 412
     token = f"{SHOP}/tokens/web"
     before = office.ask("GET", token)
-    assert office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"]
-    assert office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"] is None
+    secret = office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"]
+    assert secret == office.ask("POST", f"{token}/rotate", if_match=before.etag, key="r").body["secret"]
     assert office.ask("DELETE", token, if_match="*", key="d").status == 204
     assert office.ask("DELETE", token, if_match="*", key="d").status == 204
     assert office.ask("DELETE", token, if_match="*").status == 404

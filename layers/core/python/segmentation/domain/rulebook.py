@@ -110,13 +110,18 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A write that was made, known by its idempotency key; `content` is a hash of what it asked for."""
+    """A write that was made, known by its idempotency key; `content` is a hash of what it asked for.
+
+    `version` of the document it made, or of the first of several. `salt`: of the secret that it made (`repeatable`).
+    """
 
     key: str
     content: str
     at: int
     kind: str
     id: str
+    version: int = 0
+    salt: str = ""
 
 
 @dataclass(frozen=True)

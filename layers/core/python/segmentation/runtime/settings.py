@@ -178,6 +178,7 @@ class ManageSettings(Struct, frozen=True):
     build_function: str
     materialize_function: str
     evaluate_function: str
+    signing_secret_arn: str
     roles_claim: str
     jwt_issuer: str
     jwt_audience: str

@@ -23,16 +23,21 @@ def rule_set_path(audience: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who asks for a change; with an idempotency key and a hash of the request, where the caller gave a key."""
+    """Who asks for a change; with an idempotency key and a hash of the request, where the caller gave a key.
+
+    `salt`: of the secret that is made by the change.
+    """
 
     by: str
     key: str = ""
     content: str = ""
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The rulebook after a change. `repeated`: the same request had made it before."""
+    """The rulebook after a change. `repeated`: the same request had made it before; then `changed` are those that it
+    changed and nobody has since."""
 
     book: Rulebook
     published: Published
@@ -70,7 +75,14 @@ class EditRules:
             if author.key and (seen := before.request(author.key)):
                 if seen.content != author.content:
                     raise Conflict("this Idempotency-Key was used for another request; take a new one")
-                return Edited(before, before.check(instant(now))[1], (), seen)
+                named = None if callable(edits) else {(one.kind, one.id) for one in edits}
+                mine = (
+                    one
+                    for key, one in before.entries.items()
+                    if (one.record.updated, one.record.updated_by) == (instant(seen.at), author.by)
+                    and (named is None or key in named)
+                )
+                return Edited(before, before.check(instant(now))[1], tuple(mine), seen)
             wanted = edits(before) if callable(edits) else edits
             after = before.edited(wanted, author.by, instant(now))
             _, published = after.check(instant(now))
@@ -81,7 +93,8 @@ class EditRules:
             document, published = after.check(instant(now))
             if author.key:
                 one = changed[0]
-                after = after.remembering(Request(author.key, author.content, now, one.kind, one.id))
+                made_by = (author.key, author.content, now, one.kind, one.id)
+                after = after.remembering(Request(*made_by, one.record.version, author.salt))
                 document = after.write(instant(now))
             for entry in changed:
                 self._keep(before, entry)

@@ -3,15 +3,16 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segmentation.domain.errors import Conflict, NotFound, PreconditionRequired, Refused, RefusedProblem
 from segmentation.domain.published import Published, parse_published
+from segmentation.domain.repeatable import repeatable
 from segmentation.domain.rulebook import Edit, Entry, Rulebook
 from segmentation.language.problems import Problem
 from segmentation.language.types import SEGMENT_ID
-from segmentation.ports import Clock, Lake
+from segmentation.ports import Clock, Lake, SigningSecrets
 
 from .edit_rules import Author, Edited, EditRules, earlier_version, earlier_versions, read_book, rule_set_path
 
@@ -22,7 +23,7 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A document after a change; `secret` is known only here and now."""
+    """A document after a change. `secret`: what it is used with, told to the request that made it alone."""
 
     entry: Entry
     secret: str | None = None
@@ -35,6 +36,7 @@ class ManageDocuments:
     lake: Lake
     clock: Clock
     new_secret: Callable[[], str]
+    signing: SigningSecrets
 
     def audiences(self) -> list[str]:
         """The audiences that have published rules."""
@@ -68,20 +70,19 @@ class ManageDocuments:
         folder: str = "",
         note: str = "",
     ) -> Kept:
-        """A new document. Of a key or token without a hash, a secret is made."""
+        """A new document. Of a key or token without a hash, a secret is made; the same request again is told it again."""
         identifier = document.get("id")
         if not isinstance(identifier, str) or not SEGMENT_ID.fullmatch(identifier):
             message = "the document needs an 'id' of 1 to 64 of a-z, 0-9 and -, not beginning with -"
             raise Refused([RefusedProblem(kind, "", Problem("/id", "bad-id", message))])
         secret = None
         if kind in SECRET_KINDS and "sha256" not in document:
-            secret = self.new_secret()
-            document = {**document, "sha256": hashlib.sha256(secret.encode()).hexdigest()}
+            secret, author = self._secret(author)
+            document = {**document, "sha256": _digest(secret)}
         edit = Edit(kind, identifier, "created", document, folder=folder, expected="", note=note)
         done = self._edit(audience, [edit], author, found=kind != "audience")
-        if done.repeated is not None:
-            return Kept(_standing(done.book, done.repeated.kind, done.repeated.id))
-        return Kept(_standing(done.book, kind, identifier), secret)
+        entry = self._made(done, kind, identifier)
+        return Kept(entry, self._told(done, entry, author, secret))
 
     def change(
         self,
@@ -92,22 +93,39 @@ class ManageDocuments:
         author: Author,
         *,
         expected: str,
-        document: Mapping[str, Any] | None = None,
+        document: Mapping[str, Any] | Callable[[Entry], Mapping[str, Any]] | None = None,
         folder: str | None = None,
         archived: bool | None = None,
         note: str = "",
     ) -> Entry:
-        """A new version of a document, made of the one that `expected` names."""
+        """A new version of a document, made of the one that `expected` names; the same request again is told that one."""
+        done = self._change(
+            audience, kind, identifier, what, author, expected, document, folder, archived, note
+        )
+        return self._made(done, kind, identifier)
 
+    def _change(
+        self,
+        audience: str,
+        kind: str,
+        identifier: str,
+        what: str,
+        author: Author,
+        expected: str,
+        document: Mapping[str, Any] | Callable[[Entry], Mapping[str, Any]] | None = None,
+        folder: str | None = None,
+        archived: bool | None = None,
+        note: str = "",
+    ) -> Edited:
         def edits(book: Rulebook) -> list[Edit]:
             entry = _standing(book, kind, identifier)
-            content = document
+            content = document(entry) if callable(document) else document
             if content is not None and kind in SECRET_KINDS and "sha256" not in content:
                 content = {**content, "sha256": entry.document["sha256"]}
             tag = _expected(entry, expected)
             return [Edit(kind, identifier, what, content, folder, archived, expected=tag, note=note)]
 
-        return _standing(self._edit(audience, edits, author).book, kind, identifier)
+        return self._edit(audience, edits, author)
 
     def roll_back(
         self,
@@ -121,35 +139,37 @@ class ManageDocuments:
         note: str = "",
     ) -> Entry:
         """A new version with the content of an old one."""
-        entry = self.find(audience, kind, identifier)
-        old = earlier_version(self.lake, audience, entry, version)
-        if old.record.deleted:
-            raise Conflict(f"version {version} deleted the document; it has no content to roll back to")
-        what, document = f"rolled back to version {version}", dict(old.document)
-        if kind in SECRET_KINDS:
-            del document["sha256"]  # a key that was rotated away must not come back
+
+        def content(entry: Entry) -> Mapping[str, Any]:
+            old = earlier_version(self.lake, audience, entry, version)
+            if old.record.deleted:
+                raise Conflict(f"version {version} deleted the document; it has no content to roll back to")
+            # A key that was rotated away must not come back.
+            return {name: value for name, value in old.document.items() if name != "sha256"}
+
+        what = f"rolled back to version {version}"
         return self.change(
-            audience, kind, identifier, what, author, expected=expected, document=document, note=note
+            audience, kind, identifier, what, author, expected=expected, document=content, note=note
         )
 
     def rotate(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> Kept:
         """A new secret; the one before it stays good beside it, until it is retired or the next one comes."""
-        secret = self.new_secret()
-        digest = hashlib.sha256(secret.encode()).hexdigest()
-        before = self.find(audience, kind, identifier).document
-        document = {**before, "sha256": [_digests(before)[-1], digest]}
-        entry = self.change(
-            audience, kind, identifier, "rotated", author, expected=expected, document=document
-        )
-        return Kept(entry, secret if _digests(entry.document)[-1] == digest else None)
+        secret, author = self._secret(author)
+
+        def content(entry: Entry) -> Mapping[str, Any]:
+            return {**entry.document, "sha256": [_digests(entry.document)[-1], _digest(secret)]}
+
+        done = self._change(audience, kind, identifier, "rotated", author, expected, content)
+        entry = self._made(done, kind, identifier)
+        return Kept(entry, self._told(done, entry, author, secret))
 
     def retire(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> Entry:
         """Let the latest secret be the only one."""
-        before = self.find(audience, kind, identifier).document
-        document = {**before, "sha256": _digests(before)[-1]}
-        return self.change(
-            audience, kind, identifier, "retired", author, expected=expected, document=document
-        )
+
+        def content(entry: Entry) -> Mapping[str, Any]:
+            return {**entry.document, "sha256": _digests(entry.document)[-1]}
+
+        return self.change(audience, kind, identifier, "retired", author, expected=expected, document=content)
 
     def delete(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> None:
         """Take a document out; `Conflict` names who still uses it."""
@@ -198,6 +218,34 @@ class ManageDocuments:
             raise NotFound(f"there is no {identifier[:100]!r} among the {kind}")
         return entry, earlier_version(self.lake, audience, entry, version)
 
+    def _secret(self, author: Author) -> tuple[str, Author]:
+        """A secret, and the author who can be told it again where the request has an idempotency key."""
+        if not author.key:
+            return self.new_secret(), author
+        salt = self.new_secret()
+        secret = repeatable(self.signing.signing()[0], salt, author.key, author.content)
+        return secret, replace(author, salt=salt)
+
+    def _told(self, done: Edited, entry: Entry, author: Author, secret: str | None) -> str | None:
+        """The secret that a request made, also where it made it before; nothing if it made none."""
+        if done.repeated is None or secret is None:
+            return secret
+        held, salt = _digests(entry.document), done.repeated.salt
+        before = (repeatable(signing, salt, author.key, author.content) for signing in self.signing.signing())
+        return next((one for one in before if _digest(one) in held), None)
+
+    def _made(self, done: Edited, kind: str, identifier: str) -> Entry:
+        """The version that a request made, also where it made it before and others came after."""
+        seen = done.repeated
+        if seen is None or not seen.version:
+            return _standing(done.book, kind, identifier)
+        try:
+            return earlier_version(
+                self.lake, done.book.audience, done.book.entries[seen.kind, seen.id], seen.version
+            )
+        except NotFound:  # no longer kept
+            return _standing(done.book, kind, identifier)
+
     def _edit(
         self,
         audience: str,
@@ -236,6 +284,10 @@ def _expected(entry: Entry, expected: str) -> str | None:
             "so that nobody's change is lost; * for whatever stands"
         )
     return None if expected == ANY else expected
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _digests(document: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.functions import LambdaFunction
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets, S3Uploads
+from segmentation.adapters.secrets import SigningKeys
 from segmentation.adapters.sizes import DynamoSizes
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.ports import Clock
@@ -62,7 +63,8 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
         client("athena", SHORT), client("glue", SHORT), settings.athena_workgroup, settings.glue_database
     )
     moment = logical_now(settings.logical_now)
-    documents = ManageDocuments(lake, clock, new_secret=lambda: secrets.token_urlsafe(32))
+    signing = SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn)
+    documents = ManageDocuments(lake, clock, lambda: secrets.token_urlsafe(32), signing)
     metrics = LambdaMetrics(client("cloudwatch", SHORT), settings.evaluate_function)
     return ManageApi(
         documents=documents,

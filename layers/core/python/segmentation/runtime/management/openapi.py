@@ -21,7 +21,8 @@ Audiences, segments, who may read what, runs, and how fresh everything is.
 
 **Versions.** Every document has an `etag`. Changing or deleting one needs it as `If-Match`, so nobody's change is lost:
 without it the answer is 428, with an old one 412. `If-Match: *` takes whatever stands.
-**Repeating.** A write that takes an `Idempotency-Key` may be sent again with the same key for a day, and is made once.
+**Repeating.** A write that takes an `Idempotency-Key` may be sent again with the same key for a day: it is made once, and
+answered as it was the first time, a new key's secret included.
 **Pages.** `next` of an answer is the `cursor` of the following request; null on the last page.
 **Errors** are problem details (RFC 9457): `problems` lists all that is wrong, each with a JSON Pointer into the request's body.
 **Roles.** `viewer` reads rules, counts and states, but no person; `editor` also writes segments, starts runs and sees members;

@@ -66,7 +66,8 @@ class Rollback(Struct, forbid_unknown_fields=True):
 
 
 class Secret(Struct):
-    """A created or rotated key. `secret` is shown this once; it is null when the same request had made it before."""
+    """A created or rotated key. `secret` is shown to this request, and to the same one again with its Idempotency-Key within a
+    day. It is null where the document came with a hash of its own."""
 
     document: Document
     secret: str | None
