@@ -1,10 +1,11 @@
 """What a conversion could not carry, and what it carried with a difference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.language import Problem
+from segmentation.language.problems import did_you_mean, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ class Report:
         if value is None or isinstance(value, list | tuple):
             return value or ()
         return self.refuse(pointer, "not-a-list", f"a list is wanted here, not {value!r}")
+
+    def only(self, value: Mapping[str, Any], known: Iterable[str], pointer: str) -> None:
+        """Refuse what stands in an object beside the fields that are converted; nothing is passed over."""
+        for name in value:
+            if name not in known:
+                hint = did_you_mean(str(name), known)
+                message = f"the field {name!r} is not known, and may change the meaning; take it out if it does not{hint}"
+                self.refuse(step(pointer, name), "unknown-field", message)
+
+    def flag(self, value: Mapping[str, Any], name: str, pointer: str) -> bool:
+        """A field that is true or false; left out or null it is false."""
+        found = value.get(name)
+        if found is not None and not isinstance(found, bool):
+            self.refuse(step(pointer, name), "bad-flag", f"{name!r} is true or false, not {found!r}")
+        return found is True
 
     def note(self, pointer: str, code: str, message: str) -> None:
         """Something that is carried with a difference."""

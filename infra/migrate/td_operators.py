@@ -1,5 +1,6 @@
 """Treasure Data's operators as conditions on a value."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,26 @@ from segmentation.language.patterns import PatternError, parse
 from segmentation.language.problems import did_you_mean, step
 from segmentation.language.times import zone
 from segmentation.language.types import ELEMENT
-from segmentation.language.values import parse_date, parse_instant
+from segmentation.language.values import parse_date, parse_instant, parse_time
 
 from .report import Report
 from .td_time import TIME_OPERATORS, TimeOperators
 
 _ORDER = {"Greater": ">", "GreaterEqual": ">=", "Less": "<", "LessEqual": "<="}
 _TEXT = ("Contain", "StartWith", "EndWith")
-OPERATORS = ("Equal", "IsNull", "In", "Between", "Regexp", *_ORDER, *_TEXT, *TIME_OPERATORS)
+_ONE, _SEVERAL = ("rightValue",), ("rightValues",)
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Equal", "IsNull", "Regexp", *_ORDER), _ONE),
+    **dict.fromkeys(("In", *_TEXT), _SEVERAL),
+    "Between": ("minValue", "maxValue", "rightValue"),
+    "TimeRange": ("from", "duration", "reverse"),
+    "TimeToday": (),
+    **dict.fromkeys(("TimeThis", "TimeNext"), ("from",)),
+    **dict.fromkeys(("TimeWithinNext", "TimeWithinPast"), ("value", "unit")),
+    "TimeInBetweenNext": ("from", "to"),
+}
+"""What each operator is told, beside its type and `not`."""
+OPERATORS = tuple(_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,10 @@ class Operators:
         if kind not in OPERATORS:
             hint = did_you_mean(str(kind), OPERATORS)
             return self.report.refuse(below, "unknown-operator", f"{kind!r} is no operator{hint}")
+        self.report.only(operator, ("type", "not", *_FIELDS[kind]), below)
         if kind == "IsNull":
-            asked = {"==": [subject.expression, None]}
-            return {"!=": [subject.expression, None]} if operator.get("not") else asked
+            denied = self.report.flag(operator, "not", below)
+            return {"!=" if denied else "==": [subject.expression, None]}
         if subject.type.is_array:
             return self._over_array(subject, operator, matching, pointer)
         if matching not in (None, "any", "all"):
@@ -81,6 +95,9 @@ class Operators:
 
     def _test(self, subject: Subject, operator: Mapping[str, Any], pointer: str) -> Any | None:
         kind = operator["type"]
+        if (kind in _ORDER or kind == "Between") and not subject.type.is_ordered:
+            message = f"a {subject.type.noun} has no order; {kind} cannot compare it"
+            return self.report.refuse(pointer, "not-ordered", message)
         if kind in TIME_OPERATORS or _is_relative(operator):
             test = self._moment_test(subject, operator, pointer)
         elif kind == "Between":
@@ -98,12 +115,13 @@ class Operators:
             test = None if value is None else {_ORDER.get(kind, "=="): [subject.expression, value]}
         if test is None:
             return None
+        denied = self.report.flag(operator, "not", pointer)
         if subject.type is Type.NUMBER and subject.sure:
-            self._note_nothing(operator, pointer)
-        return self._negated(subject, test, pointer) if operator.get("not") else test
+            self._note_nothing(operator, denied, pointer)
+        return self._negated(subject, test, pointer) if denied else test
 
-    def _note_nothing(self, operator: Mapping[str, Any], pointer: str) -> None:
-        if operator["type"] in ("Less", "LessEqual", "Between", "Equal") or operator.get("not"):
+    def _note_nothing(self, operator: Mapping[str, Any], denied: bool, pointer: str) -> None:
+        if operator["type"] in ("Less", "LessEqual", "Between", "Equal") or denied:
             message = "a count or sum of no events is 0, so people without any are judged by that"
             self.report.note(pointer, "nothing-is-zero", message)
 
@@ -206,7 +224,7 @@ class Operators:
         value = raw.get("timestamp") if isinstance(raw, Mapping) else raw
         result: Any = None
         if type_ is Type.STRING and isinstance(value, str | int | float) and not isinstance(value, bool):
-            result = value if isinstance(value, str) else f"{value:g}"
+            result = value if isinstance(value, str) else say_number(value)
         elif type_ is Type.NUMBER and isinstance(value, str | int | float) and not isinstance(value, bool):
             result = _number(value)
         elif type_ is Type.BOOLEAN:
@@ -231,25 +249,27 @@ def _is_relative(operator: Mapping[str, Any]) -> bool:
     )
 
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
+
+
 def _number(value: str | float) -> float | None:
     if not isinstance(value, str):
         return value
-    try:
-        return int(value)
-    except ValueError:
-        try:
-            return float(value)
-        except ValueError:
-            return None
+    if not _NUMBER.fullmatch(value):
+        return None
+    return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+
+
+def say_number(value: float) -> str:
+    """A number as the text that it is compared as: whole ones without a fraction."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def _moment(value: Any, time_zone: str) -> Any:
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
-        return int(value)
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isascii() and value.isdigit()):
+        return parse_time(float(value))
     return value if isinstance(value, str) and parse_instant(value, zone(time_zone)) is not None else None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from segmentation.domain.audience import Audience
 from segmentation.language import Type
+from segmentation.language.operators.behaviors import COLUMN_TYPES
 from segmentation.language.problems import did_you_mean, step
 from segmentation.language.times import say_duration
 
@@ -14,6 +15,12 @@ from .td_time import FIXED
 
 _AGGREGATES = {"Sum": "sum", "Min": "min", "Max": "max", "Average": "avg", "First": "first", "Last": "last"}
 _AGGREGATIONS = ("Count", "CountDistinct", *_AGGREGATES)
+_COLUMNS = {
+    "Count": (),
+    "CountDistinct": ("columns",),
+    **dict.fromkeys(("First", "Last"), ("column", "orderColumn")),
+}
+"""Which fields name columns, where it is not `column` alone."""
 _EVENT_TIME = ("time", "timestamp")
 
 
@@ -34,7 +41,9 @@ class Subjects:
             message = "attributes of customer groups are not carried; join them to the profile as attributes"
             return self.report.refuse(pointer, "customer-group", message)
         if "aggregation" in left:
+            self.report.only(left, ("aggregation", "filter", "source", "window"), pointer)
             return self._aggregation(left, pointer)
+        self.report.only(left, ("name",), pointer)
         return self.attribute(left.get("name"), step(pointer, "name"))
 
     def attribute(self, name: Any, pointer: str) -> Subject | None:
@@ -59,6 +68,7 @@ class Subjects:
         if kind not in _AGGREGATIONS:
             message = f"{kind!r} is no aggregation{did_you_mean(str(kind), _AGGREGATIONS)}"
             return self.report.refuse(step(below, "type"), "unknown-aggregation", message)
+        self.report.only(aggregation, ("type", "groupingColumns", *_COLUMNS.get(kind, ("column",))), below)
         if aggregation.get("groupingColumns"):
             message = (
                 "figures grouped by columns are not carried; a figure here is of all of a profile's events"
@@ -73,6 +83,10 @@ class Subjects:
         if kind == "CountDistinct":
             return Subject({"count_distinct": [events, column]}, Type.NUMBER, sure=True)
         function = _AGGREGATES[kind]
+        if columns[column] not in COLUMN_TYPES[function]:
+            takes = ", ".join(one.noun for one in COLUMN_TYPES[function])
+            message = f"{kind} takes a column of type {takes}; {column!r} is a {columns[column].noun}"
+            return self.report.refuse(step(below, "column"), "type-mismatch", message)
         type_ = Type.NUMBER if function in ("sum", "avg") else columns[column]
         return Subject({function: [events, column]}, type_, sure=function == "sum")
 
@@ -96,6 +110,8 @@ class Subjects:
 
     def _behavior(self, source: Any, pointer: str) -> str | None:
         name = source.get("name") if isinstance(source, Mapping) else None
+        if isinstance(source, Mapping):
+            self.report.only(source, ("name",), pointer)
         for behavior in self.audience.behaviors.values():
             if name in (
                 behavior.name,
@@ -148,6 +164,7 @@ class Subjects:
     def _sliding(self, window: Any, pointer: str) -> int | None:
         if not isinstance(window, Mapping) or window.get("type") != "TimeSliding":
             return self.report.refuse(pointer, "unknown-window", "a window is of type TimeSliding")
+        self.report.only(window, ("type", "duration"), pointer)
         parts = self.report.mapping(window.get("duration") or {}, step(pointer, "duration"))
         if parts is None:
             return None
@@ -167,6 +184,7 @@ class Subjects:
     def _filter(self, node: Any, behavior: str, pointer: str) -> Any | None:
         kind = node.get("type") if isinstance(node, Mapping) else None
         if kind in ("And", "Or"):
+            self.report.only(node, ("type", "conditions"), pointer)
             conditions = self.report.items(node.get("conditions"), step(pointer, "conditions"))
             if not conditions:
                 return self.report.refuse(pointer, "empty-group", "the filter's group is empty; delete it")
@@ -177,6 +195,7 @@ class Subjects:
             return self.report.refuse(
                 pointer, "unknown-filter", f"{kind!r} is no kind of filter; And, Or, Column are"
             )
+        self.report.only(node, ("type", "column", "operator", "arrayMatching"), pointer)
         column = self._column(node.get("column"), behavior, step(pointer, "column"))
         if column is None:
             return None

@@ -82,6 +82,7 @@ class TimeOperators:
         """Seconds of a `{"last": n, "unit": u}`, or of its `next`."""
         if not isinstance(value, Mapping):
             return self.report.refuse(pointer, "bad-duration", "an amount of time is wanted here")
+        self.report.only(value, ("last", "next", "unit"), pointer)
         amount = value.get("last", value.get("next"))
         if isinstance(amount, Mapping):
             return self.duration(amount, pointer)
@@ -97,8 +98,8 @@ class TimeOperators:
     def _amount(self, amount: Any, unit: Any, pointer: str) -> int | None:
         unit = unit if isinstance(unit, str) else "unit"
         try:
-            number = float(amount)
-        except (TypeError, ValueError):
+            number = math.nan if isinstance(amount, bool) else float(amount)
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             return self.report.refuse(pointer, "bad-duration", f"{amount!r} is no number of {unit}s")
@@ -155,7 +156,7 @@ class TimeOperators:
             "range-from-now",
             "the range is counted in seconds back from now; where Treasure Data aligns it to whole units, use during",
         )
-        if operator.get("reverse"):
+        if self.report.flag(operator, "reverse", pointer):
             return self.past(moment, begin + length, begin, pointer)
         if length > begin and not self.of_event:
             message = "the range reaches into the future"

@@ -35,6 +35,8 @@ _NEVER_CARRIED = {
     "MlAttributeReference": "publish the attribute with the audience and compare that",
 }
 
+_VALUE_FIELDS = ("type", "leftValue", "operator", "arrayMatching", "exclude", "limit")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -85,7 +87,7 @@ class _Converter:
         if limit is not None:
             document["limit"] = self._limit(limit, step(pointer, "limit"))
         if not self.report.problems:
-            self._check(document)
+            self._check(document, pointer)
         problems = tuple(self.report.problems)
         return Migration(None if problems else document, problems, tuple(self.report.notes))
 
@@ -98,14 +100,16 @@ class _Converter:
             {"description": description} if isinstance(description, str) and description else {}
         )
 
-    def _check(self, document: dict[str, Any]) -> None:
+    def _check(self, document: dict[str, Any], pointer: str) -> None:
         known = dict.fromkeys(self.options.references.values(), "batch")
         try:
             check_segment(document, self.schema, self.audience.id, known)
         except RuleError as error:
             for problem in error.problems:
                 message = f"the converted document is refused at {problem.pointer}: {problem.message}"
-                self.report.refuse("", problem.code, message)
+                of_size = problem.pointer in ("/limit", "/limit/count", "/limit/percent")
+                place = step(step(pointer, "limit"), "number") if of_size else ""
+                self.report.refuse(place, problem.code, message)
 
     def _limit(self, limit: Any, pointer: str) -> Any:
         whole = self.report.mapping(limit, pointer)
@@ -116,6 +120,10 @@ class _Converter:
         )
         if whole is None or orders is None:
             return None
+        self.report.only(whole, ("type", "number", "orderColumns"), pointer)
+        if whole.get("type") not in ("Count", "Percent"):
+            message = f"{whole.get('type')!r} is no kind of limit; Count and Percent are"
+            return self.report.refuse(step(pointer, "type"), "unknown-limit", message)
         number = whole.get("number")
         size = {"percent" if whole.get("type") == "Percent" else "count": number}
         if not orders:
@@ -133,6 +141,7 @@ class _Converter:
         if order.get("type") != "Column":
             message = 'ordering by "the aggregation" is not carried; write the limit\'s "by" yourself'
             return self.report.refuse(below, "limit-order", message)
+        self.report.only(order, ("type", "column", "order"), below)
         attribute = self._subjects.attribute(order.get("column"), step(below, "column"))
         direction = order.get("order", "descending")
         return None if attribute is None else size | {"by": attribute.expression, "order": direction}
@@ -143,12 +152,17 @@ class _Converter:
         if not isinstance(rule, Mapping) or not rule.get("conditions"):
             message = "the rule has no condition, so it means everyone; a segment here needs a condition"
             return self.report.refuse(pointer, "empty-rule", message)
+        self.report.only(rule, ("type", "conditions", "expr", "limit"), pointer)
         return self._group(rule, pointer, self._set)
 
     def _set(self, conditions: Any, pointer: str) -> Any | None:
         if isinstance(conditions, Mapping) and "conditions" in conditions:
             if not conditions["conditions"]:
                 return self.report.refuse(pointer, "empty-group", "the set has no condition; delete it")
+            self.report.only(conditions, ("type", "conditions", "expr", "description"), pointer)
+            if conditions.get("description"):
+                message = "groups have no descriptions here; it is left out, say it in the segment's"
+                self.report.note(step(pointer, "description"), "description-left-out", message)
             return self._group(conditions, pointer, self._condition)
         return self._condition(conditions, pointer)
 
@@ -202,6 +216,7 @@ class _Converter:
             return self.report.refuse(pointer, "reference", f"{kind} is not carried: {_NEVER_CARRIED[kind]}")
         if kind != "Value":
             return self.report.refuse(pointer, "unknown-condition", f"{kind!r} is no kind of condition")
+        self.report.only(condition, _VALUE_FIELDS, pointer)
         if condition.get("limit") is not None:
             message = "a limit on one condition is not carried; make the condition a segment with a limit"
             self.report.refuse(step(pointer, "limit"), "condition-limit", message)
@@ -210,7 +225,8 @@ class _Converter:
         if subject is None:
             return None
         test = self._operators.applied(subject, operator, condition.get("arrayMatching"), pointer)
-        if test is None or not condition.get("exclude"):
+        excluded = self.report.flag(condition, "exclude", pointer)
+        if test is None or not excluded:
             return test
         if not subject.sure:
             message = (
@@ -227,7 +243,8 @@ class _Converter:
             message = f"segment {identity!r} is not in the list of references; pass its id here{hint}"
             return self.report.refuse(step(pointer, "id"), "unknown-reference", message)
         member = {"in": [segment, {"var": "segments"}]}
-        return {"!": [member]} if condition.get("exclude") else member
+        self.report.only(condition, ("type", "id", "exclude"), pointer)
+        return {"!": [member]} if self.report.flag(condition, "exclude", pointer) else member
 
 
 def _slug(name: str) -> str:

@@ -11,7 +11,7 @@ from segmentation.language import check_segment
 
 from infra.migrate.treasure_data import Options, convert
 
-from .test_treasure_data import AUDIENCE, REFERENCES
+from .sources import AUDIENCE, REFERENCES
 
 FITTING: dict[str, tuple[dict[str, Any], ...]] = {
     "age": ({"type": "Greater", "rightValue": 18}, {"type": "Between", "minValue": 1, "maxValue": "9"}),
