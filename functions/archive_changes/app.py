@@ -4,6 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
+from segmentation.domain.stored_membership import Numberings
 from segmentation.runtime.composition.archive_changes import compose
 from segmentation.runtime.observability import measure, observed
 from segmentation.runtime.streams import failures, writes
@@ -11,15 +12,16 @@ from segmentation.usecases.archive_changes import ArchiveChanges
 
 
 @cache
-def application() -> ArchiveChanges:
-    """The use case, composed at cold start."""
+def application() -> tuple[ArchiveChanges, Numberings]:
+    """The use case and what its records are read with, composed at cold start."""
     return compose(os.environ)
 
 
 @observed
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Archive one batch, up to the first record that cannot be read."""
-    readable, bad = writes(event)
-    result = application()(readable)
+    archive, numberings = application()
+    readable, bad = writes(event, numberings)
+    result = archive(readable)
     measure(ChangesArchived=result.changes, ObjectsWritten=result.objects, RecordsFailed=len(bad))
     return failures(bad)

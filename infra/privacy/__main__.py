@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         lake = S3Lake(boto3.client("s3"), options.bucket)
         rule_sets, clock = S3RuleSets(lake), SystemClock()
-        profiles = DynamoProfiles(boto3.client("dynamodb"), options.table)
+        profiles = DynamoProfiles(boto3.client("dynamodb"), options.table, LakeNumberings(lake))
         if options.verb == "erase":
             queue = SqsQueue(boto3.client("sqs"), options.queue)
             erase = EraseVisitor(profiles, lake, rule_sets, queue, clock, lambda: uuid.uuid4().hex[:8])

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.domain.publication import Task
 from segmentation.domain.published import document_of, parse_published
@@ -215,7 +216,7 @@ def prepare(folder: Path, profiles: int) -> int:
 def publish(folder: Path) -> dict[str, Any]:
     """All tasks of the publication, one after the other; what came of it."""
     lake, dynamo, queue = FolderLake(folder), CountingDynamo(), Messages()
-    tables, profiles = ParquetTables(lake), DynamoProfiles(dynamo, "profiles")
+    tables, profiles = ParquetTables(lake), DynamoProfiles(dynamo, "profiles", LakeNumberings(lake))
     use_case = PublishMemberships(
         tables,
         lake,

@@ -32,6 +32,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.profile import BatchPart, RealtimePart
 from segmentation.domain.programs import Programs
@@ -53,7 +54,15 @@ from tests.bench import peers
 from tests.bench.evaluate_events import machine, ours, peer, table, us
 from tests.bench.realistic import make_rules
 from tests.contract.test_profiles import make_table
-from tests.fakes import FakeSecrets, FixedClock, MemoryEventLog, MemoryLimits, MemoryProfiles, StaticRuleSets
+from tests.fakes import (
+    FakeSecrets,
+    FixedClock,
+    MemoryEventLog,
+    MemoryLake,
+    MemoryLimits,
+    MemoryProfiles,
+    StaticRuleSets,
+)
 from tests.fakes.documents import documents
 from tests.fakes.doors import make_door
 from tests.handlers.conftest import golden
@@ -196,7 +205,7 @@ def with_moto(memberships: int, composed: Any) -> None:
     document = audience(memberships)
     parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
     published = PublishRules(S3Lake(s3, "lake"), FixedClock())(*parts)
-    profiles = DynamoProfiles(dynamodb, "profiles")
+    profiles = DynamoProfiles(dynamodb, "profiles", LakeNumberings(MemoryLake()))
     profiles.publish([("shop#person_id:1", batch_part(memberships))])
     profiles.save({"shop#person_id:1": realtime_part(published.version)})
     composed.cache_clear()

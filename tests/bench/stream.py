@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -29,19 +29,20 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from segmentation.adapters import dynamodb as store
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain import event as events
-from segmentation.domain import membership
 from segmentation.domain.access import Access, Destination, parse_destinations
 from segmentation.domain.audience import Audience
 from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.event import Event
 from segmentation.domain.profile import BatchPart
-from segmentation.domain.programs import Programs
-from segmentation.domain.published import Published
+from segmentation.domain.programs import Programs, compiled
+from segmentation.domain.published import Published, program_path
 from segmentation.domain.visitor import evaluation, state
 from segmentation.language.index import Index
 from segmentation.runtime.collecting import collect_rarely
+from segmentation.usecases.edit_rules import put_program
 from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.update_visitors import UpdateVisitors
 
@@ -56,13 +57,15 @@ from tests.bench.ours import rule_set
 from tests.bench.realistic import NOW, SCHEMA, Profile, Tree, make_profile, make_row, make_rules
 from tests.contract.test_profiles import make_table
 from tests.e2e.support import post
-from tests.fakes import FixedClock, MemoryFailures, MemoryQueue, StaticRuleSets
+from tests.fakes import FixedClock, MemoryFailures, MemoryLake, MemoryQueue, StaticRuleSets
 
 HERE = Path(__file__).parent
 CONTEXT = SimpleNamespace(aws_request_id="bench")
 BATCH = 100
 TOLD = 20
 """Segments that a destination subscribes to."""
+LAKE = MemoryLake()
+"""Where rule sets are put, as publishing does."""
 STAGES = ("decode", "state", "evaluate", "encode", "AWS client", "other")
 
 
@@ -102,9 +105,11 @@ def published(rules: list[tuple[str, Tree]]) -> Published:
         "url": "https://a.example/",
     }
     destinations: tuple[Destination, ...] = parse_destinations([hook], kind, {name for name, _ in rules})
-    made = Published("1", kind, Access(), destinations)
+    version = str(len(rules))
+    made = Published(version, kind, Access(), destinations)
     made.__dict__["rules"] = rule_set(rules, False)
-    return made
+    put_program(LAKE, "bench", version, compiled(made))
+    return replace(made, program=LAKE.objects[program_path("bench", version)])
 
 
 class Dictionary:
@@ -208,8 +213,6 @@ def watched(watch: Stopwatch) -> Iterator[None]:
         (Index, "start", "evaluate"),
         (Index, "update", "evaluate"),
         (Index, "members", "evaluate"),
-        (membership, "encode", "encode"),
-        (membership, "decode", "encode"),
         (store, "realtime_item", "encode"),
         (store, "realtime_of", "encode"),
         (store, "batch_of", "encode"),
@@ -232,7 +235,7 @@ class Site:
         self.rules, self.client = rules, client
         self.random = Random(7)
         self.clock = FixedClock(NOW)
-        self.profiles = DynamoProfiles(client, "profiles")
+        self.profiles = DynamoProfiles(client, "profiles", LakeNumberings(LAKE))
         self.queue = queue
         self.names = [f"person_id:{number}" for number in range(visitors)]
         self.pasts = [make_profile(self.random) for _ in self.names]

@@ -8,17 +8,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.membership import Change
+from segmentation.domain.membership import Change, Changes, Members, Turn
 from segmentation.domain.profile import GRACE, SHARDS, BatchPart, Profile, RealtimePart, shard_of
 from segmentation.domain.published import MOST_ID_BYTES
+from segmentation.domain.stored_membership import numbering_path
 from segmentation.domain.visitor.limits import MOST_STATE_BYTES
+from segmentation.language.index import Numbering
 from segmentation.ports import Profiles, SaveResult
 
 from tests.contract.conftest import Client
-from tests.fakes import MemoryProfiles
+from tests.fakes import MemoryLake, MemoryProfiles
 
 KEY = "shop#person_id:1"
+NUMBERINGS = LakeNumberings(MemoryLake())
 PART = RealtimePart(
     revision=1,
     state=b"\x00state",
@@ -85,7 +89,7 @@ def profiles(request: pytest.FixtureRequest) -> Profiles:
         return MemoryProfiles()
     dynamodb = request.getfixturevalue("client")("dynamodb")
     make_table(dynamodb)
-    return DynamoProfiles(dynamodb, "profiles")
+    return DynamoProfiles(dynamodb, "profiles", NUMBERINGS)
 
 
 def plain(part: BatchPart | None) -> Any:
@@ -309,9 +313,13 @@ class Reluctant:
 
 def test_unprocessed_keys_are_asked_again(client: Client) -> None:
     make_table(client("dynamodb"))
-    DynamoProfiles(client("dynamodb"), "profiles").publish((f"k{number}", BATCH) for number in range(6))
+    DynamoProfiles(client("dynamodb"), "profiles", NUMBERINGS).publish(
+        (f"k{number}", BATCH) for number in range(6)
+    )
     reluctant = Reluctant(client("dynamodb"), 3)
-    found = DynamoProfiles(reluctant, "profiles", lambda _: None).read([f"k{number}" for number in range(6)])
+    found = DynamoProfiles(reluctant, "profiles", NUMBERINGS, lambda _: None).read(
+        [f"k{number}" for number in range(6)]
+    )
     assert all(profile.batch for profile in found.values())
     assert reluctant.calls == 4
 
@@ -320,13 +328,15 @@ def test_a_table_that_never_gives_all_is_unavailable(client: Client) -> None:
     make_table(client("dynamodb"))
     reluctant = Reluctant(client("dynamodb"), 100)
     with pytest.raises(Unavailable):
-        DynamoProfiles(reluctant, "profiles", lambda _: None).read([f"k{number}" for number in range(50)])
+        DynamoProfiles(reluctant, "profiles", NUMBERINGS, lambda _: None).read(
+            [f"k{number}" for number in range(50)]
+        )
 
 
 def test_throttled_batch_writes_are_repeated(client: Client) -> None:
     make_table(client("dynamodb"))
     reluctant = Reluctant(client("dynamodb"), 3)
-    assert DynamoProfiles(reluctant, "profiles", lambda _: None).publish([(KEY, BATCH)]) == 1
+    assert DynamoProfiles(reluctant, "profiles", NUMBERINGS, lambda _: None).publish([(KEY, BATCH)]) == 1
     assert reluctant.calls == 4
 
 
@@ -336,17 +346,19 @@ def test_a_throttled_save_is_repeated_then_said_and_not_taken_for_a_lost_race(
 ) -> None:
     make_table(client("dynamodb"))
     writes = dict.fromkeys(keys, PART)
-    result = DynamoProfiles(Reluctant(client("dynamodb"), 100), "profiles", lambda _: None).save(writes)
+    result = DynamoProfiles(Reluctant(client("dynamodb"), 100), "profiles", NUMBERINGS, lambda _: None).save(
+        writes
+    )
     assert result == SaveResult(frozenset(), dict.fromkeys(keys, "ThrottlingException"))
     reluctant = Reluctant(client("dynamodb"), 3)
-    assert DynamoProfiles(reluctant, "profiles", lambda _: None).save(writes) == SaveResult()
+    assert DynamoProfiles(reluctant, "profiles", NUMBERINGS, lambda _: None).save(writes) == SaveResult()
     assert reluctant.calls == 4
 
 
 def test_a_hundred_are_one_request_and_those_that_lose_cost_one_more(client: Client) -> None:
     make_table(client("dynamodb"))
     counting = Reluctant(client("dynamodb"), 0)
-    store = DynamoProfiles(counting, "profiles", lambda _: None)
+    store = DynamoProfiles(counting, "profiles", NUMBERINGS, lambda _: None)
     keys = [f"shop#person_id:{number}" for number in range(100)]
     assert store.save(dict.fromkeys(keys, PART)) == SaveResult()
     assert counting.calls == 1
@@ -383,18 +395,18 @@ class Conflicting:
 
 def test_a_conflict_is_waited_for_and_one_bad_item_holds_up_nobody(client: Client) -> None:
     make_table(client("dynamodb"))
-    store = DynamoProfiles(Conflicting(client("dynamodb"), 2), "profiles", lambda _: None)
+    store = DynamoProfiles(Conflicting(client("dynamodb"), 2), "profiles", NUMBERINGS, lambda _: None)
     keys = [f"shop#person_id:{number}" for number in range(6)]
     result = store.save(dict.fromkeys(keys, PART))
     assert result == SaveResult(failed={"shop#person_id:3": "ItemCollectionSizeLimitExceeded"})
-    table = DynamoProfiles(client("dynamodb"), "profiles")
+    table = DynamoProfiles(client("dynamodb"), "profiles", NUMBERINGS)
     assert sum(one.realtime is not None for one in table.read(keys).values()) == 5
 
 
 def test_a_read_is_one_request_for_fifty_profiles(client: Client) -> None:
     make_table(client("dynamodb"))
     counting = Reluctant(client("dynamodb"), 0)
-    DynamoProfiles(counting, "profiles").read([f"k{number}" for number in range(50)])
+    DynamoProfiles(counting, "profiles", NUMBERINGS).read([f"k{number}" for number in range(50)])
     assert counting.calls == 1
 
 
@@ -431,6 +443,22 @@ def test_the_largest_item_is_one_that_dynamodb_takes(client: Client) -> None:
         ("capped", "failed"), 1_700_000_000, aliases={f"td_client_id:{number:0200}": 1_700_000_000 for number in range(200)},
     )  # fmt: skip
     make_table(client("dynamodb"))
-    profiles = DynamoProfiles(client("dynamodb"), "profiles", lambda _: None)
+    profiles = DynamoProfiles(client("dynamodb"), "profiles", NUMBERINGS, lambda _: None)
     assert not profiles.save({"k": part}).failed
     assert profiles.read(["k"])["k"].realtime == part
+
+
+def test_membership_is_bits_where_the_numbering_is_kept(client: Client) -> None:
+    names = [f"segment-{number}" for number in range(1_000)]
+    numbering, lake = Numbering(names, kept=True), MemoryLake()
+    lake.put(numbering_path("shop", numbering.id), numbering.dump())
+    turn = Turn(5, "e1", numbering.bits(names[:2]), numbering.bits(names[900:]), ("gone",))
+    part = replace(
+        PART, members=Members(numbering, numbering.bits(names[:900])), changes=Changes(numbering, [turn])
+    )
+    make_table(client("dynamodb"))
+    store = DynamoProfiles(client("dynamodb"), "profiles", LakeNumberings(lake))
+    assert not store.save({KEY: part}).failed
+    assert store.read([KEY])[KEY].realtime == part
+    (item,) = client("dynamodb").scan(TableName="profiles")["Items"]
+    assert len(item["members"]["B"]) == 1 + 113

@@ -13,7 +13,7 @@ from moto.dynamodb.models import table as stock
 from segmentation.adapters.dynamodb import DynamoProfiles
 
 from infra.local import moto_patches
-from tests.contract.test_profiles import PART, make_table
+from tests.contract.test_profiles import NUMBERINGS, PART, make_table
 
 
 @pytest.fixture(params=["stock", "patched"])
@@ -45,7 +45,7 @@ def items(client: Any) -> dict[str, Any]:
 
 
 def test_bulk_writes_and_the_index(dynamodb: Any) -> None:
-    profiles = DynamoProfiles(dynamodb, "profiles", lambda _: None)
+    profiles = DynamoProfiles(dynamodb, "profiles", NUMBERINGS, lambda _: None)
     keys = [f"shop#person_id:{number}" for number in range(40)]
     parts = {key: replace(PART, due=1_000 - place, untold=False) for place, key in enumerate(keys)}
     assert not profiles.save(parts).lost

@@ -47,7 +47,7 @@ def test_random_rule_sets_give_what_closures_give(seed: int) -> None:
         expected = by_closures(rules, evaluation_of(profile, NOW))
         bits = index.evaluate(evaluation_of(profile, NOW))
         assert set(index.members(bits)) == expected
-        assert index.bits(expected) == bits
+        assert index.numbering.bits(expected) == bits
 
 
 @settings(max_examples=examples(50))

@@ -38,7 +38,7 @@ def test_other_bytes_are_no_program() -> None:
     program = Program(load_rule_set(Rules(Random(1)).documents(3), SCHEMA, "a"))
     with pytest.raises(ArtifactError, match="another format"):
         Program.load(program.index.dump())
-    with pytest.raises(ArtifactError, match="program 2"):
+    with pytest.raises(ArtifactError, match="program 3"):
         Index.load(program.dump())
     with pytest.raises(ArtifactError, match="publish the rules anew"):
         Program.load(program.dump()[:-5])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.profile import RETENTION, BatchPart, Profile, RealtimePart, shard_of
+from segmentation.domain.stored_membership import Numberings
 from segmentation.ports import SaveResult
 
 from .aws_errors import THROTTLED, code_of, reason
@@ -33,9 +34,10 @@ T = TypeVar("T")
 class DynamoProfiles:
     """Reads both parts with one request; writes are conditional, so they may come in any order and twice."""
 
-    def __init__(self, client: Any, table: str, wait: Sleep = sleep) -> None:
+    def __init__(self, client: Any, table: str, numberings: Numberings, wait: Sleep = sleep) -> None:
         self._client = client
         self._table = table
+        self._numberings = numberings
         self._sleep = wait
         self._write = GuardedWrites(client, wait)
         self._batches: OrderedDict[str, tuple[Item, BatchPart]] = OrderedDict()
@@ -54,7 +56,7 @@ class DynamoProfiles:
                 parts[item["profile"]["S"]][item["part"]["S"]] = item
         return {
             identifier: Profile(
-                realtime=realtime_of(found["realtime"]) if "realtime" in found else None,
+                realtime=realtime_of(found["realtime"], self._numberings) if "realtime" in found else None,
                 batch=self._batch(identifier, found["batch"]) if "run" in found.get("batch", ()) else None,
             )
             for identifier, found in parts.items()

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from segmentation.domain import membership
+from segmentation.domain.membership import Change
 from segmentation.domain.profile import BatchPart, RealtimePart, shard_of
+from segmentation.domain.stored_membership import Numberings, StoredMembership, decode, encode
 
 Item = dict[str, Any]
 
@@ -20,19 +21,22 @@ def _texts(item: Item, name: str) -> tuple[str, ...]:
 
 def realtime_item(identifier: str, part: RealtimePart) -> Item:
     """The item of a real-time part."""
+    membership = encode(part.members, part.changes)
     item: Item = {
         "profile": {"S": identifier},
         "part": {"S": "realtime"},
         "revision": {"N": str(part.revision)},
         "state": {"B": part.state},
-        "members": {"B": membership.encode(part.members)},
+        "members": {"B": membership.members},
         "computed": {"N": str(part.computed)},
         "rules": {"S": part.rules},
         "batch": {"S": part.batch},
         "expires": {"N": str(part.expires)},
     }
-    if part.changes:
-        item["changes"] = {"B": membership.encode_changes(part.members, part.changes)}
+    if membership.numbering:
+        item["numbering"] = {"S": membership.numbering}
+    if membership.changes is not None:
+        item["changes"] = {"B": membership.changes}
     if part.due is not None:
         item["due"] = {"N": str(part.due)}
     if part.untold:
@@ -50,18 +54,25 @@ def realtime_item(identifier: str, part: RealtimePart) -> Item:
     return item
 
 
-def realtime_of(item: Item) -> RealtimePart:
+def realtime_of(item: Item, numberings: Numberings) -> RealtimePart:
     """The real-time part of an item."""
     if "L" in item["members"]:
         item = {**item, **_of_first_layout(item)}
-    members = membership.decode(bytes(item["members"]["B"]))
+    stored = StoredMembership(
+        item["numbering"]["S"] if "numbering" in item else "",
+        bytes(item["members"]["B"]),
+        bytes(item["changes"]["B"]) if "changes" in item else None,
+    )
+    read = decode(stored, item["profile"]["S"].partition("#")[0], numberings)
+    # What nobody can read any more is nobody's: the next evaluation computes it anew of the state.
+    members, changes = read or ((), ())
     return RealtimePart(
         revision=int(item["revision"]["N"]),
         state=bytes(item["state"]["B"]),
         members=members,
-        changes=membership.decode_changes(members, bytes(item["changes"]["B"])) if "changes" in item else (),
+        changes=changes,
         computed=int(item["computed"]["N"]),
-        rules=item["rules"]["S"],
+        rules=item["rules"]["S"] if read else "",
         batch=item["batch"]["S"],
         due=int(item["due"]["N"]) if "due" in item else None,
         untold="untold" in item,
@@ -78,16 +89,10 @@ def realtime_of(item: Item) -> RealtimePart:
 def _of_first_layout(item: Item) -> Item:
     """Membership as it was stored at first: lists, and changes to be told in an outbox. It is computed anew at once."""
     outbox = json.loads(item["outbox"]["S"]) if "outbox" in item else ()
-    changes = [
-        membership.Change(one["segment"], one["joined"], one["moment"], one["event"]) for one in outbox
-    ]
-    members = tuple(one["S"] for one in item["members"]["L"])
-    told = {"changes": {"B": membership.encode_changes(members, changes)}, "untold": {"BOOL": True}}
-    return {
-        "members": {"B": membership.encode(members)},
-        "due": item["computed"],
-        **(told if changes else {}),
-    }
+    changes = [Change(one["segment"], one["joined"], one["moment"], one["event"]) for one in outbox]
+    stored = encode(tuple(one["S"] for one in item["members"]["L"]), changes)
+    told = {"changes": {"B": stored.changes}, "untold": {"BOOL": True}}
+    return {"members": {"B": stored.members}, "due": item["computed"], **(told if changes else {})}
 
 
 def batch_item(identifier: str, part: BatchPart) -> Item:

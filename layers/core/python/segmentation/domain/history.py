@@ -3,7 +3,7 @@
 A membership also changes by itself, when a window slides; the write that finds it says the moment at which it did.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import membership
@@ -14,8 +14,8 @@ from .membership import change_id
 class Standing:
     """A visitor's real-time membership as it was written, and what changed with that revision."""
 
-    members: tuple[str, ...]
-    changes: tuple[membership.Change, ...]
+    members: Collection[str]
+    changes: Sequence[membership.Change]
     computed: int
     rules: str
     revision: int

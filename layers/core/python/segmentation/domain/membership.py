@@ -1,11 +1,16 @@
-"""Who is in which segments, what changed at the last write, and how both are stored beside a visitor's state."""
+"""Who is in which segments, and what changed at the last write.
+
+Both are bitmaps where an event is evaluated, so that nobody touches thousands of names for the few that change; they are
+read as names. How they are stored is said in `stored_membership`.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
+from typing import overload
 
-from .packed import pack, unpack
+from segmentation.language.index import Numbering
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +36,98 @@ def change_id(profile: str, rules: str, change: Change) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@lru_cache(maxsize=4_096)
-def encode(members: tuple[str, ...]) -> bytes:
-    """Members (sorted) as bytes. Most events change none, so that the last ones are remembered."""
-    return pack(members)
+class Members(Collection[str]):
+    """Segments that somebody is in, as bits of a numbering; as names in their order."""
+
+    __slots__ = ("bits", "numbering")
+
+    def __init__(self, numbering: Numbering, bits: int) -> None:
+        self.numbering = numbering
+        self.bits = bits
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.numbering.named(self.bits)))
+
+    def __len__(self) -> int:
+        return self.bits.bit_count()
+
+    def __contains__(self, name: object) -> bool:
+        number = self.numbering.numbers.get(name) if isinstance(name, str) else None
+        return number is not None and bool(self.bits >> number & 1)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Members) and other.numbering is self.numbering:
+            return self.bits == other.bits
+        if isinstance(other, Set):
+            return frozenset(self) == other
+        return isinstance(other, Collection) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Members({list(self)})"
 
 
-@lru_cache(maxsize=4_096)
-def decode(data: bytes) -> tuple[str, ...]:
-    """The members of bytes. Raises `ValueError`."""
-    return tuple(unpack(data))
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What turned at one moment, by one cause: bits of a numbering. `gone`: segments that were left and have no number."""
+
+    moment: int
+    event: str | None
+    joined: int
+    left: int
+    gone: tuple[str, ...] = ()
+
+    def changes(self, numbering: Numbering, mask: int = -1) -> Iterator[Change]:
+        """The changes by segment, those of a mask alone."""
+        names = dict.fromkeys(numbering.named(self.joined & mask), True)
+        names |= dict.fromkeys((*numbering.named(self.left & mask), *self.gone), False)
+        for name in sorted(names):
+            yield Change(name, names[name], self.moment, self.event)
 
 
-def encode_changes(members: Sequence[str], changes: Sequence[Change]) -> bytes:
-    """Changes beside the members that they led to; the ids of these are not said again."""
-    number = {name: place for place, name in enumerate(members)}
-    groups: dict[tuple[int, str | None], tuple[list[int | str], list[int | str]]] = {}
-    for change in changes:
-        joined, left = groups.setdefault((change.moment, change.event), ([], []))
-        (joined if change.joined else left).append(number.get(change.segment, change.segment))
-    return pack([[moment, event, *told] for (moment, event), told in groups.items()])
+class Changes(Sequence[Change]):
+    """Changes by moment, as bits of a numbering."""
+
+    def __init__(self, numbering: Numbering, turns: Sequence[Turn]) -> None:
+        self.numbering = numbering
+        self.turns = turns
+
+    @cached_property
+    def _all(self) -> tuple[Change, ...]:
+        return tuple(change for turn in self.turns for change in turn.changes(self.numbering))
+
+    def of(self, names: frozenset[str]) -> Iterator[Change]:
+        """Those of some segments."""
+        mask = self.numbering.mask(names)
+        for turn in self.turns:
+            if turn.gone or (turn.joined | turn.left) & mask:
+                yield from (one for one in turn.changes(self.numbering, mask) if one.segment in names)
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self._all)
+
+    @overload
+    def __getitem__(self, place: int) -> Change: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Change, ...]: ...
+    def __getitem__(self, place: int | slice) -> Change | tuple[Change, ...]:
+        return self._all[place]
+
+    def __len__(self) -> int:
+        return sum(turn.joined.bit_count() + turn.left.bit_count() + len(turn.gone) for turn in self.turns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Changes({list(self)})"
 
 
-def decode_changes(members: Sequence[str], data: bytes) -> tuple[Change, ...]:
-    """The changes of bytes, by moment. Raises `ValueError`."""
-    return tuple(
-        Change(members[name] if isinstance(name, int) else name, is_joined, moment, event)
-        for moment, event, joined, left in unpack(data)
-        for names, is_joined in ((joined, True), (left, False))
-        for name in names
-    )
+def changes_of(changes: Sequence[Change], names: frozenset[str]) -> Iterator[Change]:
+    """The changes of some segments."""
+    if isinstance(changes, Changes):
+        return changes.of(names)
+    return (change for change in changes if change.segment in names)

@@ -1,7 +1,7 @@
 """What the profiles store holds of one profile: a real-time part and a batch part."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +52,8 @@ class RealtimePart:
 
     revision: int
     state: bytes
-    members: tuple[str, ...]
-    changes: tuple[Change, ...]
+    members: Collection[str]
+    changes: Sequence[Change]
     computed: int
     rules: str
     batch: str = ""

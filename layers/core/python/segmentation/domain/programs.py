@@ -111,14 +111,13 @@ class Programs:
         part = RealtimePart(
             revision=before.revision + 1 if before else 1,
             state=state,
-            # Thousands of names are not sorted anew where none has changed.
-            members=before.members if before and not outcome.changes else tuple(sorted(after.members)),
+            members=after.members,
             changes=outcome.changes,
             computed=after.computed,
             rules=published.version,
             batch=run,
             due=after.due,
-            untold=any(published.subscribers(one.segment) for one in outcome.changes),
+            untold=any(True for _ in outcome.changes.of(published.wanted)),
             quality=quality,
             expires=now + RETENTION if events or before is None else before.expires,
             aliases=before.aliases if before else {},
@@ -174,7 +173,7 @@ def compiled(published: Published) -> Program:
 def _visitor(part: RealtimePart | None) -> Visitor:
     if part is None or not part.state:
         return Visitor.new()
-    return Visitor.decode(part.state, frozenset(part.members), part.computed, part.due)
+    return Visitor.decode(part.state, part.members, part.computed, part.due)
 
 
 def _view(profile: Profile) -> BatchView | None:

@@ -84,6 +84,11 @@ class Published:
         """The destinations that want a segment's changes."""
         return tuple(one for one in self.destinations if segment in one.segments)
 
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """The segments whose changes some destination wants."""
+        return frozenset(name for one in self.destinations for name in one.segments)
+
     def published_attributes(self) -> tuple[str, ...]:
         """The attributes that the profiles store needs: of real-time rules, and what tokens expose."""
         wanted = set(self.rules.attributes_read("realtime"))

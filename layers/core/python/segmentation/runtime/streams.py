@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segmentation.domain import membership
 from segmentation.domain.history import Standing, Written
+from segmentation.domain.stored_membership import Numberings, StoredMembership, decode
 
 logger = logging.getLogger("segmentation.streams")
 
@@ -24,7 +24,7 @@ def shard_of(event: Mapping[str, Any]) -> str:
     return str(event["Records"][0]["eventID"]).partition(":")[0]
 
 
-def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
+def writes(event: Mapping[str, Any], numberings: Numberings) -> tuple[list[Written], list[str]]:
     """The writes of visitors' real-time parts, up to the first record that cannot be read; and that one's number."""
     readable: list[Written] = []
     for record in event["Records"]:
@@ -32,7 +32,7 @@ def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
         if change["Keys"]["part"]["S"] != "realtime":
             continue
         try:
-            before, after = (_standing(change.get(name)) for name in ("OldImage", "NewImage"))
+            before, after = (_standing(change.get(name), numberings) for name in ("OldImage", "NewImage"))
         except (KeyError, ValueError, TypeError) as error:
             logger.error("bad record %s: %s", change["SequenceNumber"], type(error).__name__)
             return readable, [change["SequenceNumber"]]
@@ -41,15 +41,17 @@ def writes(event: Mapping[str, Any]) -> tuple[list[Written], list[str]]:
     return readable, []
 
 
-def _standing(item: Mapping[str, Any] | None) -> Standing | None:
+def _standing(item: Mapping[str, Any] | None, numberings: Numberings) -> Standing | None:
     if item is None:
         return None
-    members = membership.decode(base64.b64decode(item["members"]["B"]))
-    told = item.get("changes")
-    changes = membership.decode_changes(members, base64.b64decode(told["B"])) if told else ()
-    return Standing(
-        members, changes, int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"])
+    changes = item.get("changes")
+    stored = StoredMembership(
+        item["numbering"]["S"] if "numbering" in item else "",
+        base64.b64decode(item["members"]["B"]),
+        base64.b64decode(changes["B"]) if changes else None,
     )
+    members, told = decode(stored, item["profile"]["S"].partition("#")[0], numberings) or ((), ())
+    return Standing(members, told, int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"]))
 
 
 def failures(identifiers: Iterable[str]) -> dict[str, Sequence[dict[str, str]]]:

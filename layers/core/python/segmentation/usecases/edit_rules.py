@@ -10,6 +10,8 @@ from segmentation.domain.programs import compiled
 from segmentation.domain.published import Published, program_path
 from segmentation.domain.rulebook import Edit, Entry, Record, Request, Rulebook, history_folder, history_path
 from segmentation.domain.run import instant
+from segmentation.domain.stored_membership import numbering_path
+from segmentation.domain.visitor import Program
 from segmentation.ports import Clock, Lake
 
 MOST_RACES = 20
@@ -100,7 +102,7 @@ class EditRules:
                 self._keep(before, entry)
             version = document["version"]
             # Before the rule set that names it: whoever reads that finds this.
-            self.lake.put(program_path(audience, version), compiled(published).dump())
+            put_program(self.lake, audience, version, compiled(published))
             data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
                 "utf-8", "surrogatepass"
             )
@@ -116,6 +118,13 @@ class EditRules:
         if old is not None:
             path = history_path(before.audience, old.kind, old.id, old.record.version)
             self.lake.put(path, json.dumps(old.to_json()).encode())
+
+
+def put_program(lake: Lake, audience: str, version: str, program: Program) -> None:
+    """Put a compiled rule set where functions find it, and before it the numbering by which it says who is in what."""
+    numbering = program.published_numbering()
+    lake.put(numbering_path(audience, numbering.id), numbering.dump())
+    lake.put(program_path(audience, version), program.dump())
 
 
 def read_book(audience: str, data: bytes) -> Rulebook:

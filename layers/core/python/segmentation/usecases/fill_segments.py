@@ -21,14 +21,14 @@ from segmentation.domain.joining import Family
 from segmentation.domain.pipeline import Outcome
 from segmentation.domain.profile import RETENTION, RealtimePart, profile_id
 from segmentation.domain.programs import Programs, compiled
-from segmentation.domain.published import Published, parse_published, program_path, strength
+from segmentation.domain.published import Published, parse_published, strength
 from segmentation.domain.run import instant, stamp, table_name
 from segmentation.domain.run_sql import create_table
 from segmentation.domain.standing import lacking, rules_of
 from segmentation.domain.visitor.terms import Term, terms_of
 from segmentation.ports import Clock, EventLog, Lake, LakeCatalog, Profiles, RuleSets, Tables, Warehouse
 
-from .edit_rules import read_book, rule_set_path
+from .edit_rules import put_program, read_book, rule_set_path
 from .find_profiles import FindProfiles
 from .register_lake import register_lake
 from .update_visitors import UpdateVisitors, Visit
@@ -311,8 +311,8 @@ class FillSegments:
             if len(standing) == len(book.standing):
                 return 0
             document = replace(book, standing=standing, number=book.number + 1).write(now)
-            program = compiled(parse_published(document)).dump()
-            self.lake.put(program_path(fill.audience, document["version"]), program)
+            program = compiled(parse_published(document))
+            put_program(self.lake, fill.audience, document["version"], program)
             data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
                 "utf-8", "surrogatepass"
             )

@@ -80,7 +80,7 @@ class ReadProfiles:
         else:
             # New rules, a new batch run, an event that is not on record, or time: what was computed is of another moment.
             visitor = self.programs.visitor_at(published, name, profile, now, events)
-            members, until = visitor.members, visitor.due
+            members, until = frozenset(visitor.members), visitor.due
         return Reading(
             exists=True,
             key=name.partition(":")[2],

@@ -8,6 +8,7 @@ from typing import Any
 from segmentation.domain.errors import SegmentationError, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.joining import Family, as_alias, following, remembered
+from segmentation.domain.membership import changes_of
 from segmentation.domain.messages import realtime_message
 from segmentation.domain.profile import RealtimePart, name_of
 from segmentation.domain.programs import Evaluated, Programs
@@ -248,7 +249,7 @@ def _messages(sets: Mapping[str, Published], key: str, part: RealtimePart) -> Se
     audience, _, name = key.partition("#")
     return [
         realtime_message(audience, destination.id, name, part.rules, change)
-        for change in part.changes
+        for change in changes_of(part.changes, sets[audience].wanted)
         for destination in sets[audience].subscribers(change.segment)
     ]
 

@@ -9,7 +9,7 @@ from segmentation.language.index import NEVER, State
 from segmentation.language.values import Value, parse_value
 
 from ..event import Event
-from ..membership import Change
+from ..membership import Changes, Members, Turn
 from .intake import take_in
 from .limits import encode_within
 from .program import Program
@@ -39,7 +39,7 @@ class Outcome:
     """
 
     visitor: Visitor
-    changes: tuple[Change, ...]
+    changes: Changes
     accepted: int
     is_new: bool
     encoded: bytes | None
@@ -79,21 +79,18 @@ def evaluate(
         bases = program.bases_of(state.rows)
         return index.start(at(moment, state), attributes=view.attributes, bases=bases)
 
-    members = visitor.members
-    changes: list[Change] = []
-    same = standing is not None  # members are those of the standing
+    bits, gone = program.placed(visitor.members)
+    turns: list[Turn] = []
     if not continuous:
         standing = None
         visitor = replace(take_in(program, visitor, (), now).visitor, due=None)
     elif visitor.due is not None and visitor.due <= now:
         standing = standing or start(visitor.computed, visitor)
-        if standing.due <= now:
-            steps = list(_steps(program, standing, lambda moment: at(moment, visitor), now))
-            same = sum(bits.bit_count() for _, bits, _ in steps) <= MOST_CHANGES
-            if same:
-                for moment, flipped, after in steps:
-                    changes.extend(_changes(program, flipped, after, moment))
-                members = frozenset(index.members(standing.result))
+        steps = list(_steps(program, standing, lambda moment: at(moment, visitor), now))
+        if sum(flipped.bit_count() for _, flipped, _ in steps) <= MOST_CHANGES:
+            for moment, flipped, after in steps:
+                turns.append(Turn(moment, None, flipped & after, flipped & ~after))
+                bits ^= flipped
     taken = take_in(program, visitor, events, now)
     encoded = None
     state = taken.visitor
@@ -103,22 +100,24 @@ def evaluate(
             standing = None
     if standing is None:
         standing = start(now, state)
-        result = frozenset(index.members(standing.result))
     else:
-        bits = standing.result
         index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
-        result = members if same and standing.result == bits else frozenset(index.members(standing.result))
+    result = standing.result
     cause = max(taken.accepted, key=lambda event: (event.time, event.id)).id if taken.accepted else None
-    changes.extend(Change(one, one in result, now, cause) for one in sorted(result ^ members))
+    turned = result ^ bits
+    if turned or gone:
+        turns.append(Turn(now, cause, turned & result, turned & bits, gone))
     due = standing.due
     held: State | None = standing
     if ahead:
         held = None  # it goes on into times that have not come
         due = _next_flip(program, standing, lambda moment: at(moment, state))
     due_at = None if due == NEVER else due
-    next_state = Visitor(state.rows, state.seen, state.lost, result, now, due_at, state.fragments)
+    members = Members(program.numbering, result)
+    next_state = Visitor(state.rows, state.seen, state.lost, members, now, due_at, state.fragments)
     is_new = not continuous or _differ(state, visitor)
-    return Outcome(next_state, tuple(changes), len(taken.accepted), is_new, encoded, held)
+    changes = Changes(program.numbering, turns)
+    return Outcome(next_state, changes, len(taken.accepted), is_new, encoded, held)
 
 
 def _differ(a: Visitor, b: Visitor) -> bool:
@@ -150,13 +149,6 @@ def _next_flip(program: Program, standing: State, at: Callable[[int], Evaluation
             return moment
         moment = standing.due
     return moment
-
-
-def _changes(program: Program, flipped: int, result: int, moment: int) -> Iterator[Change]:
-    for segment in sorted(program.index.members(flipped & result)):
-        yield Change(segment, True, moment)
-    for segment in sorted(program.index.members(flipped & ~result)):
-        yield Change(segment, False, moment)
 
 
 def known_of(program: Program, visitor: Visitor, batch: BatchView) -> Known:

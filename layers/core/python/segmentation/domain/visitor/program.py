@@ -8,19 +8,20 @@ from zoneinfo import ZoneInfo
 
 from segmentation.language import RuleSet
 from segmentation.language.evaluate import Base, Evaluation, Row
-from segmentation.language.index import ArtifactError, Index, pack, plain_base, read_base, unpack
+from segmentation.language.index import ArtifactError, Index, Numbering, pack, plain_base, read_base, unpack
 from segmentation.language.times import zone
 from segmentation.language.tree import CONDITION, Node
 from segmentation.language.types import Schema, Type
 from segmentation.language.values import Value
 
+from ..membership import Members
 from .terms import Term, terms_of
 
 SHORTEST_MEMORY = 7 * 86_400
 """Seconds for which event ids are remembered at the least (decision 8)."""
 MOST_KNOWN = 10_000
 """Kinds of events of a behavior of which is remembered what they enter."""
-PROGRAM_FORMAT = b"program 2"
+PROGRAM_FORMAT = b"program 3"
 """The format of compiled programs that this code writes and reads."""
 
 
@@ -58,6 +59,7 @@ class Program:
             Index.compile(rules, schema.time_zone, rule_set.version),
             entrances,
         )
+        self.numbering = self.index.numbering
 
     def _set_up(
         self,
@@ -137,7 +139,24 @@ class Program:
         program = cls.__new__(cls)
         named = dict(zip(document["entrances"], entrances, strict=True))
         program._set_up(schema, document["versions"], terms, index, named)
+        program.numbering = program.published_numbering()
         return program
+
+    def published_numbering(self) -> Numbering:
+        """The numbering of the segments as it is kept beside the artifact, for all who read what was computed by it.
+
+        A program that was loaded has it as its own (`numbering`); one that was compiled just now may number otherwise.
+        """
+        return Numbering(self.index.names, kept=True)
+
+    def placed(self, members: Collection[str]) -> tuple[int, tuple[str, ...]]:
+        """Members as bits of the numbering, and those that have none: their rules are gone."""
+        own = self.numbering
+        if isinstance(members, Members) and (
+            members.numbering is own or (own.id and own.id == members.numbering.id)
+        ):
+            return members.bits, ()
+        return own.bits(members), tuple(one for one in members if one not in self.names)
 
     def columns_read(self, behavior: str) -> Mapping[str, Type] | None:
         """The columns of a behavior that rules read, with their types; `None`: no rule reads its events."""

@@ -4,7 +4,7 @@ import json
 import struct
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import sub
@@ -37,7 +37,7 @@ class Visitor:
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     seen: Mapping[int, int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
-    members: frozenset[str] = frozenset()
+    members: Collection[str] = ()
     computed: int = 0
     due: int | None = None
     fragments: dict[str, tuple[tuple[Row, ...], msgspec.Raw]] = field(
@@ -63,7 +63,7 @@ class Visitor:
 
     @classmethod
     def decode(
-        cls, data: bytes, members: frozenset[str] = frozenset(), computed: int = 0, due: int | None = None
+        cls, data: bytes, members: Collection[str] = (), computed: int = 0, due: int | None = None
     ) -> "Visitor":
         """The state of stored bytes, with what stands beside them.
 

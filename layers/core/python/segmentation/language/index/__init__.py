@@ -24,6 +24,7 @@ How it works, one module a step:
 | `layers` | where literals stand in the bitmap, moving ones apart, and the fold into results |
 | `standing` | which literals hold of a profile, and which rules follow |
 | `variables` | how a variable is read of a profile, and until when its value stands |
+| `numbering` | bit -> segment id and back |
 | `compiled` | the artifact |
 | `evaluator` | `Index` and `State` |
 """
@@ -31,6 +32,7 @@ How it works, one module a step:
 from .codec import plain_base, read_base
 from .compiled import ArtifactError, Compiled, compile_rules, pack, unpack
 from .evaluator import Index, State
+from .numbering import Numbering, positions_of
 from .variables import NEVER
 
 __all__ = [
@@ -38,10 +40,12 @@ __all__ = [
     "ArtifactError",
     "Compiled",
     "Index",
+    "Numbering",
     "State",
     "compile_rules",
     "pack",
     "plain_base",
+    "positions_of",
     "read_base",
     "unpack",
 ]

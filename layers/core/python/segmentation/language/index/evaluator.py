@@ -1,8 +1,7 @@
 """The evaluator: an index over the rules of an audience, and what it holds of one profile."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from itertools import compress
 from typing import Any
 
 from ..evaluate import Base, Evaluation
@@ -12,13 +11,10 @@ from ..values import Value
 from .codec import read_base, read_node
 from .compiled import Compiled, blank_evaluation, compile_rules
 from .literals import Key
-from .standing import Layout, Standing, positions_of
+from .numbering import Numbering, positions_of
+from .standing import Layout, Standing
 from .tables import Budget, Table
 from .variables import NEVER, TRACKS, Reader, Readers, Reading, Track, bundle
-
-_DIGITS = bytes(48) + bytes([0, 1]) + bytes(206)
-_FEW = 64
-"""Up to so many members are found bit by bit, more by walking over all names."""
 
 
 class State:
@@ -86,11 +82,11 @@ class Index:
         data = compiled.data
         self.compiled = compiled
         self.version: str = data["version"]
-        self.names: tuple[str, ...] = tuple(data["names"])
+        self.numbering = Numbering(data["names"])
+        self.names = self.numbering.names
         self.budget = Budget()
         self._zone = zone(data["zone"])
         self._layout = Layout(data)
-        self._numbers = {name: number for number, name in enumerate(self.names)}
         readers = Readers()
         self.bases: tuple[Base, ...] = tuple(readers.base(read_base(base)) for base in data["bases"])
         self._base_numbers = {id(base): number for number, base in enumerate(self.bases)}
@@ -231,20 +227,7 @@ class Index:
 
     def members(self, bits: int) -> list[str]:
         """The ids of a bitmap's segments."""
-        names = self.names
-        if bits.bit_count() > _FEW:
-            return list(compress(names, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
-        return [names[position] for position in positions_of(bits)]
-
-    def bits(self, names: Collection[str]) -> int:
-        """The bitmap of segments; ids that the index does not know are left out."""
-        numbers = self._numbers
-        data = bytearray(len(self.names) // 8 + 1)
-        for name in names:
-            number = numbers.get(name)
-            if number is not None:
-                data[number >> 3] |= 1 << (number & 7)
-        return int.from_bytes(data, "little")
+        return self.numbering.named(bits)
 
     def base(self, base: Base) -> Base:
         """The index's own object for a base, found faster than an equal one."""

@@ -1,6 +1,6 @@
 """Standing: which literals hold of one profile, and which rules follow from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .layers import Layer
@@ -69,11 +69,3 @@ class Standing:
     def holds(self, depth: int, position: int) -> bool:
         """Whether a rule of a layer holds."""
         return bool(self._results[depth] >> position & 1)
-
-
-def positions_of(bits: int) -> Iterator[int]:
-    """Where the bits of a bitmap are set."""
-    while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
@@ -22,7 +23,7 @@ def compose(environ: Mapping[str, str]) -> EraseProfiles:
     rule_sets, clock = S3RuleSets(lake), SystemClock()
     return EraseProfiles(
         store=EraseVisitor(
-            profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+            profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table, LakeNumberings(lake)),
             lake=lake,
             rule_sets=rule_sets,
             activations=SqsQueue(client("sqs"), settings.activations_queue_url),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.failures import S3Failures
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.programs import Programs
@@ -20,11 +21,12 @@ def compose(environ: Mapping[str, str]) -> EvaluateEvents:
     """The use case on AWS."""
     settings = load(EvaluateSettings, environ)
     collect_rarely()
-    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
+    lake = S3Lake(client("s3"), settings.lake_bucket)
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table, LakeNumberings(lake))
     activations = SqsQueue(client("sqs"), settings.activations_queue_url)
     return EvaluateEvents(
         update=UpdateVisitors(profiles, activations, Programs(), SystemClock()),
-        rule_sets=S3RuleSets(S3Lake(client("s3"), settings.lake_bucket), compiled=True),
+        rule_sets=S3RuleSets(lake, compiled=True),
         failures=S3Failures(client("s3"), settings.failures_bucket),
         clock=SystemClock(),
     )

@@ -7,6 +7,7 @@ from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.kinesis import KinesisEventLog
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
@@ -23,7 +24,7 @@ def compose(environ: Mapping[str, str]) -> FillSegments:
     settings = load(FillSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
     clock, programs = SystemClock(), Programs()
-    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table, LakeNumberings(lake))
     return FillSegments(
         log=KinesisEventLog(client("kinesis"), settings.event_stream),
         lake=lake,

@@ -10,6 +10,7 @@ from segmentation.adapters.cloudwatch import LambdaMetrics
 from segmentation.adapters.downloads import AthenaDownloads
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.functions import LambdaFunction
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets, S3Uploads
 from segmentation.adapters.secrets import SigningKeys
@@ -95,7 +96,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             new_suffix=lambda: secrets.token_hex(2),
         ),
         explain=ExplainProfile(
-            DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table),
+            DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table, LakeNumberings(lake)),
             warehouse,
             lake,
             rule_sets,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sqs import SqsQueue
@@ -18,7 +19,7 @@ def compose(environ: Mapping[str, str]) -> PublishMemberships:
     settings = load(PublishSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
     tables = ParquetTables(lake)
-    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table)
+    profiles = DynamoProfiles(client("dynamodb"), settings.profiles_table, LakeNumberings(lake))
     return PublishMemberships(
         tables=tables,
         lake=lake,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.runs import DynamoRuns
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.sizes import DynamoSizes
@@ -24,7 +25,7 @@ def compose(environ: Mapping[str, str]) -> RemoveAudiences:
             client("athena"), client("glue"), settings.athena_workgroup, settings.glue_database
         ),
         runs=DynamoRuns(client("dynamodb"), settings.runs_table),
-        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table),
+        profiles=DynamoProfiles(client("dynamodb"), settings.profiles_table, LakeNumberings(lake)),
         sizes=DynamoSizes(client("dynamodb"), settings.runs_table),
         rule_sets=S3RuleSets(lake),
         clock=SystemClock(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.limits import DynamoLimits
+from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.s3 import S3Lake, S3RuleSets
 from segmentation.adapters.secrets import SigningKeys
 from segmentation.domain.programs import Programs
@@ -35,7 +36,7 @@ def compose(environ: Mapping[str, str]) -> Api:
     settings = load(ServeSettings, environ)
     lake = S3Lake(client("s3", SHORT), settings.lake_bucket)
     rule_sets = S3RuleSets(lake, compiled=True)
-    profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table)
+    profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table, LakeNumberings(lake))
     limits = DynamoLimits(client("dynamodb", SHORT), settings.limits_table)
     secrets = SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn)
     tokens = Tokens(rule_sets, limits, secrets)
