@@ -16,7 +16,8 @@ from segmentation.language import Schema, Type
 from segmentation.language.partitions import Partitions, borders
 
 from infra.local.athena.functions import macros_for
-from infra.local.athena.translate import parse_query, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 
 NOW = 1_767_225_600  # 2026-01-01T00:00:00Z
 DEPARTMENTS = ("GROCERY", "PRODUCE", "MEAT", "DRUG GM", "FUEL", "DELI", "BAKERY", "SEAFOOD")

@@ -21,7 +21,8 @@ from segmentation.language.sql import LONGEST_QUERY, members_queries
 from segmentation.language.times import zone
 from segmentation.language.values import parse_time, parse_value
 
-from infra.local.athena.translate import parse_query, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 
 from .suite import Profile
 
@@ -175,7 +176,7 @@ class Athena:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._connection = duckdb.connect()
+        self._connection = duckdb.connect(config={"threads": 1})  # the tables are tiny
         self._connection.execute((Path(__file__).parents[2] / "infra/local/athena/macros.sql").read_text())
         self._connection.execute('CREATE SCHEMA "lake"')
         self._count = 0

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from infra.local.athena.errors import NotProven, QueryFailed
 from infra.local.athena.injected import named_values
-from infra.local.athena.translate import TableName
+from infra.local.athena.names import TableName
 from infra.local.athena.types import from_glue
 
 

@@ -20,6 +20,7 @@ from sqlglot import exp
 from infra.local.athena import functions
 from infra.local.athena.catalog import Catalog, Table, literal, quoted, split_location
 from infra.local.athena.errors import NotProven, QueryFailed, from_duckdb
+from infra.local.athena.names import UNNAMED, TableName
 from infra.local.athena.results import ResultSet, Row, text_of
 from infra.local.athena.statements import (
     PARQUET_SERDE,
@@ -35,7 +36,8 @@ from infra.local.athena.statements import (
     Statement,
     Unload,
 )
-from infra.local.athena.translate import UNNAMED, TableName, locate, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import locate
 from infra.local.athena.types import ColumnType, from_glue
 
 _EXTENSIONS = [

@@ -13,7 +13,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from infra.local.athena.errors import NotProven, RequestRefused
-from infra.local.athena.translate import TrinoAsWritten, parse_query
+from infra.local.athena.trino import TrinoAsWritten, parse_query
 
 Properties: TypeAlias = Mapping[str, "str | int | list[str]"]
 Name: TypeAlias = tuple[str, ...]

@@ -12,7 +12,8 @@ from segmentation.language import Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
 from segmentation.language.values import micros
 
-from infra.local.athena.translate import parse_query, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 
 SCHEMA = Schema({}, {"sales": {"x": Type.NUMBER}}, "UTC")
 

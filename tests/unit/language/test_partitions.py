@@ -10,7 +10,8 @@ from segmentation.language import Schema, Type, load_rule_set
 from segmentation.language.partitions import BEFORE_ALL, DAY, MOST, Partitions, borders, day_of
 from segmentation.language.sql import members_queries, members_query
 
-from infra.local.athena.translate import parse_query, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 
 TIMES = st.integers(-62_000_000_000, 250_000_000_000)
 SOME_BORDERS = st.sets(st.integers(-600_000, 2_900_000), max_size=8).map(
