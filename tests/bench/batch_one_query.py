@@ -6,6 +6,7 @@
 
 import argparse
 import random
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,9 @@ def run(cloud: Cloud, data: Data, alone: int) -> str:
     def write(name: str, rules: RuleSet) -> QueryRecord:
         query = members_query(rules, "bench_profiles", {"purchases": "bench_purchases"}, data.now)
         properties = f"format = 'PARQUET', external_location = '{location}/{name}/'"
-        return warehouse.run(name, f"CREATE TABLE bench_{name} WITH ({properties}) AS {query}")
+        done = warehouse.run(name, f"CREATE TABLE bench_{name} WITH ({properties}) AS {query}")
+        print(f"{name}: {done.bytes_scanned:,} bytes, {done.ms / 1000:.2f} s", file=sys.stderr, flush=True)
+        return done
 
     together = write("together", rules)
     widest = write("widest", everything)
