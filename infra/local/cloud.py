@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.serving import BaseWSGIServer
 
+from infra.local.activity import Activity
 from infra.local.changes import CHANGES
 from infra.local.clock import Clock, system_clock
 from infra.local.dynamodb_streams import stream_readers
@@ -27,9 +28,10 @@ from infra.local.http_api import HttpApi
 from infra.local.issuer import CLIENT, Issuer
 from infra.local.kinesis import shard_readers
 from infra.local.log import ConsoleLog, Log
-from infra.local.provision import Mapped, Stack, World
+from infra.local.provision.stack import Stack
+from infra.local.provision.table import PROVISIONERS
+from infra.local.provision.world import Mapped, World
 from infra.local.quiet import QuietHandler, QuietTlsHandler, serve
-from infra.local.runtime import Activity
 from infra.local.schedules import schedules
 from infra.local.sources import Source
 from infra.local.sqs import QueueReader
@@ -214,7 +216,7 @@ class Cloud:
             region=self._region,
             account=ACCOUNT,
         )
-        stack = Stack(template, self._stack_name, world)
+        stack = Stack(template, self._stack_name, world, PROVISIONERS)
         stack.provision()
         self.outputs = stack.outputs()
         self._functions = Functions(world, self._log, self._activity)

@@ -13,7 +13,7 @@ from infra.local.filters import check_pattern
 from infra.local.functions import Functions
 from infra.local.kinesis import Settings, ShardReader
 from infra.local.log import Log
-from infra.local.provision import Mapped, World
+from infra.local.provision.world import Mapped, World
 from infra.local.sources import Source
 
 

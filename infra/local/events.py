@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.local.activity import Activity
 from infra.local.errors import TemplateError
 from infra.local.event_post import ATHENA_CHANGE, EVENTS
 from infra.local.functions import Functions
 from infra.local.log import Log
-from infra.local.provision import Mapped, World
-from infra.local.runtime import Activity
+from infra.local.provision.world import Mapped, World
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 _RULE = {"EventPattern", "State", "Targets"}

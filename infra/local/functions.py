@@ -15,10 +15,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
+from infra.local.activity import Activity
 from infra.local.errors import CloudError
+from infra.local.invocations import Invocation
 from infra.local.log import Log
-from infra.local.provision import World, function_name
-from infra.local.runtime import Activity, Function, Invocation, environment
+from infra.local.provision.world import World, function_name
+from infra.local.runtime import Function, environment
 
 ASYNC_RETRY_SECONDS = (1.0, 2.0)
 """Lambda waits a minute, then two; here nobody wants to."""

@@ -18,7 +18,7 @@ from infra.local.authorizers import IamAuthorizer, JwtAuthorizer, Refused
 from infra.local.errors import TemplateError
 from infra.local.functions import Functions, describe
 from infra.local.log import Log
-from infra.local.provision import Api, World
+from infra.local.provision.world import Api, World
 
 BODY_LIMIT = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0

@@ -14,10 +14,10 @@ from typing import Any
 from infra.local.errors import TemplateError
 from infra.local.filters import matches
 from infra.local.functions import Functions, describe, response_context, send_to_queue, timestamp
+from infra.local.invocations import Invocation
 from infra.local.log import Log
 from infra.local.metrics import StreamMetrics
-from infra.local.provision import Mapped, World
-from infra.local.runtime import Invocation
+from infra.local.provision.world import Mapped, World
 from infra.local.sources import Look, Source, reported_failures
 
 PAYLOAD_BYTES = 6 * 1024 * 1024

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from infra.local.provision import World
+from infra.local.provision.world import World
 
 SECONDS = 1.0
 """Between two reports of one reader, so that a busy stream does not spend its time on them."""

@@ -16,7 +16,7 @@ from infra.local.clock import Clock
 from infra.local.errors import TemplateError
 from infra.local.functions import Functions
 from infra.local.log import Log
-from infra.local.provision import Mapped, World
+from infra.local.provision.world import Mapped, World
 from infra.local.sources import Look, Source
 
 _UNITS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600, "day": 86400, "days": 86400}

@@ -11,7 +11,7 @@ from typing import Any
 from infra.local.errors import TemplateError
 from infra.local.functions import Functions, describe
 from infra.local.log import Log
-from infra.local.provision import Mapped, World
+from infra.local.provision.world import Mapped, World
 from infra.local.sources import Look, Source, reported_failures
 
 _KNOWN = {

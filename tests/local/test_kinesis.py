@@ -13,9 +13,9 @@ from segmentation.domain.stream import Evaluation
 
 from infra.local.cloud import Cloud
 from infra.local.errors import TemplateError
+from infra.local.invocations import FunctionSpec, Invocation
 from infra.local.kinesis import Settings, ShardReader
-from infra.local.provision import Mapped
-from infra.local.runtime import FunctionSpec, Invocation
+from infra.local.provision.world import Mapped
 from infra.local.sources import Look, reported_failures
 from tests.local.support import Journal, Said
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from infra.local.errors import TemplateError
-from infra.local.provision import IGNORED_PROPERTIES, PROVISIONERS, WITHOUT_EFFECT, Stack, World
+from infra.local.provision.stack import Stack
+from infra.local.provision.table import PROVISIONERS
+from infra.local.provision.without_effect import IGNORED_PROPERTIES, WITHOUT_EFFECT
+from infra.local.provision.world import World
 from infra.local.template import Resolver, load
 
 REGION = "eu-central-1"
@@ -22,7 +25,7 @@ def stack(path: Path, **parameters: str) -> Stack:
     world = World(
         "http://127.0.0.1:1", "http://127.0.0.1:2", lambda: "http://127.0.0.1:3", REGION, "123456789012"
     )
-    return Stack(load(path, parameters, REGION), "s", world)
+    return Stack(load(path, parameters, REGION), "s", world, PROVISIONERS)
 
 
 class Known:
