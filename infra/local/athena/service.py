@@ -16,8 +16,9 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from infra.local.athena.catalog import Catalog, split_location
-from infra.local.athena.engine import Engine, Job, Stopped
+from infra.local.athena.engine import Engine
 from infra.local.athena.errors import SYSTEM_ERROR, QueryFailed, RequestRefused
+from infra.local.athena.job import Job, Stopped
 from infra.local.athena.results import ResultSet, csv_of
 from infra.local.athena.statements import KINDS, CreateTableAs, Select, Statement, Unload, parse_statement
 
