@@ -1,6 +1,7 @@
 """Audiences, destinations, keys and tokens through the management API: one set of commands for each kind."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,6 +15,8 @@ from .session import Url, connect
 
 FAMILIES = ("destinations", "write-keys", "tokens", "partners", "audiences")
 SECRETS = ("write-keys", "tokens", "partners")
+UNDER_WAY = ("running", "reading", "matching")
+"""States of what is not at its end."""
 
 Audience = Annotated[
     str,
@@ -124,6 +127,16 @@ def pages(remote: ApiRemote, path: str, **query: Any) -> list[Any]:
         if page["next"] is None:
             return items
         cursor = page["next"]
+
+
+def finished(remote: ApiRemote, base: str, told: Any) -> Any:
+    """What was begun below a path, once it has come to its end; asked for more and more rarely."""
+    pause = 0.2
+    while told["state"] in UNDER_WAY:
+        time.sleep(pause)
+        pause = min(pause * 1.5, 3.0)
+        told = remote.request("GET", f"{base}/{told['id']}")
+    return told
 
 
 def versions(remote: ApiRemote, place: str, as_json: bool) -> None:

@@ -1,11 +1,10 @@
 """Batch runs, and the state of everything."""
 
-import time
 from typing import Annotated, Any
 
 import typer
 
-from .documents import Audience, pages, place_of
+from .documents import Audience, finished, pages, place_of
 from .output import REFUSED, AsJson, reported, show
 from .session import Url, connect
 
@@ -59,9 +58,8 @@ def started(
         told = remote.request(
             "POST", base, {name: value for name, value in body.items() if value is not None}
         )
-        while wait and told["state"] == "running":
-            time.sleep(1)
-            told = remote.request("GET", f"{base}/{job}/{told['id']}")
+        if wait:
+            told = finished(remote, f"{base}/{job}", told)
         show(told, as_json)
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)

@@ -1,6 +1,5 @@
 """Segments through the management API."""
 
-import time
 import urllib.request
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from .documents import Audience, File, Id, Note, current, pages, place_of, read, versions
+from .documents import Audience, File, Id, Note, current, finished, pages, place_of, read, versions
 from .output import REFUSED, AsJson, fail, reported, say, show
 from .session import Url, connect
 
@@ -192,12 +191,7 @@ def previewed(
     with reported():
         remote = connect(url)
         base = f"{place_of(remote, audience)}/previews"
-        told: Any = remote.request("POST", base, {"document": read(file), "exact": exact})
-        pause = 0.2
-        while told["state"] == "running":
-            time.sleep(pause)
-            pause = min(pause * 1.5, 3.0)
-            told = remote.request("GET", f"{base}/{told['id']}")
+        told = finished(remote, base, remote.request("POST", base, {"document": read(file), "exact": exact}))
         show(told, as_json, "state", "count", "low", "high", "confidence", "population", "reason")
 
 
@@ -238,12 +232,7 @@ def exported(
     with reported():
         remote = connect(url)
         base = f"{_place(remote, audience, identifier)}/exports"
-        told: Any = remote.request("POST", base, {"exact": exact})
-        pause = 0.2
-        while told["state"] == "running":
-            time.sleep(pause)
-            pause = min(pause * 1.5, 3.0)
-            told = remote.request("GET", f"{base}/{told['id']}")
+        told = finished(remote, base, remote.request("POST", base, {"exact": exact}))
         if told["state"] == "failed":
             fail([told["error"]], REFUSED)
         with urllib.request.urlopen(told["url"], timeout=60) as answer:
@@ -263,10 +252,11 @@ def explained(
     """Say why a profile is in it, or is not."""
     with reported():
         remote = connect(url)
-        told = remote.request(
-            "POST", f"{_place(remote, audience, identifier)}/explain", {"key": key, "column": column}
-        )
-        show(told if as_json else "\n".join(told["text"]), as_json)
+        base = f"{_place(remote, audience, identifier)}/explanations"
+        told = finished(remote, base, remote.request("POST", base, {"key": key, "column": column}))
+        if told["state"] == "failed":
+            fail([told["error"]], REFUSED)
+        show(told["why"] if as_json else "\n".join(told["why"]["text"]), as_json)
 
 
 @app.command("upload")
@@ -299,10 +289,7 @@ def uploaded(
             put = urllib.request.Request(address, file.read_bytes(), plain, method="PUT")
             with urllib.request.urlopen(put, timeout=600):
                 pass
-        told: Any = remote.request("POST", f"{base}/{begun['upload']['id']}/complete")
-        while told["state"] in ("reading", "matching"):
-            time.sleep(1)
-            told = remote.request("GET", f"{base}/{told['id']}")
+        told = finished(remote, base, remote.request("POST", f"{base}/{begun['upload']['id']}/complete"))
         show(told, as_json, "state", "rows", "malformed", "keys", "matched", "error")
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)

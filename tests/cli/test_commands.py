@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from segmentation.domain.run import pointer_path
 from typer.testing import CliRunner
 
 from infra.cli.app import app
 from infra.cli.session import session_path
 from infra.local.issuer import Issuer
 from infra.local.quiet import serve
+from tests.fakes.documents import published
 from tests.management.support import Office
 from tests.management.wsgi import TOKEN, application
 
@@ -93,6 +95,30 @@ def test_a_segment_s_life(terminal: Terminal) -> None:
     terminal.ok("segments", "delete", "elders")
     gone = terminal.run("segments", "show", "elders")
     assert (gone.exit_code, "there is no 'elders'" in gone.output) == (1, True)
+
+
+def test_what_takes_a_while_is_waited_for(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    office = terminal.office
+    tables = {"profiles": "people_v", "behaviors": {"purchases": "sales_v", "mailings": "mail_v"}}
+    pointer = {"version": "v", "tables": tables, "rows": {"profiles": 50}}
+    office.lake.put(pointer_path("shop"), json.dumps(pointer).encode())
+    shown = [None] * len(published().audience.public() & published().audience.columns().keys())
+    office.warehouse.answers |= {"explain": [("p1", "31")], "preview": [("7", "50", "true", "p1", *shown)]}
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) % 3 == 0:
+            office.finish()
+
+    monkeypatch.setattr("infra.cli.documents.time.sleep", sleep)
+    assert "31" in terminal.ok("segments", "explain", "adults", "p1")
+    assert (len(waited), waited == sorted(waited)) == (3, True)
+    assert terminal.json("segments", "explain", "adults", "p1")["holds"] is True
+    assert terminal.json("segments", "preview", "-", given=terminal.draft("elders"))["count"] == 7
+    office.warehouse.answers["explain"] = []
+    nobody = terminal.run("segments", "explain", "adults", "p2")
+    assert (nobody.exit_code, "no profile" in nobody.output) == (1, True)
 
 
 def test_tables_have_headings_and_what_is_in_them(terminal: Terminal) -> None:

@@ -135,7 +135,6 @@ class Office:
                 rule_sets,
                 self.clock,
                 self._secret,
-                sleep=self._finish,
             ),
             clock=self.clock,
             roles_claim="cognito:groups",
@@ -143,10 +142,17 @@ class Office:
             audience="segmentation",
         )
 
-    def _finish(self, _seconds: float) -> None:
-        """While somebody waits, queries end."""
+    def finish(self) -> None:
+        """Let all queries of the warehouse end."""
         for query in list(self.warehouse.started):
             self.warehouse.finish(query)
+
+    def explain(self, path: str, key: str, column: str = "") -> Any:
+        """An explanation, begun and waited for."""
+        begun = self.ask("POST", f"{path}/explanations", {"key": key, "column": column}, role="editor")
+        assert begun.status in (200, 202), begun.body
+        self.finish()
+        return self.ask("GET", begun.headers["location"]).body if begun.status == 202 else begun.body
 
     def _secret(self) -> str:
         self._secrets += 1

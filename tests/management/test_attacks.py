@@ -159,8 +159,8 @@ def test_a_secret_is_neither_logged_nor_kept(office: Office, caplog: pytest.LogC
         rotated = office.ask("POST", f"{SHOP}/{path}/new/rotate", if_match=made.etag)
         secrets.append(rotated.body["secret"])
     person = "jane@example.com"
-    office.ask("POST", f"{SHOP}/segments/adults/explain", {"key": person})
-    office.ask("POST", f"{SHOP}/segments/buying-now/explain", {"key": person})
+    office.ask("POST", f"{SHOP}/segments/adults/explanations", {"key": person})
+    office.ask("POST", f"{SHOP}/segments/buying-now/explanations", {"key": person})
     office.ask("GET", f"{SHOP}/segments/{person}")
     kept = b"".join(office.lake.objects.values()).decode("utf-8", "replace")
     for secret in (*secrets, person):

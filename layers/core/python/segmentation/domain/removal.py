@@ -26,6 +26,7 @@ FOLDERS = (
     "listed",
     "previews",
     "exports",
+    "explanations",
     "programs",
     "erasures",
     "fills",

@@ -1,12 +1,12 @@
 """Say why a profile is in a segment, or is not."""
 
 import json
-import time
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmentation.domain.errors import BadRequest, NotFound, QueryFailed, Unavailable
+from segmentation.domain.errors import BadRequest, Gone, NotFound
 from segmentation.domain.explained import explain_visitor
 from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.domain.pipeline import Outcome
@@ -15,18 +15,18 @@ from segmentation.domain.profile_sql import rows_query, values_of
 from segmentation.domain.published import Published, strength
 from segmentation.domain.run import RunRecord, run_pointer_path
 from segmentation.domain.visitor import BatchView, Program, Visitor
-from segmentation.language import Segment
+from segmentation.language import RuleSet, Segment
 from segmentation.language.evaluate import History, Row
 from segmentation.language.explain import as_text, explain
 from segmentation.language.sentence import Names
-from segmentation.language.types import Schema, Type
+from segmentation.language.types import Type
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Warehouse
 
 from .current_build import current_build, published_one, segment_of
 from .find_profiles import FindProfiles
 
-PAUSES = (0.1, 0.2, 0.3, 0.5, 0.8, *(1.0,) * 20)
-"""Seconds between looking whether the queries have ended: together shorter than an HTTP request may take."""
+_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
+_NOBODY = "no profile of the built audience is known by this key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,27 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """An explanation as it stands. `state`: `running`, then `done` (`why` is there) or `failed` (`error` says why).
+
+    One without an id was done at once.
+    """
+
+    id: str
+    state: str
+    why: Explained | None = None
+    error: str | None = None
+
+
+def explanation_path(audience: str, segment: str, explanation: str) -> str:
+    """Where it stands what an explanation is about: its queries, and no word of whom it is about."""
+    return f"explanations/{audience}/{segment}/{explanation}.json"
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainProfile:
-    """Real-time segments are explained from what is kept of the visitor, batch ones from the built tables.
+    """Real-time segments are explained at once, from what is kept of the visitor; batch ones from the built tables: starting and
+    asking are two calls, so that nobody waits in a function.
 
     A batch segment is explained as of the last run, whose membership everybody sees; before the first, as of now.
     `logical_now` stands for the clock on old data.
@@ -55,10 +74,10 @@ class ExplainProfile:
     clock: Clock
     new_token: Callable[[], str]
     logical_now: int | None = None
-    sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, audience: str, segment: str, column: str, value: str) -> Explained:
-        """Raises `NotFound` (segment or profile), `BadRequest` (no such identity), `NotBuilt`, `QueryFailed`."""
+    def start(self, audience: str, segment: str, column: str, value: str) -> Explanation:
+        """Explain, or begin to. Raises `NotFound` (segment or profile), `BadRequest` (no such identity), `NotBuilt`,
+        `Unavailable`."""
         published = published_one(self.rule_sets, audience)
         wanted = segment_of(published.rules, segment)
         column = column or published.audience.master_key
@@ -68,15 +87,43 @@ class ExplainProfile:
         now = self.clock.now() if self.logical_now is None else self.logical_now
         key, profile = self._profile(published, published.audience.key_name(column, value), now)
         if wanted.kind == "realtime":
-            return self._realtime(published, wanted, key.partition(":")[2], profile, self.clock.now())
+            why = self._realtime(published, wanted, key.partition(":")[2], profile, self.clock.now())
+            return Explanation("", "done", why)
         if wanted.kind == "list":
             holds = profile.batch is not None and segment in profile.batch.segments
             verb = "is" if holds else "is not"
             at = profile.batch.now if profile.batch else now
-            return Explained(
-                segment, holds, at, {}, (f"{wanted.name}: the profile {verb} among the uploaded members",)
-            )
-        return self._batch(published, wanted, key, profile, now)
+            line = f"{wanted.name}: the profile {verb} among the uploaded members"
+            return Explanation("", "done", Explained(segment, holds, at, {}, (line,)))
+        return self._begin(published, wanted, key, profile, now)
+
+    def poll(self, audience: str, segment: str, explanation: str) -> Explanation:
+        """How an explanation stands. Raises `NotFound`, `Gone`, `Unavailable`."""
+        path = explanation_path(audience, segment, explanation)
+        stored = self.lake.get(path) if _ID.fullmatch(explanation) else None
+        if stored is None:
+            raise NotFound(f"segment {segment[:100]!r} has no explanation {explanation[:100]!r}")
+        record = json.loads(stored.data)
+        published = published_one(self.rule_sets, audience)
+        segment_of(published.rules, segment)
+        needed = _needed(_rules(published), segment)
+        if {one.id: one.version for one in needed} != record["versions"]:
+            raise Gone("the segment was edited since; ask for another explanation")
+        queries = list(record["queries"].values())
+        statuses = self.warehouse.statuses(queries)
+        if len(statuses) < len(queries):
+            raise Gone("this explanation is no longer kept; ask for another one")
+        for status in statuses.values():
+            if status.outcome not in (Outcome.ACTIVE, Outcome.SUCCEEDED):
+                return Explanation(explanation, "failed", error=status.reason)
+        if any(status.outcome is Outcome.ACTIVE for status in statuses.values()):
+            return Explanation(explanation, "running")
+        why = self._end(published, segment, needed, record)
+        return (
+            Explanation(explanation, "done", why)
+            if why
+            else Explanation(explanation, "failed", error=_NOBODY)
+        )
 
     def _profile(self, published: Published, name: str, now: int) -> tuple[str, Profile]:
         """The name and the state of whoever the key belongs to."""
@@ -96,84 +143,89 @@ class ExplainProfile:
         )
         return _explained(told)
 
-    def _batch(
+    def _begin(
         self, published: Published, wanted: Segment, name: str, profile: Profile, now: int
-    ) -> Explained:
+    ) -> Explanation:
+        """Ask for what the built tables hold of a profile, as far as the segments read it."""
         prefix = profile_name(published.audience.master_key, "")
         if not name.startswith(prefix):
-            raise NotFound("no profile of the built audience is known by this key")
+            raise NotFound(_NOBODY)
         last = self.lake.get(run_pointer_path(published.audience.id))
         if last is not None:
             now = RunRecord.from_document(json.loads(last.data)).now
-        rules = as_the_stream_saw(published.rules, published.audience)
-        needed = _needed({one.id: one for one in rules}, wanted.id)
-        history = self._history(published, rules.schema, needed, name.removeprefix(prefix))
-        members = frozenset(profile.batch.segments) if profile.batch else frozenset()
-        given = {one.id: one.id in members for one in needed if one.kind == "list"}
-        limited = [one.id for one in needed if one.limit is not None and one.id != wanted.id]
-        given |= {one: one in members for one in limited}
-        told = explain(rules, wanted.id, history, name.removeprefix(prefix), now, given, _names(published))
-        found = _explained(told)
-        if wanted.limit is None:
-            return found
-        inside = wanted.id in members
-        line = f"The segment has a limit: of those for whom the rule holds, this profile {'is' if inside else 'is not'} within it."
-        return Explained(
-            found.segment, found.holds and inside, found.now, found.explanation, (*found.text, line)
-        )
-
-    def _history(self, published: Published, schema: Schema, needed: list[Segment], key: str) -> History:
-        """What the built tables hold of a profile, as far as the segments read it."""
+        needed = _needed(_rules(published), wanted.id)
         build = current_build(self.lake, published.audience).whole
-        attributes = {name for one in needed for name in one.attributes}
-        columns = {name: schema.attributes[name] for name in sorted(attributes)}
-        tables: dict[str, tuple[str, dict[str, Type]]] = {
-            "": (build.profiles_table, {"profile_key": Type.STRING, **columns})
-        }
-        for behavior in sorted({name for one in needed for name in one.behaviors}):
-            held = {"event_id": Type.STRING, "time": Type.TIMESTAMP, **schema.behaviors[behavior]}
-            tables[behavior] = (build.behaviors[behavior], held)
-
+        names = {"": build.profiles_table, **build.behaviors}
         queries = {
-            name: self.warehouse.start("explain", rows_query(*table, key), self.new_token())
-            for name, table in tables.items()
+            table: self.warehouse.start(
+                "explain", rows_query(names[table], columns, name.removeprefix(prefix)), self.new_token()
+            )
+            for table, columns in _tables(published, needed).items()
         }
-        self._wait(list(queries.values()))
+        members = frozenset(profile.batch.segments) if profile.batch else frozenset()
+        given = [one.id for one in needed if one.kind == "list"]
+        given += [one.id for one in needed if one.limit is not None and one.id != wanted.id]
+        record = {
+            "queries": queries,
+            "versions": {one.id: one.version for one in needed},
+            "now": now,
+            "given": {one: one in members for one in given},
+            "within": wanted.id in members if wanted.limit is not None else None,
+        }
+        found = queries[""]
+        path = explanation_path(published.audience.id, wanted.id, found)
+        self.lake.put(path, json.dumps(record).encode())
+        return Explanation(found, "running")
+
+    def _end(
+        self, published: Published, wanted: str, needed: list[Segment], record: Mapping[str, Any]
+    ) -> Explained | None:
+        """Of the rows that were found; nothing if there is no such profile."""
         found = {
-            name: [values_of(tables[name][1], row) for row in self.warehouse.results(query)]
-            for name, query in queries.items()
+            name: [values_of(columns, row) for row in self.warehouse.results(record["queries"][name])]
+            for name, columns in _tables(published, needed).items()
         }
         if not found[""]:
-            raise NotFound("no profile of the built audience is known by this key")
+            return None
         behaviors = {
             name: [_row(one) for one in rows if one["time"] is not None]
             for name, rows in found.items()
             if name
         }
-        return History(found[""][0], behaviors)
+        history, key = History(found[""][0], behaviors), str(found[""][0]["profile_key"])
+        rules, now = _rules(published), record["now"]
+        told = explain(rules, wanted, history, key, now, record["given"], _names(published))
+        why = _explained(told)
+        within = record["within"]
+        if within is None:
+            return why
+        line = f"The segment has a limit: of those for whom the rule holds, this profile {'is' if within else 'is not'} within it."
+        return Explained(why.segment, why.holds and within, why.now, why.explanation, (*why.text, line))
 
-    def _wait(self, queries: list[str]) -> None:
-        """Until all have succeeded."""
-        for pause in PAUSES:
-            statuses = self.warehouse.statuses(queries)
-            for query in queries:
-                status = statuses.get(query)
-                if status is not None and status.outcome not in (Outcome.ACTIVE, Outcome.SUCCEEDED):
-                    raise QueryFailed("explain", query, status.reason)
-            if all(query in statuses and statuses[query].outcome is Outcome.SUCCEEDED for query in queries):
-                return
-            self.sleep(pause)
-        for query in queries:
-            self.warehouse.stop(query)
-        raise Unavailable("the warehouse did not answer in time; ask again")
+
+def _rules(published: Published) -> RuleSet:
+    return as_the_stream_saw(published.rules, published.audience)
+
+
+def _tables(published: Published, needed: list[Segment]) -> dict[str, dict[str, Type]]:
+    """The columns that segments read of profiles (`""`), and of each behavior."""
+    schema = _rules(published).schema
+    attributes = {name for one in needed for name in one.attributes}
+    columns = {name: schema.attributes[name] for name in sorted(attributes)}
+    tables: dict[str, dict[str, Type]] = {"": {"profile_key": Type.STRING, **columns}}
+    for behavior in sorted({name for one in needed for name in one.behaviors}):
+        held = {"event_id": Type.STRING, "time": Type.TIMESTAMP}
+        tables[behavior] = {**held, **schema.behaviors[behavior]}
+    return tables
 
 
 def _row(values: dict[str, Any]) -> Row:
     return Row(values.pop("time"), values.pop("event_id") or "", values)
 
 
-def _needed(segments: Mapping[str, Segment], wanted: str) -> list[Segment]:
+def _needed(rules: RuleSet, wanted: str) -> list[Segment]:
     """A segment and all that it refers to."""
+    segments = {one.id: one for one in rules}
     found: dict[str, Segment] = {}
     waiting = [wanted]
     while waiting:

@@ -113,6 +113,8 @@ def _responses(one: Operation) -> dict[str, Any]:
     if one.tagged:
         good["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "Names this version"}}
     answers: dict[str, Any] = {str(one.status): good}
+    if one.ready:
+        answers["200"] = {**good, "description": "It is done already"}
     if one.tagged and one.method == "GET":
         answers["304"] = {"description": "It is the version that If-None-Match names"}
     for status in sorted(set(statuses(one))):

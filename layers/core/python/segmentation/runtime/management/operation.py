@@ -77,6 +77,8 @@ class Operation:
     creates: bool = False
     tagged: bool = False
     """Its answer has an ETag, and `If-None-Match` is answered."""
+    ready: bool = False
+    """What it starts may be done at once: the answer is 200 then."""
     errors: tuple[int, ...] = ()
     """Statuses beside those that its declaration implies."""
     description: str = ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from segmentation.domain.run import instant
+from segmentation.usecases.explain_profile import Explanation
 
 from . import rendering
 from .caller import Role
@@ -21,8 +22,13 @@ def operations() -> list[Operation]:
                   start_export, answer=shapes.Export, body=shapes.NewExport, status=202, errors=(409,), group="People"),
         Operation("get_export", "GET", f"{_ITEM}/exports/{{export}}", "How an export stands, and where to fetch it",
                   Role.EDITOR, poll_export, answer=shapes.Export, errors=(410,), group="People"),
-        Operation("explain", "POST", f"{_ITEM}/explain", "Why a profile is in a segment, or is not", Role.EDITOR, explain,
-                  answer=shapes.Why, body=shapes.Profile, errors=(409,), group="People"),
+        Operation("start_explanation", "POST", f"{_ITEM}/explanations", "Why a profile is in a segment, or is not",
+                  Role.EDITOR, start_explanation, answer=shapes.Explanation, body=shapes.Profile, status=202, ready=True,
+                  errors=(409,), group="People",
+                  description="Of a real-time segment or a list it is `done` at once; of a batch segment the built tables "
+                  "are asked, and the explanation is to be asked for until it is."),
+        Operation("get_explanation", "GET", f"{_ITEM}/explanations/{{explanation}}", "How an explanation stands",
+                  Role.EDITOR, poll_explanation, answer=shapes.Explanation, errors=(410,), group="People"),
     ]  # fmt: skip
 
 
@@ -47,13 +53,27 @@ def poll_export(api: Any, call: Call) -> Done:
     return Done(_export(api.members.poll(call.path["audience"], call.path["id"], call.path["export"])))
 
 
-def explain(api: Any, call: Call) -> Done:
-    """Why."""
+def start_explanation(api: Any, call: Call) -> Done:
+    """Explain, or begin to."""
     body: shapes.Profile = call.body
-    found = api.explain(call.path["audience"], call.path["id"], body.column, body.key)
-    return Done(
-        shapes.Why(found.segment, found.holds, instant(found.now), dict(found.explanation), list(found.text))
-    )
+    audience, segment = call.path["audience"], call.path["id"]
+    found = api.explain.start(audience, segment, body.column, body.key)
+    if found.state == "done":
+        return Done(_explanation(found), status=200)
+    location = f"/v1/audiences/{audience}/segments/{segment}/explanations/{found.id}"
+    return Done(_explanation(found), location=location)
+
+
+def poll_explanation(api: Any, call: Call) -> Done:
+    """How an explanation stands."""
+    found = api.explain.poll(call.path["audience"], call.path["id"], call.path["explanation"])
+    return Done(_explanation(found))
+
+
+def _explanation(found: Explanation) -> shapes.Explanation:
+    why = found.why
+    told = why and shapes.Why(why.segment, why.holds, instant(why.now), dict(why.explanation), list(why.text))
+    return shapes.Explanation(found.id, found.state, told, found.error)  # type: ignore[arg-type]
 
 
 def _export(found: Any) -> shapes.Export:

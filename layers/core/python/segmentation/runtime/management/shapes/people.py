@@ -47,3 +47,12 @@ class Why(Struct):
     as_of: str
     explanation: Json
     text: list[str]
+
+
+class Explanation(Struct):
+    """An explanation as it stands. `why` is there when it is done. One without an `id` was done at once."""
+
+    id: str
+    state: Literal["running", "done", "failed"]
+    why: Why | None
+    error: str | None
