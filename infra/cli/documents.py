@@ -26,6 +26,7 @@ Audience = Annotated[
 ]
 Id = Annotated[str, typer.Argument(help="The document's id.")]
 File = Annotated[Path, typer.Argument(help="A JSON document; - reads it from standard input.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Note = Annotated[str, typer.Option("--note", "-m", help="Why, for the history.")]
 
 
@@ -58,6 +59,7 @@ def commands(family: str) -> typer.Typer:
             versions(remote, f"{_place(remote, family, audience)}/{quote(identifier, safe='')}", as_json)
 
     if family == "audiences":
+        _add_removal(app)
         return app
 
     @app.command("create")
@@ -102,6 +104,41 @@ def commands(family: str) -> typer.Typer:
                 show(remote.request("POST", f"{place}/retire", headers=current(remote, place)), as_json)
 
     return app
+
+
+def _add_removal(app: typer.Typer) -> None:
+    @app.command("delete")
+    def deleted(
+        identifier: Id,
+        yes: Yes = False,
+        force: Annotated[
+            bool, typer.Option("--force", help="Even though documents stand in it, or a run is under way.")
+        ] = False,
+        url: Url = "",
+        as_json: AsJson = False,
+    ) -> None:
+        """Remove an audience with everything that was made of it: profiles, runs, events, history."""
+        with reported():
+            remote = connect(url)
+            place = f"/v1/audiences/{quote(identifier, safe='')}"
+            header = current(remote, place)
+            confirm(f"Remove audience {identifier} with everything that was made of it?", yes=yes)
+            told = remote.request("DELETE", f"{place}?force={str(force).lower()}", headers=header)
+            show(told, as_json)
+            if not as_json:
+                say(f"It takes hours; see how far it is with: segmentation audiences removal {identifier}")
+
+    @app.command("removal")
+    def removal(identifier: Id, url: Url = "", as_json: AsJson = False) -> None:
+        """Show how far the removal of an audience is, or when it was done."""
+        with reported():
+            show(connect(url).request("GET", f"/v1/audiences/{quote(identifier, safe='')}/removal"), as_json)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask; whoever does not say yes ends the command, and nothing is changed."""
+    if not yes:
+        typer.confirm(question, abort=True)
 
 
 def place_of(remote: ApiRemote, audience: str) -> str:

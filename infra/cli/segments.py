@@ -7,7 +7,20 @@ from urllib.parse import quote
 
 import typer
 
-from .documents import Audience, File, Id, Note, current, finished, pages, place_of, read, versions
+from .documents import (
+    Audience,
+    File,
+    Id,
+    Note,
+    Yes,
+    confirm,
+    current,
+    finished,
+    pages,
+    place_of,
+    read,
+    versions,
+)
 from .output import REFUSED, AsJson, fail, reported, say, show
 from .session import Url, connect
 
@@ -95,12 +108,14 @@ def edited(
 
 
 @app.command("delete")
-def deleted(identifier: Id, audience: Audience = "", url: Url = "") -> None:
-    """Delete a segment that nothing uses; its history stays."""
+def deleted(identifier: Id, audience: Audience = "", yes: Yes = False, url: Url = "") -> None:
+    """Delete a segment that nothing uses, and what was made of it; the history of the document stays."""
     with reported():
         remote = connect(url)
         place = _place(remote, audience, identifier)
-        remote.request("DELETE", place, headers=current(remote, place))
+        header = current(remote, place)
+        confirm(f"Delete segment {identifier}, with its sizes, exports and pages for partners?", yes=yes)
+        remote.request("DELETE", place, headers=header)
 
 
 @app.command("archive")

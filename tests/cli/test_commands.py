@@ -92,7 +92,10 @@ def test_a_segment_s_life(terminal: Terminal) -> None:
     terminal.ok("segments", "archive", "elders")
     assert [one["id"] for one in terminal.json("segments", "list", "--archived")] == ["elders"]
     terminal.ok("segments", "restore", "elders")
-    terminal.ok("segments", "delete", "elders")
+    assert terminal.run("segments", "delete", "elders", given="n\n").exit_code == 1
+    assert terminal.run("segments", "delete", "elders").exit_code == 1  # nobody is there to answer
+    terminal.ok("segments", "show", "elders")
+    terminal.ok("segments", "delete", "elders", "--yes")
     gone = terminal.run("segments", "show", "elders")
     assert (gone.exit_code, "there is no 'elders'" in gone.output) == (1, True)
 
@@ -119,6 +122,20 @@ def test_what_takes_a_while_is_waited_for(terminal: Terminal, monkeypatch: pytes
     office.warehouse.answers["explain"] = []
     nobody = terminal.run("segments", "explain", "adults", "p2")
     assert (nobody.exit_code, "no profile" in nobody.output) == (1, True)
+
+
+def test_an_audience_is_removed_by_who_says_so_twice(terminal: Terminal) -> None:
+    refused = terminal.run("audiences", "delete", "shop", "--yes")
+    assert refused.exit_code == 1
+    assert "segment 'adults'" in refused.output
+    assert terminal.run("audiences", "delete", "shop", "--force", given="n\n").exit_code == 1
+    assert terminal.run("audiences", "removal", "shop").exit_code == 1
+    said = terminal.ok("audiences", "delete", "shop", "--force", given="y\n")
+    assert "segmentation audiences removal shop" in said
+    assert terminal.json("audiences", "removal", "shop")["state"] == "removing"
+    assert terminal.office.remover.started == 1
+    # Asked again, and by a program.
+    assert terminal.json("audiences", "delete", "shop", "--yes")["state"] == "removing"
 
 
 def test_tables_have_headings_and_what_is_in_them(terminal: Terminal) -> None:

@@ -27,6 +27,17 @@ def test_a_function_is_called_and_waited_for() -> None:
         assert LambdaFunction(client, "build").call({"audience": "shop"}) == {"runs": []}
 
 
+def test_a_function_is_started_and_not_waited_for() -> None:
+    client = boto3.client("lambda", **KEYS)
+    with Stubber(client) as stub:
+        sent = {"FunctionName": "remove", "InvocationType": "Event", "Payload": b"{}"}
+        stub.add_response("invoke", {"StatusCode": 202, "Payload": body("")}, sent)
+        stub.add_client_error("invoke", "TooManyRequestsException")
+        LambdaFunction(client, "remove").start({})
+        with pytest.raises(Unavailable, match="TooManyRequestsException"):
+            LambdaFunction(client, "remove").start({})
+
+
 def test_a_function_that_fails_or_is_throttled_is_out_of_reach() -> None:
     client = boto3.client("lambda", **KEYS)
     with Stubber(client) as stub:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from segmentation.domain.errors import Unavailable
 from segmentation.domain.pipeline import Job, Run, State
 from segmentation.domain.published import Published, parse_published
 from segmentation.runtime.composition.manage_api import ManageApi
 from segmentation.runtime.management.serve import serve
+from segmentation.usecases.ask_removal import AskRemoval
 from segmentation.usecases.explain_profile import ExplainProfile
 from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
@@ -54,6 +56,25 @@ class FakeFunction:
             run = replace(run, state=State.SKIPPED, error=f"run {self.busy} is under way")
         self.runs.note(run)
         return {"runs": [{"run": run.id, "job": str(self.job), "audience": run.audience}]}
+
+    def start(self, payload: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class FakeRemover:
+    """Notes that it was started; `closed`: it is out of reach."""
+
+    started: int = 0
+    closed: bool = False
+
+    def call(self, payload: Mapping[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def start(self, payload: Mapping[str, Any]) -> None:
+        if self.closed:
+            raise Unavailable("the function cannot be started")
+        self.started += 1
 
 
 @dataclass
@@ -108,7 +129,7 @@ class Office:
         self.build = FakeFunction(self.runs, Job.BUILD)
         self.materialize = FakeFunction(self.runs, Job.MATERIALIZE)
         self.warehouse = FakeWarehouse(instant=False)
-        self.profiles, self.imports = MemoryProfiles(), MemoryQueue()
+        self.profiles, self.imports, self.remover = MemoryProfiles(), MemoryQueue(), FakeRemover()
         rule_sets = LakeRuleSets(self.lake)
         document = documents()
         parts = (document[name] for name in ("audience", "segments", "access", "destinations"))
@@ -136,6 +157,7 @@ class Office:
                 self.clock,
                 self._secret,
             ),
+            removal=AskRemoval(managed, rule_sets, self.lake, self.runs, self.clock, self.remover),
             clock=self.clock,
             roles_claim="cognito:groups",
             issuer="https://issuer.example",

@@ -19,6 +19,7 @@ ARROW = {
     "ImportLists",
     "FillSegments",
     "PublishMemberships",
+    "RemoveAudiences",
 }
 LAYERS = {"CoreLayer": "layers/core", "ArrowLayer": "layers/arrow"}
 STACKS = [pytest.param(stack, id=stack.path.name) for stack in WHOLE.walk()]

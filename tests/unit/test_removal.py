@@ -1,4 +1,4 @@
-"""Removal of an audience and of a segment: everything goes, nothing of anybody else's, wherever it is cut off."""
+"""Removal of an audience: everything goes, nothing of anybody else's, wherever it is cut off."""
 
 import json
 import re
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import segmentation
-from segmentation.domain.errors import Conflict, NotFound, Unavailable
+from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.pipeline import Job, Outcome
 from segmentation.domain.profile import BatchPart, RealtimePart
-from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, STEPS, Removal, is_of
+from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, STEPS, Removal, is_of, removed_path
 from segmentation.domain.sizes import SizePoint
 from segmentation.usecases.remove_audiences import RemoveAudiences
 
@@ -26,7 +26,7 @@ from tests.fakes import (
     StaticRuleSets,
 )
 from tests.fakes.batch import Rig, the_run
-from tests.fakes.documents import RAW, documents, published
+from tests.fakes.documents import RAW, published
 from tests.fakes.fuse import Fuse, Killed
 
 NOW = 1_704_067_200
@@ -143,6 +143,8 @@ def test_everything_of_an_audience_goes_and_nothing_of_another(world: World) -> 
     assert world.remove.go_on().done == ["shop"]
     world.check_gone()
     assert world.remove.go_on().open == world.remove.go_on().done == []
+    done = Removal.from_document(world.lake.json(removed_path("shop")))
+    assert (done.step, done.asked, done.ended) == ("done", NOW, world.clock.time)
 
 
 def test_tables_are_told_apart_by_what_builds_and_runs_call_them() -> None:
@@ -157,7 +159,7 @@ def test_every_folder_that_the_code_writes_for_an_audience_is_known() -> None:
     sources = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     written = {name for text in sources for name in re.findall(r'f"([a-z_]+)/\{audience', text)}
     assert written >= {"audiences", "events"}
-    assert written - {"removals"} <= set(FOLDERS)
+    assert written - {"removals", "removed"} <= set(FOLDERS)
 
 
 def test_tables_over_archived_events_are_dropped_too(world: World) -> None:
@@ -207,28 +209,6 @@ def test_an_audience_that_is_published_again_meanwhile_is_left_alone(world: Worl
 def test_what_is_not_there_is_said(world: World) -> None:
     with pytest.raises(NotFound, match="'nobody'"):
         world.remove.ask("nobody")
-    with pytest.raises(NotFound, match="'nobody'"):
-        world.remove.segment("nobody", "adults")
-
-
-def test_what_was_published_of_a_removed_segment_goes(world: World) -> None:
-    world.lake.objects["syndication/shop/index.json"] = b'{"runs": ["r1", "r2"]}'
-    for run in ("r1", "r2"):
-        for name in ("adults/contents.json", "adults/members-000000-00000.json", "adults-too/contents.json"):
-            world.lake.put(f"syndication/shop/{run}/{name}", b"{}")
-    with pytest.raises(Conflict, match="still in the rules"):
-        world.remove.segment("shop", "adults")
-    document = documents()
-    document["segments"] = [one for one in document["segments"] if one["id"] == "buyers"]
-    document["access"] = {"write_keys": [], "tokens": [], "partners": []}
-    document["destinations"] = []
-    world.sets.sets["shop"] = published(**document)
-    assert world.remove.segment("shop", "adults") == 4
-    assert [path for path in world.lake.objects if "/r1/" in path] == [
-        "syndication/shop/r1/adults-too/contents.json"
-    ]
-    assert {key[:2] for key in world.sizes.points} == {("shop", "buyers"), ("shop-two", "adults")}
-    assert world.remove.segment("shop", "adults") == 0
 
 
 def test_a_store_out_of_reach_leaves_it_for_later(world: World) -> None:

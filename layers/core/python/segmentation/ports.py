@@ -377,6 +377,10 @@ class Function(Protocol):
         """What the function answers, waited for. `Unavailable` if it did not run, or failed."""
         ...
 
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """Have it run, without waiting for it. `Unavailable` if the request was not taken."""
+        ...
+
 
 class Downloads(Protocol):
     """Files that somebody without an account can fetch for a while."""

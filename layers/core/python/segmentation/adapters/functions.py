@@ -1,4 +1,4 @@
-"""Another function of this service, invoked and waited for."""
+"""Another function of this service, invoked."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
 
-from .aws_errors import code_of
+from .aws_errors import code_of, reason
 
 
 class LambdaFunction:
@@ -29,3 +29,12 @@ class LambdaFunction:
         if answer.get("FunctionError"):
             raise Unavailable(f"{self._name} failed; its log says why")
         return json.loads(body)
+
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """Have it run, without waiting. `Unavailable` if Lambda did not take the request."""
+        try:
+            self._client.invoke(
+                FunctionName=self._name, InvocationType="Event", Payload=json.dumps(payload).encode()
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"{self._name} cannot be started: {reason(error)}") from error

@@ -39,7 +39,10 @@ STEPS = ("rules", "settle", "runs", "profiles", "drain", "data")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One removal. `since`: when its step began; `cursor`: how far the profiles are."""
+    """One removal. `since`: when its step began; `cursor`: how far the profiles are; `by`: who asked for it.
+
+    `ended`: when it was done; 0: it is under way.
+    """
 
     audience: str
     asked: int
@@ -48,6 +51,8 @@ class Removal:
     step: str = "rules"
     since: int = 0
     cursor: str = ""
+    by: str = ""
+    ended: int = 0
 
     def following(self, now: int) -> "Removal | None":
         """At the next step; nothing after the last."""
@@ -68,6 +73,11 @@ class Removal:
 def removal_path(audience: str) -> str:
     """Where a removal stands while it is under way."""
     return f"removals/{audience}.json"
+
+
+def removed_path(audience: str) -> str:
+    """Where it stands that an audience was removed."""
+    return f"removed/{audience}.json"
 
 
 def is_of(table: str, audience: str) -> bool:

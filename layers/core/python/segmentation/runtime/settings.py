@@ -179,6 +179,7 @@ class ManageSettings(Struct, frozen=True):
     materialize_function: str
     evaluate_function: str
     signing_secret_arn: str
+    remove_function: str
     roles_claim: str
     jwt_issuer: str
     jwt_audience: str

@@ -8,6 +8,7 @@ from typing import Any
 from segmentation.domain.errors import Conflict, CorruptObject, NotFound, Unavailable
 from segmentation.domain.programs import compiled
 from segmentation.domain.published import Published, program_path
+from segmentation.domain.removal import removal_path
 from segmentation.domain.rulebook import Edit, Entry, Record, Request, Rulebook, history_folder, history_path
 from segmentation.domain.run import instant
 from segmentation.domain.stored_membership import numbering_path
@@ -72,6 +73,10 @@ class EditRules:
             stored = self.lake.get(rule_set_path(audience))
             if stored is None and found:
                 raise NotFound(f"there is no audience {audience!r}")
+            if self.lake.get(removal_path(audience)) is not None:
+                raise Conflict(
+                    f"audience {audience!r} is being removed; nothing of it can be changed until it is"
+                )
             before = read_book(audience, stored.data) if stored else Rulebook(audience)
             now = self.clock.now()
             if author.key and (seen := before.request(author.key)):

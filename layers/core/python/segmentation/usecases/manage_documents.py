@@ -276,14 +276,20 @@ def _standing(book: Rulebook, kind: str, identifier: str) -> Entry:
     return entry
 
 
-def _expected(entry: Entry, expected: str) -> str | None:
-    """The tag that an edit is bound to."""
+def bound_to(tag: str, expected: str) -> str:
+    """What the caller says that a change is made of: a tag, or `ANY`. `tag`: of what stands. `PreconditionRequired`."""
     if not expected:
+        now = f' (now "{tag}")' if tag else ""
         raise PreconditionRequired(
-            f'send the header If-Match with the etag of the version that you changed (now "{entry.tag}"), '
+            f"send the header If-Match with the etag of the version that you changed{now}, "
             "so that nobody's change is lost; * for whatever stands"
         )
-    return None if expected == ANY else expected
+    return expected
+
+
+def _expected(entry: Entry, expected: str) -> str | None:
+    """The tag that an edit is bound to."""
+    return None if bound_to(entry.tag, expected) == ANY else expected
 
 
 def _digest(secret: str) -> str:

@@ -1,17 +1,15 @@
-"""Remove an audience, or a segment, with everything that was made of it."""
+"""Remove an audience with everything that was made of it, step by step."""
 
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from segmentation.domain.errors import Conflict, NotFound
-from segmentation.domain.event_lake import lake_tables
-from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, Removal, is_of, removal_path
-from segmentation.domain.run import RunRecord, run_pointer_path, table_name
+from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, Removal, is_of, removed_path
+from segmentation.domain.run import table_name
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Runs, Sizes, Warehouse
 
-from .list_members import published_runs
+from .ask_removal import ask_removal
 
 logger = logging.getLogger("segmentation.remove_audiences")
 
@@ -38,47 +36,7 @@ class RemoveAudiences:
 
     def ask(self, audience: str) -> Removal:
         """Have an audience removed. From now on nothing is collected, computed or served of it."""
-        path = removal_path(audience)
-        if (stored := self.lake.get(path)) is None:
-            data = json.dumps(self._asked(audience).to_document()).encode()
-            self.lake.put(path, data, expected="")
-            stored = self.lake.get(path)
-            assert stored is not None  # noqa: S101 - put by this one or another
-        return Removal.from_document(json.loads(stored.data))
-
-    def _asked(self, audience: str) -> Removal:
-        published = self.rule_sets.all().get(audience)
-        if published is None and not any(
-            next(iter(self.lake.list(f"{folder}/{audience}/")), None) for folder in FOLDERS
-        ):
-            raise NotFound(f"there is no audience {audience!r}, and nothing that was made of one")
-        segments = {one.id for one in published.rules} if published else set()
-        stored = self.lake.get(run_pointer_path(audience))
-        if stored is not None:
-            segments |= {one.id for one in RunRecord.from_document(json.loads(stored.data)).segments}
-        tables = [one.name for one in lake_tables(published.audience)] if published else []
-        now = self.clock.now()
-        return Removal(audience, now, tuple(sorted(segments)), tuple(tables), since=now)
-
-    def segment(self, audience: str, segment: str) -> int:
-        """Remove what was published of a segment that is in the rules no more; how many objects.
-
-        Its members leave it with the next run, which falls due by itself; built tables go with their runs.
-        """
-        published = self.rule_sets.all().get(audience)
-        if published is None:
-            raise NotFound(f"there is no audience {audience!r}")
-        if any(one.id == segment for one in published.rules):
-            raise Conflict(
-                f"segment {segment!r} is still in the rules of {audience!r}; delete it there first"
-            )
-        removed = 0
-        for run in published_runs(self.lake, audience):
-            paths = list(self.lake.list(f"syndication/{audience}/{run}/{segment}/"))
-            self.lake.delete(paths)
-            removed += len(paths)
-        self.sizes.forget(audience, segment)
-        return removed
+        return ask_removal(self.lake, self.rule_sets, audience, self.clock.now())
 
     def go_on(self, has_time: Callable[[], bool] = lambda: True) -> Removed:
         """Carry all removals on, as far as they go now."""
@@ -95,6 +53,8 @@ class RemoveAudiences:
                 if after == removal:
                     break
                 if after is None:
+                    done = replace(removal, step="done", ended=self.clock.now(), segments=(), tables=())
+                    self.lake.put(removed_path(audience), json.dumps(done.to_document()).encode())
                     self.lake.delete([path])
                     result.done.append(audience)
                     logger.info("audience %s is removed", audience)

@@ -18,6 +18,7 @@ from segmentation.adapters.sizes import DynamoSizes
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.ports import Clock
 from segmentation.runtime.settings import ManageSettings, load, logical_now
+from segmentation.usecases.ask_removal import AskRemoval
 from segmentation.usecases.explain_profile import ExplainProfile
 from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
@@ -46,6 +47,7 @@ class ManageApi:
     members: ExportMembers
     explain: ExplainProfile
     lists: UploadList
+    removal: AskRemoval
     clock: Clock
     roles_claim: str
     issuer: str
@@ -103,6 +105,14 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             clock,
             lambda: secrets.token_hex(32),
             moment,
+        ),
+        removal=AskRemoval(
+            documents,
+            rule_sets,
+            lake,
+            runs,
+            clock,
+            remover=LambdaFunction(client("lambda", SHORT), settings.remove_function),
         ),
         clock=clock,
         roles_claim=settings.roles_claim,

@@ -12,7 +12,7 @@ from segmentation.runtime import http
 from segmentation.runtime.http import Answer, Request
 from segmentation.runtime.observability import logger
 
-from . import documents, lists, people, runs, segments, state
+from . import documents, lists, people, removals, runs, segments, state
 from .bodies import read_body, read_query
 from .caller import caller_of
 from .openapi import document, page
@@ -26,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *lists.operations(),
     *runs.operations(),
     *state.operations(),
+    *removals.operations(),
 )
 ROUTER = Router(OPERATIONS)
 PUBLIC = ("/v1/openapi.json", "/v1/docs", "/v1/sign-in")

@@ -40,3 +40,15 @@ class NewRun(Struct, forbid_unknown_fields=True):
     job: Literal["build", "materialize"]
     segments: list[Identifier] | None = None
     now: Text | None = None
+
+
+class Removal(Struct):
+    """The removal of an audience. `step`: what is being done; `since`: when that began."""
+
+    audience: str
+    state: Literal["removing", "removed"]
+    step: str
+    asked: str
+    by: str
+    since: str
+    ended: str | None
