@@ -29,7 +29,7 @@ MOST_OF = {
     # A page waits for it: see tests/bench/READS.md.
     "serve_api": (105, 505),
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
-    "fill_segments": (125, 645),
+    "fill_segments": (130, 645),
     # The batch path, whose jobs are many small modules; nobody waits for it.
     "advance_runs": (120, 525),
     "import_lists": (120, 635),
