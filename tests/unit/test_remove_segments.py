@@ -54,6 +54,7 @@ class World:
                     for name in ("contents.json", "members-000000-00000.json"):
                         self.lake.put(f"syndication/{audience}/{run}/{segment}/{name}", b"{}")
                 self.lake.put(f"exports/{audience}/{segment}/q1.json", b"{}")
+                self.lake.put(f"explanations/{audience}/{segment}/q1.json", b"{}")
                 self.sizes.add(audience, [SizePoint(segment, "r1", NOW, 1, 1, 0)], NOW)
             for number, day in enumerate(DAYS):
                 rows = [change(10 * number + n, segment) for n, segment in enumerate(("lonely", "adults"))]
@@ -79,7 +80,11 @@ class World:
         return [str(row["segment"]) for rows in tables.read(f"changes/{audience}/") for row in rows]
 
     def published(self, audience: str = "shop") -> set[str]:
-        paths = [one.split("/") for one in self.lake.objects if one.startswith(("syndication/", "exports/"))]
+        paths = [
+            one.split("/")
+            for one in self.lake.objects
+            if one.startswith(("syndication/", "exports/", "explanations/"))
+        ]
         return {part[-2] for part in paths if part[1] == audience and len(part) > 3}
 
     def whole_way(self) -> None:
@@ -113,7 +118,7 @@ def test_nothing_is_done_while_no_segment_is_deleted(world: World) -> None:
 
 def test_what_was_made_of_a_deleted_segment_goes(world: World) -> None:
     world.delete()
-    assert world.remove.go_on().objects == 5
+    assert world.remove.go_on().objects == 6
     assert world.published() == {"lonely-too", "adults"}
     # A run that was under way publishes it once more; its archived changes stay until that cannot be.
     world.lake.put("syndication/shop/r2/lonely/changes-000000-00000.json", b"[]")
@@ -234,4 +239,4 @@ def test_by_hand_it_goes_at_once_but_never_while_it_is_in_the_rules(world: World
     with pytest.raises(Conflict, match="still in the rules"):
         world.remove.one("shop", "lonely")
     world.delete()
-    assert (world.remove.one("shop", "lonely"), world.remove.one("shop", "lonely")) == (5, 0)
+    assert (world.remove.one("shop", "lonely"), world.remove.one("shop", "lonely")) == (6, 0)

@@ -81,7 +81,8 @@ class RemoveSegments:
     def _published(self, audience: str, segment: str) -> int:
         removed = 0
         folders = [f"syndication/{audience}/{run}/{segment}/" for run in published_runs(self.lake, audience)]
-        for folder in (*folders, f"exports/{audience}/{segment}/"):
+        asked = [f"{kind}/{audience}/{segment}/" for kind in ("exports", "explanations")]
+        for folder in (*folders, *asked):
             paths = list(self.lake.list(folder))
             self.lake.delete(paths)
             removed += len(paths)
