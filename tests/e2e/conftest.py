@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from segmentation.adapters.clock import SystemClock
+from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.published import Published
+from segmentation.domain.rulebook import Edit, Rulebook
+from segmentation.usecases.edit_rules import Author, EditRules
 
 from infra.demo.__main__ import PARAMETERS
 from infra.demo.data import NOW
@@ -18,6 +22,8 @@ from infra.demo.show import prepare
 from infra.demo.stage import AUDIENCE, ROOT, Stage
 from infra.local.clock import TurnableClock
 from infra.local.cloud import Cloud
+
+from .support import post, wait_until
 
 
 @dataclass
@@ -87,3 +93,38 @@ def path() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stage(path: Path) -> Stage:
     return path.stage
+
+
+NEW_SEGMENT = "three-lately"
+
+
+@pytest.fixture(scope="session")
+def edit(path: Path) -> None:
+    """A new real-time segment that looks back, begun before it is asked about.
+
+    Its fill waits until every function has read the rules; what else is to be tried goes on meanwhile.
+    """
+    stage, lake = path.stage, S3Lake(path.stage.cloud.client("s3"), path.stage.bucket)
+    for number in range(3):
+        post(stage, {"household_id": "before", "sales_value": number})
+    wait_until(lambda: "bought-in-the-last-hour" in stage.ask("before").segments, 30, "the first events")
+    rule = {">=": [{"count": [{"within": [{"var": "behaviors.purchases"}, "30d"]}]}, 3]}
+    segment = {
+        "id": NEW_SEGMENT,
+        "name": "Three lately",
+        "audience": AUDIENCE,
+        "kind": "realtime",
+        "rule": rule,
+    }
+
+    def edits(book: Rulebook) -> list[Edit]:
+        token: Any = book.get("tokens", "demo-site")
+        shown = {**token.document, "segments": [*token.document["segments"], NEW_SEGMENT]}
+        return [
+            Edit("segments", NEW_SEGMENT, "created", segment),
+            Edit("tokens", "demo-site", "edited", shown),
+        ]
+
+    edited = EditRules(lake, SystemClock())(AUDIENCE, edits, Author("test"))
+    assert dict(edited.published.standing) == {NEW_SEGMENT: None}
+    post(stage, {"household_id": "beside", "sales_value": 1})

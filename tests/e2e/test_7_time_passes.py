@@ -1,13 +1,17 @@
 """Three weeks later: who joined and left is told to partners and destinations; a run of a past moment changes nothing.
 
-The last file: runs of the year's end are past runs from here on.
+Runs of the year's end are past runs from here on. An edit has begun before, and waits meanwhile.
 """
+
+import pytest
 
 from infra.demo import data
 from infra.demo.stage import AUDIENCE
 
 from .conftest import Path
 from .support import bearer, get, segment_path
+
+pytestmark = pytest.mark.usefixtures("edit")
 
 DAY = 86_400
 
