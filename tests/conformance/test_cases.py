@@ -1,4 +1,4 @@
-"""Every case of rules/conformance through every reading."""
+"""Every case of rules/conformance through every reading in Python; through SQL: tests/sql."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segmentation.language import RuleError, RuleSet, Schema, load_rule_set, par
 from segmentation.language.lower import NOT_LOWERED
 
 from .oracle import beyond_whole, by_oracle
-from .readings import Athena, Members, Tables, by_closures, by_index, by_visitor
+from .readings import Members, by_closures, by_index, by_visitor
 from .suite import AUDIENCE, Case, Suite, segment, suites
 
 SUITES = list(suites())
@@ -66,22 +66,6 @@ def test_visitor(suite: Suite, lead: int) -> None:
     for now, rules, cases in rule_sets(suite, "realtime"):
         found = by_visitor(rules, suite.profiles, now, lead)
         assert_members(f"visitor, {lead} s ahead", suite, cases, found)
-
-
-@pytest.mark.parametrize("suite", NAMED)
-@pytest.mark.parametrize("partitioned", [False, True], ids=["whole", "partitioned"])
-def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
-    tables = Tables(athena, suite.schema, suite.profiles)
-    for now, rules, cases in rule_sets(suite, "batch"):
-        assert_members("SQL", suite, cases, tables.members(rules, now, partitioned))
-
-
-@pytest.mark.parametrize("suite", NAMED)
-def test_sql_in_several_queries(suite: Suite, athena: Athena) -> None:
-    """What would be too long is split, and means the same."""
-    tables = Tables(athena, suite.schema, suite.profiles)
-    for now, rules, cases in rule_sets(suite, "batch"):
-        assert_members("split SQL", suite, cases, tables.members(rules, now, longest=6_000))
 
 
 def test_oracle() -> None:

@@ -50,12 +50,13 @@ def create_table_as(session: Session, statement: CreateTableAs) -> ResultSet:
     location = statement.properties.get("external_location", session.job.output + "/")
     layout = Layout.of(statement.properties, str(location), CTAS_PROPERTIES)
     sql = session.prepare(statement.query)
-    columns = [(column.lower(), kind) for column, kind in session.columns(sql)]
-    for index, (column, _) in enumerate(session.columns(sql)):
+    given = session.columns(sql)
+    for index, (column, _) in enumerate(given):
         if column == f"_col{index}":
             raise QueryFailed(
                 "MISSING_COLUMN_NAME", f"line 1:1: Column name not specified at position {index + 1}"
             )
+    columns = [(column.lower(), kind) for column, kind in given]
     check_outputs(columns, layout)
     _require_empty(session, layout.location)
     types = {column: kind.glue() for column, kind in columns}

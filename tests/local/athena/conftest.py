@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from werkzeug.serving import make_server
 
-from infra.local.athena import AthenaService
+from infra.local.athena.service import AthenaService
 from infra.local.front import Front, Handler
 
 REGION = "eu-central-1"

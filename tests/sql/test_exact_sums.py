@@ -14,6 +14,7 @@ from segmentation.language.values import micros
 
 from infra.local.athena.translate import translate
 from infra.local.athena.trino import parse_query
+from tests.examples import examples
 
 SCHEMA = Schema({}, {"sales": {"x": Type.NUMBER}}, "UTC")
 
@@ -35,7 +36,7 @@ def engine() -> Any:
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute((Path(__file__).parents[3] / "infra/local/athena/macros.sql").read_text())
+    connection.execute((Path(__file__).parents[2] / "infra/local/athena/macros.sql").read_text())
     return connection
 
 
@@ -57,7 +58,7 @@ def written(value: float) -> str:
     return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(numbers, min_size=1, max_size=40))
 def test_both_ways_are_the_exact_one(expression: str, engine: Any, values: list[float]) -> None:
     rows = ", ".join(f"({n}, CAST('{written(value)}' AS double))" for n, value in enumerate(values))

@@ -1,0 +1,23 @@
+"""Every case of rules/conformance as SQL."""
+
+import pytest
+
+from tests.conformance.readings import Athena, Tables
+from tests.conformance.suite import Suite
+from tests.conformance.test_cases import NAMED, assert_members, rule_sets
+
+
+@pytest.mark.parametrize("suite", NAMED)
+@pytest.mark.parametrize("partitioned", [False, True], ids=["whole", "partitioned"])
+def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
+    tables = Tables(athena, suite.schema, suite.profiles)
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("SQL", suite, cases, tables.members(rules, now, partitioned))
+
+
+@pytest.mark.parametrize("suite", NAMED)
+def test_sql_in_several_queries(suite: Suite, athena: Athena) -> None:
+    """What would be too long is split, and means the same."""
+    tables = Tables(athena, suite.schema, suite.profiles)
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("split SQL", suite, cases, tables.members(rules, now, longest=6_000))
