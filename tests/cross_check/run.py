@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 FULL_MAPPING = "Spark maps whole strings (Java's String.toUpperCase), Trino code point by code point"
 KNOWN: dict[tuple[str, str, str], str] = {
     ("velox", "case-mapping", "upper case of ß is ß: one code point to one"): "this Velox maps ß to U+1E9E",
+    ("velox", "long-ago", "moments in a list"): "this Velox takes a list of whole numbers of one size only",
     **{
         ("spark", "case-mapping", case): FULL_MAPPING
         for case in (

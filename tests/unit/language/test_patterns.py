@@ -100,7 +100,7 @@ def test_the_work_is_linear_in_the_text(pattern: str, text: str) -> None:
 
 def test_the_longest_pattern() -> None:
     assert searcher("a" * MAX_LENGTH)("a" * MAX_LENGTH)
-    with pytest.raises(PatternError, match="1000 characters"):
+    with pytest.raises(PatternError, match="at most 1,000 characters"):
         parse("a" * (MAX_LENGTH + 1))
 
 

@@ -16,7 +16,7 @@ from .tree import CONDITION, Aggregate, Node, Selection
 from .types import Schema, Type
 from .values import is_text, parse_date, parse_instant, parse_time
 
-_NO_VALUE = "; write text, a number, true, false or an expression (a list stands only behind in)"
+_NO_VALUE = '; write text, a number, true, false or an expression (a list stands only in {"in": [x, [...]]})'
 
 _EVENT_OPERATORS = (
     "filter",
@@ -54,10 +54,11 @@ class Scope:
         if path in self.columns:
             return Node("column", self.columns[path], value=path)
         if path.startswith(("attributes.", "behaviors.")) or path == "segments":
-            message = (
-                f"inside a filter var reads the event's columns, not the profile ({path!r}); "
-                "join a condition on the profile to the aggregate's with and"
-            )
+            own = path.removeprefix(f"behaviors.{self.behavior}.")
+            mend = "join a condition on the profile to the aggregate's with and"
+            if own in self.columns:
+                mend = f"did you mean {own!r}?"
+            message = f"inside a filter var reads the event's columns, not the profile ({path!r}); {mend}"
             return checker.report(pointer, "profile-in-filter", message)
         hint = did_you_mean(path, self.columns)
         message = f"behavior {self.behavior!r} has no column {path!r}{hint}"
@@ -92,10 +93,17 @@ class Checker:
         """What a node is, in a message."""
         return node.type.noun if isinstance(node.type, Type) else "condition"
 
+    def named(self, item: Any) -> str:
+        """A hint for a text that stands for an expression and is the name of what is to be read."""
+        return hints.for_text(item, self.schema.attributes, self.schema.behaviors)
+
     def expression(self, item: Any, pointer: str, scope: Scope) -> Node | None:
         """An operator applied to operands."""
+        if not item:
+            message = "the expression is empty; write an operator and its operands, e.g. a comparison"
+            return self.report(pointer, "one-operator", message)
         if len(item) != 1:
-            names = ", ".join(map(repr, item)) or "none"
+            names = ", ".join(map(repr, item))
             message = (
                 f"an expression is an object with one operator, this one has {len(item)}: {names}; "
                 "join several conditions with and / or"
@@ -125,7 +133,9 @@ class Checker:
     def condition(self, item: Any, pointer: str, scope: Scope) -> Node | None:
         """What is true or false: a comparison, a test, a group, or a boolean column."""
         if not isinstance(item, dict):
-            message = f"{hints.show(item)} is no condition; write a comparison, a membership test or a boolean column"
+            example = f'; the element is {{"var": ""}}, e.g. {{"==": [{{"var": ""}}, {hints.quoted(item)}]}}'
+            usual = "; write a comparison, a membership test or a boolean column"
+            message = f"{hints.show(item)} is no condition{usual if scope.element is None else example}"
             return self.report(pointer, "not-a-condition", message)
         node = self.expression(item, pointer, scope)
         if node is None or node.type == CONDITION:
@@ -174,7 +184,9 @@ class Checker:
             return None
         for i, node in enumerate(ordered[1:], start=1):
             if node.type is not ordered[0].type:
-                message = f"a {self.noun(ordered[0])} is compared with a {self.noun(node)}; both sides need one type"
+                named = "".join(self.named(item) for item in items)
+                hint = named or "; both sides need one type"
+                message = f"a {self.noun(ordered[0])} is compared with a {self.noun(node)}{hint}"
                 return self.report(step(pointer, i), "type-mismatch", message)
         return tuple(ordered)
 

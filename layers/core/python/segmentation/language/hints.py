@@ -45,6 +45,7 @@ _UNITS = {
     **dict.fromkeys(("day", "days"), "d"),
     **dict.fromkeys(("week", "weeks"), "w"),
 }
+_RECENT = re.compile(r"(last|past|next|coming)[ _]+([0-9]{1,6})[ _]*([A-Za-z]+)", re.ASCII | re.IGNORECASE)
 _AMOUNT = re.compile(r"\s*\+?([1-9][0-9]{0,5})\s*([A-Za-z]*)\s*", re.ASCII)
 
 
@@ -55,6 +56,11 @@ def show(item: Any) -> str:
     except (RecursionError, TypeError, ValueError):
         text = repr(item)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def quoted(item: Any) -> str:
+    """A literal as JSON, to write it back into a hint."""
+    return json.dumps(item, ensure_ascii=False) if isinstance(item, str | int | float) else "..."
 
 
 def for_operator(name: str, known: Iterable[str]) -> str:
@@ -69,10 +75,16 @@ def for_duration(item: Any) -> str:
     match = _AMOUNT.fullmatch(item) if isinstance(item, str) else None
     if isinstance(item, int) and not isinstance(item, bool) and 0 < item < 1_000_000:
         return f"{grammar}; did you mean '{item}d'?"
+    if isinstance(item, dict):
+        return f"{grammar}; it stands behind what it is about"
     if match is None:
         return grammar
     amount, unit = match[1], match[2].lower()
-    if unit in ("y", "yr", "mo", "mon", "q") or unit.startswith(("month", "year", "quarter")):
+    if (
+        match[2] == "M"
+        or unit in ("y", "yr", "mo", "mon", "q")
+        or unit.startswith(("month", "year", "quarter"))
+    ):
         return (
             "; months, quarters and years have no fixed length: write days, or a calendar period with during"
         )
@@ -80,6 +92,34 @@ def for_duration(item: Any) -> str:
     if short in ("", "s", "m", "h", "d", "w") and f"{amount}{short or 'd'}" != item:
         return f"{grammar}; did you mean '{amount}{short or 'd'}'?"
     return grammar
+
+
+def for_period(item: Any, known: Iterable[str]) -> str:
+    """What to write for something that is no calendar period."""
+    match = _RECENT.fullmatch(item) if isinstance(item, str) else None
+    if match is None:
+        return did_you_mean(str(item), known)
+    name = "within_next" if match[1].lower() in ("next", "coming") else "within"
+    unit = _UNITS.get(match[3].lower())
+    if unit is None:
+        return "; count in days with within, or name one period, such as last month"
+    return f'; write {{"{name}": [..., "{int(match[2])}{unit}"]}}'
+
+
+def for_text(item: Any, attributes: Iterable[str], behaviors: Iterable[str]) -> str:
+    """What to write for a text that is the name of something to read."""
+    if isinstance(item, str):
+        name = item.rpartition(".")[2]
+        if name in attributes:
+            return f'; did you mean {{"var": "attributes.{name}"}}?'
+        if name in behaviors:
+            return f'; did you mean {{"var": "behaviors.{name}"}}?'
+    return ""
+
+
+def operands(count: int) -> str:
+    """How many operands there are."""
+    return "1 operand" if count == 1 else f"{count} operands"
 
 
 def for_literal(item: Any, expected: Type) -> str:
@@ -111,6 +151,7 @@ def for_path(path: str, attributes: Iterable[str], behaviors: Iterable[str]) -> 
     attributes = list(attributes)
     if path in attributes:
         return f"; did you mean 'attributes.{path}'?"
-    if path in list(behaviors):
+    behaviors = list(behaviors)
+    if path in behaviors:
         return f"; did you mean 'behaviors.{path}' inside an aggregate, such as count?"
     return did_you_mean(path, [f"attributes.{name}" for name in attributes])

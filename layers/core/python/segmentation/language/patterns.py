@@ -76,13 +76,17 @@ ANY = Chars(((0x0A, 0x0A),), negated=True)
 def parse(pattern: str) -> Tree:
     """The tree of a pattern. Raises `PatternError`."""
     if len(pattern) > MAX_LENGTH:
-        raise PatternError(f"a pattern may have {MAX_LENGTH} characters, this one has {len(pattern)}")
+        raise PatternError(
+            f"a pattern has at most {MAX_LENGTH:,} characters, this one {len(pattern):,}; split it with or"
+        )
     parser = _Parser(pattern)
     tree = parser.choice(0)
     if parser.position < len(pattern):
-        raise parser.error("a ')' without its '(' (write \\) for the character)")
+        raise parser.error("a ')' without its '('; write \\) for the character")
     if _states(tree) > MAX_STATES:
-        raise PatternError(f"the repetitions of {pattern!r} unfold to more than {MAX_STATES} steps")
+        raise PatternError(
+            f"the repetitions of {pattern!r} unfold to more than {MAX_STATES:,} steps; lower the numbers in braces"
+        )
     return tree
 
 
@@ -113,7 +117,7 @@ class _Parser:
         self.position = 0
 
     def error(self, what: str) -> PatternError:
-        return PatternError(f"{what} at character {self.position + 1} of the pattern {self.pattern!r}")
+        return PatternError(f"{self.pattern!r}, character {self.position + 1}: {what}")
 
     def peek(self) -> str:
         return self.pattern[self.position : self.position + 1]
@@ -125,7 +129,7 @@ class _Parser:
 
     def choice(self, depth: int) -> Tree:
         if depth > MAX_GROUPS:
-            raise self.error(f"groups nested more than {MAX_GROUPS} deep")
+            raise self.error(f"groups nested more than {MAX_GROUPS} deep; write it flatter")
         branches = [self.sequence(depth)]
         while self.peek() == "|":
             self.take()
@@ -145,12 +149,12 @@ class _Parser:
         if times is None:
             return part
         if isinstance(part, Edge):
-            raise self.error("a quantifier after ^ or $")
+            raise self.error("a quantifier after ^ or $; take it out, an edge does not repeat")
         if group and _repeats(part):
-            raise self.error("a quantified group that contains a quantifier (write it without nesting)")
+            raise self.error("a quantified group that contains a quantifier; write it without nesting")
         if group and _overlaps(part):
             message = (
-                "a quantified group whose alternatives can begin alike (make their first characters differ)"
+                "a quantified group whose alternatives can begin alike; make their first characters differ"
             )
             raise self.error(message)
         return Repeat(part, *times)
@@ -165,13 +169,13 @@ class _Parser:
         else:
             return None
         if self.peek() and self.peek() in "?*+{":
-            raise self.error("a quantifier after a quantifier")
+            raise self.error("a quantifier after a quantifier; keep one")
         return found
 
     def braces(self) -> tuple[int, int | None]:
         end = self.pattern.find("}", self.position)
         low, comma, high = (self.pattern[self.position + 1 : end] if end > 0 else "").partition(",")
-        wrong = f"a '{{' that is not {{m}}, {{m,}} or {{m,n}} with m <= n <= {MAX_REPEAT} (write \\{{ for it)"
+        wrong = f"a '{{' that is not {{m}}, {{m,}} or {{m,n}} with m <= n <= {MAX_REPEAT}; write \\{{ for the character"
         if not _is_number(low) or (high and not _is_number(high)):
             raise self.error(wrong)
         least = int(low)
@@ -196,10 +200,10 @@ class _Parser:
                 return Chars(self.escape())
             case "*" | "+" | "?" | "{":
                 self.position -= 1
-                raise self.error(f"{char!r} with nothing before it (write \\{char} for the character)")
+                raise self.error(f"{char!r} with nothing before it; write \\{char} for the character")
             case "}" | "]":
                 self.position -= 1
-                raise self.error(f"a lone {char!r} (write \\{char} for the character)")
+                raise self.error(f"a lone {char!r}; write \\{char} for the character")
             case _:
                 return Chars(((ord(char), ord(char)),))
 
@@ -208,7 +212,7 @@ class _Parser:
             raise self.error("'(?' is not in the subset; write a plain group")
         inner = self.choice(depth + 1)
         if self.take() != ")":
-            raise self.error("a '(' without its ')'")
+            raise self.error("a '(' without its ')'; close it, or write \\( for the character")
         return inner
 
     def escape(self) -> Ranges:
@@ -226,7 +230,7 @@ class _Parser:
         ranges: list[tuple[int, int]] = []
         while (char := self.take()) != "]" or not ranges:
             if not char:
-                raise self.error("a '[' without its ']'")
+                raise self.error("a '[' without its ']'; close it, or write \\[ for the character")
             ranges.extend(self.class_part(char))
         return Chars(tuple(sorted(set(ranges))), negated)
 
@@ -238,14 +242,16 @@ class _Parser:
         self.take()
         high = self.class_char(self.take())
         if len(low) > 1 or len(high) > 1 or low[0][0] != low[0][1] or high[0][0] < low[0][0]:
-            raise self.error("a range in a class that is not from one character to a later one")
+            raise self.error(
+                "a range in a class that is not from one character to a later one; turn it round, or write \\- for the character"
+            )
         return ((low[0][0], high[0][1]),)
 
     def class_char(self, char: str) -> Ranges:
         if char == "\\":
             return self.escape()
         if char in ("[", "]", "") or self.pattern[self.position - 1 : self.position + 1] == "&&":
-            raise self.error(f"a lone {char!r} in a class (write \\{char} for the character)")
+            raise self.error(f"a lone {char!r} in a class; write \\{char} for the character")
         return ((ord(char), ord(char)),)
 
 

@@ -38,12 +38,23 @@ def step(pointer: str, token: str | int) -> str:
     return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
 
 
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that a word was probably meant to be: alike but for capitals, its beginning, or a slip away."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    lowered = word.lower()
+    if lowered in by_lower:
+        return by_lower[lowered]
+    close = get_close_matches(lowered, by_lower, n=1, cutoff=0.6)
+    begun = [choice for choice in by_lower if len(lowered) > 2 and choice.startswith(lowered)]
+    return by_lower[(close or begun)[0]] if close or begun else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion to append to a message: the nearest known word, or the few that there are."""
     choices = sorted(known)
-    close = get_close_matches(word, choices, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    found = nearest(word, choices)
+    if found is not None:
+        return f"; did you mean {found!r}?"
     if not choices:
         return ""
     shown = ", ".join(choices[:8]) + (", ..." if len(choices) > 8 else "")

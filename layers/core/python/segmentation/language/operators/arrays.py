@@ -6,6 +6,7 @@ array; `some` and `all` do not, and the count of a missing array is missing.
 
 from typing import TYPE_CHECKING, Any
 
+from .. import hints
 from ..problems import step
 from ..tree import CONDITION, Node
 from ..types import ELEMENT, Type
@@ -178,7 +179,8 @@ def read_quantifier(
 ) -> Node | None:
     """An array and a condition on its elements; over a behavior, `some` and `none` count its events."""
     if len(operands) != 2:
-        message = f"{name!r} takes an array and a condition on its elements, not {len(operands)} operands"
+        count = hints.operands(len(operands))
+        message = f"{name!r} takes an array and a condition on its elements, not {count}"
         return checker.report(pointer, "operand-count", message)
     if checker.is_events(operands[0]):
         return _over_events(checker, name, operands, pointer)
@@ -213,7 +215,7 @@ def read_array(
     if array is None:
         return None, None
     if not isinstance(array.type, Type) or not array.type.is_array:
-        message = f"{name!r} takes an array, this is a {checker.noun(array)}"
+        message = f"{name!r} takes an array, this is a {checker.noun(array)}{checker.named(operands[0])}"
         return checker.report(step(pointer, 0), "type-mismatch", message), None
     inner = checker.element_scope(ELEMENT[array.type])
     return array, checker.condition(operands[1], step(pointer, 1), inner)

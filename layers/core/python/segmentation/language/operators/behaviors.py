@@ -227,17 +227,17 @@ def read_aggregate(
     wanted = 1 if name == "count" else 2
     if len(operands) != wanted:
         takes = (
-            "one operand, events or an array"
+            'one operand, events or an array, with a condition {"count": [{"filter": [EVENTS, CONDITION]}]}'
             if name == "count"
-            else 'events and a column name, e.g. {"sum": [EVENTS, "price"]}'
+            else f'events and a column name, e.g. {{"{name}": [EVENTS, "price"]}}'
         )
-        return checker.report(
-            pointer, "operand-count", f"{name!r} takes {takes}, not {len(operands)} operands"
-        )
+        message = f"{name!r} takes {takes}, not {hints.operands(len(operands))}"
+        return checker.report(pointer, "operand-count", message)
     if not checker.is_events(operands[0]):
         if name == "count":
             return _read_array_count(checker, operands[0], step(pointer, 0), scope)
-        message = f'{name!r} takes events, such as {{"var": "behaviors.NAME"}} or a filter over them'
+        hint = checker.named(operands[0])
+        message = f'{name!r} takes events, such as {{"var": "behaviors.NAME"}} or a filter over them{hint}'
         return checker.report(step(pointer, 0), "not-events", message)
     if not scope.is_profile:
         return checker.report(
@@ -283,7 +283,7 @@ def _read_array_count(checker: "Checker", item: Any, pointer: str, scope: "Scope
     if array is None:
         return None
     if not isinstance(array.type, Type) or not array.type.is_array:
-        message = f"'count' takes events or an array, this is a {checker.noun(array)}"
+        message = f"'count' takes events or an array, this is a {checker.noun(array)}{checker.named(item)}"
         return checker.report(pointer, "type-mismatch", message)
     return Node("array_count", Type.NUMBER, (array,))
 
@@ -339,7 +339,10 @@ def _read_behavior(checker: "Checker", operands: list[Any], pointer: str) -> Sel
         return None
     name = path.removeprefix("behaviors.")
     if name not in checker.schema.behaviors:
-        hint = did_you_mean(name, checker.schema.behaviors)
+        behavior, dot, column = name.partition(".")
+        hint = did_you_mean(behavior, checker.schema.behaviors)
+        if dot and column in checker.schema.behaviors.get(behavior, ()):
+            hint = f'; a figure names the column apart, e.g. {{"sum": [{{"var": "behaviors.{behavior}"}}, "{column}"]}}'
         checker.report(pointer, "unknown-behavior", f"the audience has no behavior {name!r}{hint}")
         return None
     return Selection(name)
@@ -347,9 +350,7 @@ def _read_behavior(checker: "Checker", operands: list[Any], pointer: str) -> Sel
 
 def _read_sequence(checker: "Checker", name: str, operands: list[Any], pointer: str) -> Selection | None:
     if len(operands) != 3:
-        message = (
-            f'{name!r} takes two event expressions and a duration, e.g. "3d", not {len(operands)} operands'
-        )
+        message = f'{name!r} takes two event expressions and a duration, e.g. "3d", not {hints.operands(len(operands))}'
         checker.report(pointer, "operand-count", message)
         return None
     first = checker.events(operands[0], step(pointer, 0))

@@ -83,7 +83,9 @@ def _read_list(checker: "Checker", item: Any, listed: list[Any], pointer: str, s
     if value is None:
         return None
     if not isinstance(value.type, Type) or value.type.is_array:
-        message = f"'in' a list takes a single value, this is a {checker.noun(value)}"
+        each = '; write {"some": [ARRAY, {"in": [{"var": ""}, [...]]}]}'
+        hint = each if isinstance(value.type, Type) and value.type.is_array else ""
+        message = f"'in' a list takes a single value, this is a {checker.noun(value)}{hint}"
         return checker.report(step(pointer, 0), "type-mismatch", message)
     constants = [
         checker.constant(entry, step(step(pointer, 1), index), value.type)

@@ -136,7 +136,9 @@ def resolve_profile(checker: "Checker", path: str, pointer: str) -> Node | None:
         hint = did_you_mean(name, {*checker.schema.attributes, *checker.schema.set_by_events})
         return checker.report(pointer, "unknown-attribute", f"the audience has no attribute {name!r}{hint}")
     if root == "behaviors" and dot:
-        message = f"the events of {path!r} are no value; aggregate them, e.g. with count"
+        behavior, _, column = name.partition(".")
+        how = f'{{"sum": [{{"var": "behaviors.{behavior}"}}, "{column}"]}}' if column else "count"
+        message = f"the events of {path!r} are no value; aggregate them, e.g. with {how}"
         return checker.report(pointer, "events-as-value", message)
     if path == "segments":
         message = 'segments are only read as {"in": ["segment-id", {"var": "segments"}]}'

@@ -212,7 +212,9 @@ def read_matches(
         )
     value = checker.value_of(operands[0], step(pointer, 0), scope, Type.STRING, "'matches'")
     if not isinstance(operands[1], str):
-        return checker.report(step(pointer, 1), "bad-pattern", "the pattern of 'matches' is a literal string")
+        return checker.report(
+            step(pointer, 1), "bad-pattern", "the pattern of 'matches' is text; write it as a literal"
+        )
     if not is_text(operands[1]):
         return checker.report(step(pointer, 1), "bad-text", hints.BAD_TEXT)
     try:

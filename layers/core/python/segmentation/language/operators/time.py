@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .. import hints
-from ..problems import did_you_mean, step
+from ..problems import step
 from ..sqltext import literal
 from ..times import PHRASES, Window, parse_duration
 from ..tree import CONDITION, Node
@@ -107,7 +107,8 @@ def read_window(
     if moment is None or window is None:
         return None
     if moment.type not in (Type.TIMESTAMP, Type.DATE):
-        message = f"{name!r} takes a timestamp or a date, this is a {checker.noun(moment)}; use a column of those types"
+        hint = checker.named(operands[0]) or "; use a column of those types"
+        message = f"{name!r} takes a timestamp or a date, this is a {checker.noun(moment)}{hint}"
         return checker.report(step(pointer, 0), "type-mismatch", message)
     return Node("in_window", CONDITION, (moment,), window)
 
@@ -121,7 +122,7 @@ def read_literal_window(checker: "Checker", name: str, operands: list[Any], poin
             "during": 'a moment and a calendar period, e.g. "last month"',
         }.get(name, 'a moment and one duration, e.g. "30d"')
         return checker.report(
-            pointer, "operand-count", f"{name!r} takes {wanted}, not {len(operands)} operands"
+            pointer, "operand-count", f"{name!r} takes {wanted}, not {hints.operands(len(operands))}"
         )
     if name == "during":
         return _phrase(checker, operands[1], step(pointer, 1))
@@ -151,5 +152,5 @@ def read_literal_window(checker: "Checker", name: str, operands: list[Any], poin
 def _phrase(checker: "Checker", phrase: Any, pointer: str) -> Window | None:
     if isinstance(phrase, str) and phrase in PHRASES:
         return Window("during", phrase=phrase)
-    message = f"{phrase!r} is no calendar period{did_you_mean(str(phrase), PHRASES)}"
+    message = f"{phrase!r} is no calendar period{hints.for_period(phrase, PHRASES)}"
     return checker.report(pointer, "bad-period", message)
