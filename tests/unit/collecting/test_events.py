@@ -1,7 +1,8 @@
+"""Events that are collected: in every shape, from strangers and friends, good and bad."""
+
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,48 +12,16 @@ from segmentation.domain.errors import (
     Forbidden,
     NotFound,
     TooLarge,
-    TooMany,
     Unauthorized,
     Unavailable,
 )
 from segmentation.domain.event import Event
-from segmentation.domain.records import Sender
-from segmentation.domain.signing import sign
-from segmentation.usecases.collect_events import CollectEvents, Receipt, Submission, receipt_document
+from segmentation.usecases.collect_events import CollectEvents, receipt_document
 
-from tests.fakes import FakeSecrets, MemoryEventLog
+from tests.fakes import MemoryEventLog
 from tests.fakes.documents import documents
 from tests.fakes.doors import NOW, make_door
-
-
-@pytest.fixture
-def log() -> MemoryEventLog:
-    return MemoryEventLog()
-
-
-@pytest.fixture
-def collect(log: MemoryEventLog) -> CollectEvents:
-    return CollectEvents(make_door(log))
-
-
-def count(receipts: Sequence[Receipt]) -> int:
-    """How many were kept; none of them has a problem."""
-    assert not any(one.problem for one in receipts)
-    return sum(one.event is not None for one in receipts)
-
-
-def submission(body: Any, **changes: Any) -> Submission:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    given: dict[str, Any] = {
-        "database": "shop_db",
-        "table": "purchases",
-        "body": data,
-        "authorization": "TD1 write-key",
-    }
-    return Submission(**{**given, **changes})
-
-
-RECORD = {"person_id": 5, "time": 1_699_999_000, "basket": 1, "item": 2, "amount": "much", "other": [1]}
+from tests.fakes.submissions import RECORD, count, submission
 
 
 def test_an_event_is_kept_as_it_was_sent(collect: CollectEvents, log: MemoryEventLog) -> None:
@@ -276,158 +245,3 @@ def test_nothing_is_acknowledged_that_the_log_did_not_take(
     log.room = 1
     with pytest.raises(Unavailable, match="1 of 2 events were kept"):
         collect(submission({"events": [RECORD, RECORD]}))
-
-
-# ------------------------------------------------------------------------------------------ who objects, what is personal
-
-
-def audience(**changes: Any) -> dict[str, Any]:
-    document = documents()["audience"]
-    return {"audience": {**document, **changes}}
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        ({}, True),
-        ({"marketing": True}, True),
-        ({"marketing": "Given"}, True),
-        ({"marketing": "opted-in"}, True),
-        ({"marketing": False}, False),
-        ({"marketing": 0}, False),
-        ({"marketing": "refused"}, False),
-        ({"marketing": "notgiven"}, False),
-        ({"marketing": "nein danke"}, False),
-        ({"marketing": [True]}, False),
-    ],
-)
-def test_who_objects_is_not_kept(log: MemoryEventLog, said: dict[str, Any], kept: bool) -> None:
-    collect = CollectEvents(make_door(log, **audience(consent={"columns": ["marketing"]})))
-    (receipt,) = collect(submission({**RECORD, **said}))
-    assert (receipt.unkept, len(log.events)) == ((None, 1) if kept else ("objection", 0))
-    assert receipt_document(receipt)["success"]
-
-
-def test_silence_is_an_objection_where_consent_is_required(log: MemoryEventLog) -> None:
-    consent = {"columns": ["marketing"], "required": True, "global_privacy_control": True}
-    collect = CollectEvents(make_door(log, **audience(consent=consent)))
-    yes = {**RECORD, "marketing": "yes"}
-    control = Sender(headers={"sec-gpc": "1"})
-    receipts = [
-        collect(submission(RECORD)),
-        collect(submission(yes)),
-        collect(submission(yes, sender=control)),
-    ]
-    assert [one.unkept for (one,) in receipts] == ["objection", None, "objection"]
-    assert len(log.events) == 1
-
-
-def test_the_anonymous_mode_of_the_sdk_is_accepted_and_kept_of_nobody(
-    collect: CollectEvents, log: MemoryEventLog
-) -> None:
-    (receipt,) = collect(submission({"events": [{"td_version": "4.4.0", "td_url": "https://shop.example/"}]}))
-    assert receipt_document(receipt) == {"success": True, "kept": False, "reason": "anonymous"}
-    assert not log.events
-
-
-BROWSER = Sender("203.0.113.7", {"user-agent": "Mozilla/5.0"})
-
-
-def test_addresses_and_browsers_are_dropped_unless_declared(
-    collect: CollectEvents, log: MemoryEventLog
-) -> None:
-    said = {
-        "td_ip": "203.0.113.7",
-        "td_user_agent": "Mozilla/5.0",
-        "ip": "203.0.113.7",
-        "userAgent": "Mozilla",
-    }
-    collect(submission({**RECORD, **said}, sender=BROWSER))
-    assert b"203.0" not in log.events[0].to_json()
-    assert b"Mozilla" not in log.events[0].to_json()
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        ({}, {"td_ip": "203.0.113.7", "user_agent": "Mozilla/5.0"}),
-        ({"td_ip": "td_ip"}, {"td_ip": "203.0.113.7", "user_agent": "Mozilla/5.0"}),
-        ({"td_ip": "198.51.100.1"}, {"td_ip": "198.51.100.1", "user_agent": "Mozilla/5.0"}),
-        ({"td_version": "4.4.0"}, {}),  # anonymous mode, of a customer who is logged in
-        ({"td_version": "4.4.0", "td_client_id": "c"}, {"td_ip": "203.0.113.7", "user_agent": "Mozilla/5.0"}),
-    ],
-)
-def test_declared_ones_are_filled_in(log: MemoryEventLog, said: dict[str, Any], kept: dict[str, Any]) -> None:
-    document = documents()
-    columns = document["audience"]["behaviors"]["purchases"]["columns"]
-    columns |= {name: {"type": "string", "visibility": "pii"} for name in ("td_ip", "user_agent")}
-    collect = CollectEvents(make_door(log, **document))
-    collect(submission({"person_id": 1, **said}, sender=BROWSER))
-    found = {name: value for name, value in log.events[0].columns.items() if name in ("td_ip", "user_agent")}
-    assert found == kept
-
-
-def test_blocked_columns_are_not_kept(log: MemoryEventLog) -> None:
-    document = documents()
-    document["audience"]["behaviors"]["purchases"]["columns"]["iban"] = {
-        "type": "string",
-        "visibility": "blocked",
-    }
-    CollectEvents(make_door(log, **document))(submission({**RECORD, "iban": "DE00"}))
-    assert "iban" not in log.events[0].columns
-
-
-def test_an_enforced_schema_refuses_what_is_not_declared(log: MemoryEventLog) -> None:
-    document = documents()
-    document["audience"]["behaviors"]["purchases"]["schema"] = "enforced"
-    collect = CollectEvents(make_door(log, **document))
-    good = {"person_id": 1, "basket": "1", "item": "2", "amount": 3.5, "department": None}
-    receipts = collect(submission({"events": [good, {**good, "amuont": 1}, {**good, "amount": "much"}]}))
-    assert [str(one.problem or "") for one in receipts] == [
-        "",
-        "unknown column 'amuont'; did you mean 'amount'? ('purchases' takes its declared columns only)",
-        "'amount' must be of type number ('purchases' takes its declared columns only)",
-    ]
-    assert len(log.events) == 1
-
-
-# ------------------------------------------------------------------------------------------ what a key may do
-
-
-def key(**changes: Any) -> dict[str, Any]:
-    access = documents()["access"]
-    access["write_keys"][0] |= changes
-    return {"access": access}
-
-
-def test_a_key_has_its_rate(log: MemoryEventLog) -> None:
-    collect = CollectEvents(make_door(log, **key(per_minute=2)))
-    collect(submission(RECORD))
-    collect(submission(RECORD))
-    with pytest.raises(TooMany, match="2 requests a minute") as caught:
-        collect(submission(RECORD))
-    assert caught.value.retry_after == 60 - NOW % 60
-    assert count(collect(submission(RECORD, authorization="TD1 own-write-key"))) == 1
-
-
-def test_a_key_that_is_replaced_works_beside_its_successor(log: MemoryEventLog) -> None:
-    digests = [hashlib.sha256(one).hexdigest() for one in (b"old", b"new")]
-    collect = CollectEvents(make_door(log, **key(sha256=digests)))
-    for text in ("old", "new"):
-        assert count(collect(submission(RECORD, authorization=f"TD1 {text}"))) == 1
-    with pytest.raises(Unauthorized):
-        collect(submission(RECORD))
-
-
-def test_a_public_key_cannot_speak_for_a_customer_without_a_signature(log: MemoryEventLog) -> None:
-    collect = CollectEvents(make_door(log, **key(identities=["td_client_id"])))
-    cookie = {"td_client_id": "c", "basket": 1, "item": 1}
-    good = sign(FakeSecrets().secret, "shop", "person_id", "5", NOW + 60)
-    of_another = sign(FakeSecrets().secret, "shop", "person_id", "6", NOW + 60)
-    old = sign(FakeSecrets().secret, "shop", "person_id", "5", NOW)
-    endless = sign(FakeSecrets().secret, "shop", "person_id", "5", NOW + 400 * 86_400)
-    claims = [{}, *({"person_id": 5, "person_id.sig": one} for one in (good, of_another, old, endless, None))]
-    receipts = collect(submission({"events": [{**cookie, **claim} for claim in claims]}))
-    assert [one.problem is None for one in receipts] == [True, True, False, False, False, False]
-    assert [one.profile for one in log.events] == ["td_client_id:c", "person_id:5"]
-    assert b".sig" not in log.events[1].to_json()

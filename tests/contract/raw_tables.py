@@ -1,0 +1,28 @@
+"""Audience documents over raw tables that a workshop makes."""
+
+import datetime as dt
+from typing import Any
+
+NOW = 1_704_085_200  # 2024-01-01T05:00:00Z
+
+
+def audience(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "shop",
+        "name": "Shop",
+        "database": "shop",
+        "time_zone": "UTC",
+        "master": {"table": "people", "key": "id"},
+        "identities": ["id"],
+        "attributes": [],
+        "behaviors": {},
+        **changes,
+    }
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    return {"table": "facts", "key": "id", "columns": {"city": {"type": "string"}}, **changes}
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
