@@ -42,7 +42,6 @@ from segmentation.runtime.composition import clients
 from segmentation.usecases.answer_event import AnswerEvent
 from segmentation.usecases.collect_events import CollectEvents
 from segmentation.usecases.personalize import Personalize
-from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.read_profiles import ReadProfiles
 from segmentation.usecases.show_profile import ShowProfile
 from segmentation.usecases.tokens import Tokens
@@ -66,6 +65,7 @@ from tests.fakes import (
 from tests.fakes.documents import documents
 from tests.fakes.doors import make_door
 from tests.handlers.conftest import golden
+from tests.publishing import PublishRules
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -18,12 +18,12 @@ import pytest
 from segment.analytics import Client
 from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.event import Event
-from segmentation.usecases.publish_rules import PublishRules
 
 from infra.local.cloud import Cloud
 from tests.fakes import FixedClock
 from tests.fakes.documents import AUDIENCE, sha
 from tests.local.support import Said
+from tests.publishing import PublishRules
 
 HERE = Path(__file__).parent
 PAGES = ("td", "segment", "own")

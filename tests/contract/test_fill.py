@@ -22,7 +22,6 @@ from segmentation.usecases.archive_events import ArchiveEvents
 from segmentation.usecases.edit_rules import rule_set_path
 from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.fill_segments import Filled, FillSegments
-from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.read_profiles import ReadProfiles
 from segmentation.usecases.update_visitors import UpdateVisitors
 
@@ -37,6 +36,7 @@ from tests.fakes import (
     StaticRuleSets,
 )
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 NOW = 1_704_085_200
 HOUR, DAY = 3_600, 86_400

@@ -11,11 +11,11 @@ from segmentation.domain.profile import Profile
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import program_path
 from segmentation.ports import Lake
-from segmentation.usecases.publish_rules import PublishRules
 
 from tests.contract.conftest import REGION, Client
 from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 
 def make_lake(client: Client) -> S3Lake:

@@ -122,6 +122,7 @@ def test_states_sizes_and_runs_agree_with_the_run_s_record(path: Path, ask: Ask)
     assert told == sizes
     history = ask("GET", f"{BASE}/segments/mailed/sizes", role="viewer")[1]["items"]
     assert sizes["mailed"] in [one["size"] for one in history]
+    assert (state["stream"]["status"], state["stream"]["errors"]) != ("unknown", None)
     runs = ask("GET", f"{BASE}/runs", role="viewer")[1]["items"]
     assert path.record["run"] in [one["id"] for one in runs]
 

@@ -12,7 +12,6 @@ import pytest
 from moto import mock_aws
 from segmentation.adapters.s3 import S3Lake
 from segmentation.runtime.composition import clients
-from segmentation.usecases.publish_rules import PublishRules
 
 from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
@@ -33,6 +32,7 @@ from tests.contract.test_profiles import make_table
 from tests.contract.test_runs import make_runs_table
 from tests.fakes import FixedClock
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 EVENTS = Path(__file__).parent / "events"
 REGION = "eu-west-1"

@@ -14,7 +14,6 @@ from segmentation.domain.errors import MissingSettings, SegmentationError
 from segmentation.domain.event import Event
 from segmentation.domain.fill import SETTLE, Fill, Step, fill_path, mark_path
 from segmentation.runtime.composition import clients
-from segmentation.usecases.publish_rules import PublishRules
 
 from functions.advance_runs import app as advance_runs
 from functions.archive_events import app as archive_events
@@ -32,6 +31,7 @@ from functions.sweep_memberships import app as sweep_memberships
 from tests.fakes import FixedClock
 from tests.fakes.documents import RAW, documents
 from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
+from tests.publishing import PublishRules
 
 
 def kinesis(*datas: bytes) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from segmentation.domain.errors import TooMany
 from segmentation.runtime.http import Request, cached, respond
-from segmentation.usecases.publish_rules import PublishRules
 
 from functions.collect_calls import app as collect_calls
 from functions.collect_events import app as collect_events
@@ -16,6 +15,7 @@ from functions.serve_api import app as serve_api
 from tests.fakes import FixedClock
 from tests.fakes.documents import documents
 from tests.handlers.conftest import CONTEXT, Aws, golden
+from tests.publishing import PublishRules
 
 
 def call(handler: Any, event: Any) -> tuple[int, Any, dict[str, str]]:

@@ -8,13 +8,13 @@ import pytest
 from segmentation.adapters.s3 import S3Uploads
 from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.list_upload import UploadState
-from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.upload_list import UploadList
 
 from functions.import_lists import app as import_lists
 from tests.fakes import FixedClock, StaticRuleSets
 from tests.fakes.documents import documents, published
 from tests.handlers.conftest import CONTEXT, Aws, batch
+from tests.publishing import PublishRules
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from segmentation.usecases.inspect_segments import InspectSegments
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
-from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.segment_history import SegmentHistory
 from segmentation.usecases.show_sql import ShowSql
 from segmentation.usecases.show_state import ShowState
@@ -35,6 +34,7 @@ from tests.fakes import (
     MemoryStreamMetrics,
 )
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 SHOP = "/v1/audiences/shop"
 

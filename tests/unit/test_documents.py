@@ -8,10 +8,10 @@ from segmentation.domain.audience import Visibility
 from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.published import parse_published
 from segmentation.language import RuleError, Type
-from segmentation.usecases.publish_rules import PublishRules
 
 from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import ACCESS, AUDIENCE, DESTINATIONS, SEGMENTS, documents, published
+from tests.publishing import PublishRules
 
 
 def problems(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -18,10 +18,10 @@ from segmentation.usecases.edit_rules import (
     read_book,
     rule_set_path,
 )
-from segmentation.usecases.publish_rules import PublishRules
 
 from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 PARTS = ("audience", "segments", "access", "destinations")
 

@@ -15,10 +15,10 @@ from segmentation.domain.programs import Programs
 from segmentation.domain.published import program_path, read_published
 from segmentation.domain.stored_membership import decode, encode, numbering_path
 from segmentation.language.index import Numbering
-from segmentation.usecases.publish_rules import PublishRules
 
 from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 NAMES = [f"segment-{number * 7 % 3_000}" for number in range(3_000)]
 KEPT = Numbering(NAMES, kept=True)

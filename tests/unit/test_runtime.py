@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,24 @@ from segmentation.runtime.settings import (
     load,
     logical_now,
 )
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_line_break_in_what_is_logged_begins_no_line_of_its_own() -> None:
+    code = (
+        "import logging\n"
+        "from segmentation.runtime.observability import logger\n"
+        "logger()\n"
+        "logging.getLogger('segmentation.any').error('%s is odd', 'a\\r\\n{\"level\": \"INFO\"}\\u2028\\x1b[2J')\n"
+    )
+    environ = {"PYTHONPATH": "layers/core/python", "POWERTOOLS_SERVICE_NAME": "s"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+    (line,) = done.stdout.rstrip("\n").split("\n")
+    assert json.loads(line)["message"].startswith("a\r\n{")
+    assert not {"\r", "\x1b"} & set(line)
 
 
 def test_settings_come_of_the_environment() -> None:

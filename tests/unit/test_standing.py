@@ -10,10 +10,10 @@ from segmentation.domain.programs import compiled
 from segmentation.domain.published import Published, number_of, parse_published
 from segmentation.domain.rulebook import Edit
 from segmentation.usecases.edit_rules import Author, EditRules, rule_set_path
-from segmentation.usecases.publish_rules import PublishRules
 
 from tests.fakes import FixedClock, MemoryLake
 from tests.fakes.documents import documents
+from tests.publishing import PublishRules
 
 
 def events(item: str | None = None) -> Any:

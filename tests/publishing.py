@@ -1,4 +1,4 @@
-"""Make the published rules of an audience say exactly what a set of documents says."""
+"""Make the published rules of an audience say exactly what a set of documents says, for a test to begin with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,7 @@ from typing import Any
 from segmentation.domain.published import Published, document_of, parse_published
 from segmentation.domain.rulebook import ACCESS, FROM_FILES, Document, Edit, Rulebook
 from segmentation.ports import Clock, Lake
-
-from .edit_rules import Author, EditRules, rule_set_path
-
-__all__ = ["PublishRules", "replacing", "rule_set_path"]
+from segmentation.usecases.edit_rules import Author, EditRules
 
 
 @dataclass(frozen=True, slots=True)
