@@ -14,13 +14,13 @@ from segmentation.domain.rulebook import Edit
 from segmentation.domain.segment_removal import AFTER, AGAIN, removals_path
 from segmentation.domain.sizes import SizePoint
 from segmentation.usecases.edit_rules import Author, EditRules
-from segmentation.usecases.publish_rules import PublishRules
 from segmentation.usecases.remove_segments import RemoveSegments
 
 from tests.fakes import FixedClock, MemoryLake, MemorySizes
 from tests.fakes.documents import documents
 from tests.fakes.fuse import Fuse, Killed
 from tests.management.support import LakeRuleSets
+from tests.publishing import PublishRules
 
 NOW = 1_704_067_200
 DAYS = ("2023-12-30", "2023-12-31")
