@@ -1,6 +1,7 @@
 """Audience documents over raw tables that a workshop makes."""
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 NOW = 1_704_085_200  # 2024-01-01T05:00:00Z
@@ -26,3 +27,7 @@ def facts(**changes: Any) -> dict[str, Any]:
 
 def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
