@@ -5,6 +5,22 @@ import hashlib
 from typing import Any
 
 NOW = 1_704_085_200  # 2024-01-01T05:00:00Z
+EMAIL = {
+    "name": "email",
+    "table": "mails",
+    "key": "id",
+    "column": "address",
+    "latest": "seen",
+    "normalize": "email",
+}
+COOKIE = {"name": "td_client_id", "table": "devices", "key": "id", "column": "cookie"}
+SALES = {
+    "table": "sales",
+    "key": "id",
+    "time": "at",
+    "id": ["nr"],
+    "columns": {"amount": {"type": "number"}, "note": {"type": "string", "visibility": "pii"}},
+}
 
 
 def audience(**changes: Any) -> dict[str, Any]:

@@ -8,18 +8,8 @@ from segmentation.domain.run_sql import changes_query, create_table, identities_
 from segmentation.language import load_rule_set
 from segmentation.language.sql import members_query
 
-from tests.contract.raw_tables import NOW, at, audience, facts, sha
+from tests.contract.raw_tables import COOKIE, EMAIL, NOW, at, audience, facts, sha
 from tests.contract.workshop import Workshop
-
-EMAIL = {
-    "name": "email",
-    "table": "mails",
-    "key": "id",
-    "column": "address",
-    "latest": "seen",
-    "normalize": "email",
-}
-COOKIE = {"name": "td_client_id", "table": "devices", "key": "id", "column": "cookie"}
 
 
 @pytest.fixture

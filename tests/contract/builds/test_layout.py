@@ -11,16 +11,8 @@ from segmentation.domain.run_sql import create_table
 from segmentation.language import load_rule_set
 from segmentation.language.sql import members_query
 
-from tests.contract.raw_tables import NOW, audience, sha
+from tests.contract.raw_tables import NOW, SALES, audience, sha
 from tests.contract.workshop import Workshop
-
-SALES = {
-    "table": "sales",
-    "key": "id",
-    "time": "at",
-    "id": ["nr"],
-    "columns": {"amount": {"type": "number"}, "note": {"type": "string", "visibility": "pii"}},
-}
 
 
 def sales(shop: Workshop) -> None:

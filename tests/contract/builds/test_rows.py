@@ -9,7 +9,7 @@ import pytest
 from segmentation.domain.errors import QueryFailed
 from segmentation.language import RuleError
 
-from tests.contract.raw_tables import NOW, audience, facts
+from tests.contract.raw_tables import COOKIE, EMAIL, NOW, SALES, audience, facts
 from tests.contract.workshop import Workshop
 
 
