@@ -18,6 +18,7 @@ from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Uploads
 from segmentation.domain.errors import QueryFailed
 from segmentation.domain.list_upload import Upload, UploadState
+from segmentation.domain.lists import MERGED_FROM
 from segmentation.domain.pipeline import Job
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.usecases.import_lists import ImportLists
@@ -206,6 +207,24 @@ def test_a_run_that_was_planned_reads_the_lists_as_they_were(world: World) -> No
         world.jobs.sweep(lambda: 900.0)
     folders = {path.split("/")[2] for path in world.lake.list("listed/shop/")}
     assert len(folders) == 1
+
+
+def test_many_appended_uploads_become_one_with_the_same_members(world: World) -> None:
+    world.build()
+    for number in range(MERGED_FROM):
+        world.taken(f"person_id\n{number % 2 + 1}\n".encode(), mode="append")
+    before = world.members()
+    assert {key for key, names in before.items() if "vip" in names} == {"1", "2"}
+    deadline = time.monotonic() + 30
+    while len(world.json("listed/shop.json")["vip"]["uploads"]) > 1:
+        assert time.monotonic() < deadline
+        world.jobs.sweep(lambda: 900.0)
+    (one,) = world.json("listed/shop.json")["vip"]["uploads"]
+    _, rows = world.warehouse.rows(
+        "all", f"SELECT segment, key, line FROM shop_listed WHERE version = 'vip.{one['id']}' ORDER BY key"
+    )
+    assert rows == [("vip", "1", "2"), ("vip", "2", "2")]  # each key once
+    assert world.members() == before
 
 
 def test_lists_are_published_and_seen_by_real_time_rules(world: World) -> None:

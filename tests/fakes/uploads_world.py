@@ -76,6 +76,7 @@ class World:
         self.lake.put("audiences/shop/current.json", json.dumps(POINTER).encode())
         self.warehouse.answers["list_report"] = [("4", "3", "2")]
         self.warehouse.answers["list_unmatched"] = []
+        self.warehouse.answers["list_merge"] = []
 
     def begin(self, *files: bytes, segment: str = "vip", **options: Any) -> Upload:
         """An upload whose files are there."""

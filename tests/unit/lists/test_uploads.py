@@ -136,16 +136,6 @@ def test_what_is_asked_for_is_checked_at_once(world: World) -> None:
             world.uploads.status(audience, segment, upload)
 
 
-def test_a_list_takes_only_so_many_appended_uploads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmentation.usecases.import_lists.MOST_UPLOADS", 2)
-    for number in range(2):
-        world.taken(f"person_id\n{number}\n".encode(), mode="append")
-    refused = world.taken(b"person_id\n9\n", mode="append")
-    assert refused.state is UploadState.FAILED
-    assert "upload it whole" in refused.error
-    assert len(world.members()) == 2
-
-
 def test_members_that_are_on_no_list_go_when_they_were_kept_long_enough(world: World) -> None:
     first = world.taken(b"person_id\n1\n")
     second = world.taken(b"person_id\n2\n")

@@ -57,6 +57,15 @@ def unmatched_query(
     return f"UNLOAD ({rows}) TO '{location}' WITH (format = 'TEXTFILE', field_delimiter = ',')"
 
 
+def merge_query(audience: Audience, segment: str, uploads: Iterable[str], location: str) -> str:
+    """The statement that writes the members of several uploads as those of one, each key once, as Parquet."""
+    rows = (
+        f"SELECT segment, key, min(line) AS line FROM {listed_table(audience).name} "
+        f"WHERE {_in(version_of(segment, one) for one in uploads)} GROUP BY segment, key"
+    )
+    return f"UNLOAD ({rows}) TO '{location}' WITH (format = 'PARQUET', compression = 'ZSTD')"
+
+
 def _joined(audience: Audience, profiles: str, identity: str) -> str:
     if identity == audience.master_key:
         known = f"SELECT profile_key AS key FROM {identifier(profiles)}"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from .lists import MOST_UPLOADS, upload_path
+from .lists import upload_path
 
 MOST_EXAMPLES = 20
 """Malformed rows that a report names; all of them stand in files beside it."""
@@ -146,8 +146,3 @@ class Upload:
                 "report": Report(**{**report, "examples": examples}),
             }
         )
-
-
-def full(segment: str) -> str:
-    """Why a list takes no further upload."""
-    return f"list {segment!r} is made of {MOST_UPLOADS} uploads; upload it whole, to replace them"

@@ -9,8 +9,10 @@
 A member's key is what an audience knows people by: the profile key where the list is by the master key, else
 `<identity>:<value as it is written>`, as in the profiles' `identities`. So a list keeps its people when the audience is
 built anew, and finds those who come later. All lists of an audience change by one conditional put of one object.
+Of many uploads that were appended one is made, by a query, so that there is no end to appending.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,13 +24,17 @@ from .audience import Audience
 from .event_lake import Kind, LakeTable
 from .identity import Normal
 from .list_rows import Malformed
-from .run import table_name
+from .run import run_id, table_name
 
 COLUMNS: Mapping[str, Kind] = {"segment": Type.STRING, "key": Type.STRING, "line": Type.TIMESTAMP}
 """Of a list's members. `line`: where in the upload the row stands (a whole number, as moments are)."""
 PARTITION = "version"
-MOST_UPLOADS = 50
-"""Uploads that one list is made of, by appending."""
+MERGED_FROM = 20
+"""So many uploads of a list, appended one after another and by one identity, become one."""
+MOST_UPLOADS = 500
+"""With so many uploads, which a query has to name, an append waits until some of them have become one."""
+MERGE_AGAIN = 300
+"""Seconds before a merge that failed is tried again; doubled each time."""
 REMEMBERED = 200
 """Uploads that a list remembers to have taken in, so that none is taken in twice."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -46,13 +52,29 @@ class ListVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ListMerge:
+    """Uploads of a list on their way to become one, by a query that writes each of their keys once, as upload `id`.
+
+    Each attempt has an id, and so a folder, of its own. `due`: when it may be started.
+    """
+
+    id: str
+    identity: str
+    sources: tuple[str, ...]
+    due: int
+    attempt: int = 1
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ListState:
     """One list: the uploads that are its members now, those that ever were, and those to be removed with the moments
-    since when they are no members any more."""
+    since when they are no members any more; and the merge that is under way."""
 
     uploads: tuple[ListVersion, ...] = ()
     taken: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    merge: ListMerge | None = None
 
     @property
     def version(self) -> str:
@@ -66,26 +88,62 @@ class ListState:
 
     def replaced(self, upload: ListVersion, now: int) -> "ListState":
         """Only this upload from now on."""
-        gone = {one.id: now for one in self.uploads}
-        return self._with((upload,), upload, {**self.dropped, **gone})
+        return replace(self.emptied(now), uploads=(upload,), taken=self._taken(upload))
 
     def appended(self, upload: ListVersion) -> "ListState":
         """This upload too."""
-        return self._with((*self.uploads, upload), upload, self.dropped)
+        return replace(self, uploads=(*self.uploads, upload), taken=self._taken(upload))
 
     def emptied(self, now: int) -> "ListState":
         """Nobody."""
         gone = {one.id: now for one in self.uploads}
-        return replace(self, uploads=(), dropped={**self.dropped, **gone})
+        return replace(self._unmerged(now), uploads=(), dropped={**self._unmerged(now).dropped, **gone})
+
+    def merging(self, now: int) -> "ListState":
+        """With a merge of the uploads by one identity, where they have become many."""
+        by_identity: dict[str, list[str]] = {}
+        for one in self.uploads:
+            by_identity.setdefault(one.identity, []).append(one.id)
+        many = next(((name, ids) for name, ids in by_identity.items() if len(ids) >= MERGED_FROM), None)
+        if self.merge is not None or many is None:
+            return self
+        identity, sources = many
+        return replace(self, merge=_merge(identity, tuple(sources), now, now, 1))
+
+    def merged(self, now: int) -> "ListState":
+        """The merge's query has ended well: its upload stands where the first of its sources stood."""
+        if self.merge is None:
+            return self
+        sources = [one for one in self.uploads if one.id in self.merge.sources]
+        one = ListVersion(self.merge.id, self.merge.identity, sum(source.rows for source in sources))
+        uploads = [one if upload == sources[0] else upload for upload in self.uploads]
+        kept = tuple(upload for upload in uploads if upload not in sources)
+        gone = {source.id: now for source in sources}
+        return replace(self, uploads=kept, dropped={**self.dropped, **gone}, merge=None)
+
+    def merge_failed(self, now: int) -> "ListState":
+        """What its query wrote goes; it is tried again, later each time."""
+        if self.merge is None:
+            return self
+        merge, wait = self.merge, min(86_400, MERGE_AGAIN << min(self.merge.attempt - 1, 10))
+        again = _merge(merge.identity, merge.sources, now, now + wait, merge.attempt + 1)
+        return replace(self._unmerged(now), merge=again)
+
+    def _unmerged(self, now: int) -> "ListState":
+        dropped = self.dropped if self.merge is None else {**self.dropped, self.merge.id: now}
+        return replace(self, dropped=dropped, merge=None)
 
     def cleaned(self, gone: Sequence[str]) -> "ListState":
         """Without what was removed for good."""
         return replace(self, dropped={one: at for one, at in self.dropped.items() if one not in gone})
 
-    def _with(
-        self, uploads: tuple[ListVersion, ...], upload: ListVersion, dropped: Mapping[str, int]
-    ) -> "ListState":
-        return ListState(uploads, (*self.taken, upload.id)[-REMEMBERED:], dropped)
+    def _taken(self, upload: ListVersion) -> tuple[str, ...]:
+        return (*self.taken, upload.id)[-REMEMBERED:]
+
+
+def _merge(identity: str, sources: tuple[str, ...], now: int, due: int, attempt: int) -> ListMerge:
+    mark = hashlib.sha256("\n".join((*sources, str(attempt))).encode()).hexdigest()[:16]
+    return ListMerge(run_id(now, f"m{mark}"), identity, sources, due, attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +181,9 @@ class Lists:
                     tuple(ListVersion(**upload) for upload in one["uploads"]),
                     tuple(one["taken"]),
                     dict(one["dropped"]),
+                    ListMerge(**{**one["merge"], "sources": tuple(one["merge"]["sources"])})
+                    if one.get("merge")
+                    else None,
                 )
                 for name, one in document.items()
             }

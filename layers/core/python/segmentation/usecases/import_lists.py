@@ -31,7 +31,6 @@ from segmentation.domain.list_upload import (
     Mode,
     Upload,
     UploadState,
-    full,
 )
 from segmentation.domain.lists import (
     COLUMNS,
@@ -48,6 +47,7 @@ from segmentation.ports import Clock, Lake, LakeCatalog, Queue, RuleSets, Tables
 
 from .clean_lists import clean_lists
 from .current_build import current_build, current_lists
+from .merge_lists import MergeLists
 from .upload_list import OPEN, change_lists, message, open_path, read_upload, save_upload
 from .upload_rows import Refused, Row, rows_of
 
@@ -86,6 +86,11 @@ class ImportLists:
     kept_seconds: int
     rows_a_part: int = ROWS_A_PART
 
+    @property
+    def merge_lists(self) -> MergeLists:
+        """Of many uploads one."""
+        return MergeLists(self.lake, self.warehouse, self.lake_catalog, self.clock)
+
     def __call__(
         self, audience: str, segment: str, upload: str, seconds_left: Callable[[], float]
     ) -> Imported:
@@ -99,16 +104,22 @@ class ImportLists:
         return done
 
     def query_ended(self, query: str, seconds_left: Callable[[], float]) -> Imported:
-        """Go on with the upload that waits for a query; a query of somebody else's is none of ours."""
+        """Go on with what waits for a query; a query of somebody else's is none of ours."""
         done = Imported()
+        for published in self.rule_sets.all().values():
+            lists = current_lists(self.lake, published.audience.id).lists.values()
+            if any(one.merge is not None and one.merge.query == query for one in lists):
+                self.merge_lists(published.audience)
         for found, tag in self._open():
             if query in found.queries.values():
                 self._advance(found, tag, seconds_left, done)
         return done
 
     def sweep(self, seconds_left: Callable[[], float]) -> Imported:
-        """Take up what was lost on its way, and remove what is on no list any more."""
+        """Merge what was appended, take up what was lost on its way, and remove what is on no list any more."""
         done = Imported()
+        for published in self.rule_sets.all().values():
+            self.merge_lists(published.audience)
         for found, tag in self._open():
             if found.is_over:
                 self._finish(found)
@@ -152,7 +163,8 @@ class ImportLists:
                 if at is None:
                     return
                 upload, tag = at
-                self._commit(upload)
+                if not self._commit(upload):
+                    return
                 upload = replace(upload, state=UploadState.COMMITTED, updated=self.clock.now())
                 if save_upload(self.lake, upload, tag):
                     done.committed.append(upload)
@@ -307,7 +319,8 @@ class ImportLists:
 
     # Committing
 
-    def _commit(self, upload: Upload) -> None:
+    def _commit(self, upload: Upload) -> bool:
+        """Make it the list, or of the list; not yet, where others have to become one first: the sweep looks again."""
         now = self.clock.now()
         version = ListVersion(upload.id, upload.identity, upload.report.rows)
 
@@ -318,7 +331,10 @@ class ImportLists:
             if upload.mode is Mode.REPLACE:
                 return lists.having(upload.segment, state.replaced(version, now))
             if len(state.uploads) >= MOST_UPLOADS:
-                raise Refused(full(upload.segment))
+                return lists
             return lists.having(upload.segment, state.appended(version))
 
-        change_lists(self.lake, upload.audience, taken)
+        if upload.id in change_lists(self.lake, upload.audience, taken).of(upload.segment).taken:
+            return True
+        logger.warning("upload %s waits: list %s has %d uploads", upload.id, upload.segment, MOST_UPLOADS)
+        return False
