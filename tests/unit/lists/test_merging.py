@@ -31,11 +31,6 @@ def merges(world: World) -> list[str]:
     return [sql for name, sql in world.warehouse.statements if name == "list_merge"]
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def test_few_uploads_stay_as_they_are(world: World) -> None:
     appended(world, MERGED_FROM - 1)
     sweep(world)
