@@ -16,8 +16,9 @@ from segmentation.language.times import UNIT_SECONDS, first_second, local_date, 
 
 from tests.examples import examples
 
+from .random_values import DURATIONS
 from .readings import by_closures, history_of, typed_attributes, typed_rows
-from .strategies import DURATIONS, World, loaded, worlds
+from .strategies import World, loaded, worlds
 from .suite import AUDIENCE, PUBLISHED, Profile, segment, suites
 
 
