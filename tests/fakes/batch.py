@@ -15,16 +15,10 @@ from segmentation.usecases.clean_runs import CleanRuns
 from segmentation.usecases.materialize_segments import MaterializeSegments, MaterializeSteps
 from segmentation.usecases.run_engine import RunEngine
 
-from tests.fakes.stores import (
-    FakeWarehouse,
-    FixedClock,
-    MemoryLake,
-    MemoryLakeCatalog,
-    MemoryQueue,
-    MemoryRuns,
-    MemorySizes,
-    StaticRuleSets,
-)
+from tests.fakes.lake import MemoryLake, MemoryLakeCatalog
+from tests.fakes.runs import MemoryRuns, MemorySizes
+from tests.fakes.stores import FixedClock, MemoryQueue, StaticRuleSets
+from tests.fakes.warehouse import FakeWarehouse
 
 
 class RunFailed(Exception):

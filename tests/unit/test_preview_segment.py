@@ -14,7 +14,7 @@ from segmentation.usecases.show_sql import ShowSql
 
 from tests.fakes import FixedClock, MemoryLake, StaticRuleSets
 from tests.fakes.documents import published
-from tests.fakes.stores import FakeWarehouse
+from tests.fakes.warehouse import FakeWarehouse
 
 DRAFT: dict[str, Any] = {
     "id": "draft",
