@@ -3,12 +3,14 @@
 import json
 import random
 import string
+import struct
 import zlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from segmentation.domain.event import Event
+from segmentation.domain.packed import pack
 from segmentation.domain.profile import BatchPart, RealtimePart
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published
@@ -16,6 +18,7 @@ from segmentation.domain.stream import StreamRecord
 from segmentation.domain.visitor import Program, Visitor, evaluate
 from segmentation.domain.visitor.intake import MOST_IDS, short_id
 from segmentation.domain.visitor.limits import MOST_STATE_BYTES, encode_within
+from segmentation.domain.visitor.stored import FORMAT
 from segmentation.language import RuleError
 from segmentation.language.evaluate import Row
 from segmentation.language.operators import text
@@ -86,7 +89,42 @@ def test_the_first_format_is_read() -> None:
     assert visitor.seen == {short_id("purchases", "e1"): NOW // 86_400}
 
 
-@pytest.mark.parametrize("data", [b"", b"broken", b"\x02", b"\x09\x00\x00\x00\x00", b"x\x9c"])
+def test_the_second_format_is_read_and_written_anew() -> None:
+    """Ids, and behind them packed terms by column, without a length: as releases before wrote."""
+    terms = {"t": [[NOW, 5], ["e1", "e2"], {"amount": [2.5, None], "tags": [["a", None], None]}]}
+    ids = struct.pack("<2Q2H", 7, 9, 19_000, 19_001)
+    visitor = Visitor.decode(struct.pack("<BI", 2, 2) + ids + pack([terms, {"t": 4}]))
+    assert visitor.rows == {
+        "t": (Row(NOW, "e1", {"amount": 2.5, "tags": ("a", None)}), Row(NOW + 5, "e2", {}))
+    }
+    assert (visitor.seen, visitor.lost) == ({7: 19_000, 9: 19_001}, {"t": 4})
+    data = visitor.encode()
+    assert data[0] == FORMAT
+    assert Visitor.decode(data) == visitor
+
+
+def test_an_event_adds_to_a_state_and_writes_nothing_of_it_anew() -> None:
+    rows = tuple(Row(NOW + number, f"e{number}", {"amount": number * 0.5}) for number in range(300))
+    visitor = Visitor({"t": rows, "u": rows[-2:]}, dict.fromkeys(range(300), 19_000))
+    before = visitor.written()
+    row = Row(NOW + 300, "e300", {"amount": 1.5})
+    seen = {**visitor.seen, 300: 19_001}
+    after = Visitor({"t": (*rows, row), "u": (rows[-1], row)}, seen, stored=before)
+    data = after.encode()
+    assert data.startswith(before.data)
+    assert len(data) - len(before.data) < 80
+    assert Visitor.decode(data) == after
+    # What came between, or other losses, cannot be said by what came since.
+    between = Visitor({"t": (*rows[:5], row, *rows[5:]), "u": rows[-2:]}, seen, stored=before)
+    lossy = Visitor(after.rows, seen, {"t": 3}, stored=before)
+    fewer = Visitor({"t": (*rows, row)}, seen, stored=before)
+    for one in (between, lossy, fewer):
+        data = one.encode()
+        assert not data.startswith(before.data)
+        assert Visitor.decode(data) == one
+
+
+@pytest.mark.parametrize("data", [b"", b"broken", b"\x02", b"\x03", b"\x09\x00\x00\x00\x00", b"x\x9c"])
 def test_other_bytes_are_no_state(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"state|document"):
         Visitor.decode(data)
@@ -171,8 +209,10 @@ def test_a_state_stays_within_its_bytes_and_membership_is_that_of_what_is_kept()
 def test_what_cannot_be_made_smaller_is_let_go() -> None:
     chance = random.Random(2)
     visitor = Visitor({"t": (Row(5, "a", {"x": noise(chance, 3_000)}),)}, dict.fromkeys(range(500), 1))
-    small, data = encode_within(visitor, 2_000)
-    assert len(data) <= 2_000
+    small, stored = encode_within(visitor, 2_000)
+    assert len(stored.data) <= 2_000
+    again = Visitor.decode(stored.data)
+    assert (again.rows, again.lost, again.seen) == (small.rows, small.lost, small.seen)
     assert (small.rows, small.lost) == ({}, {"t": 5})
     assert list(small.seen) == list(range(500))[-len(small.seen) :]
 

@@ -5,7 +5,7 @@ read as names. How they are stored is said in `stored_membership`.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -87,11 +87,16 @@ class Turn:
 
 
 class Changes(Sequence[Change]):
-    """Changes by moment, as bits of a numbering."""
+    """Changes by moment, as bits of a numbering. `turns` may be a function that gives them when they are asked for."""
 
-    def __init__(self, numbering: Numbering, turns: Sequence[Turn]) -> None:
+    def __init__(self, numbering: Numbering, turns: Sequence[Turn] | Callable[[], Sequence[Turn]]) -> None:
         self.numbering = numbering
-        self.turns = turns
+        self._given = turns
+
+    @cached_property
+    def turns(self) -> Sequence[Turn]:
+        """What turned, by moment."""
+        return self._given() if callable(self._given) else self._given
 
     @cached_property
     def _all(self) -> tuple[Change, ...]:
@@ -115,7 +120,14 @@ class Changes(Sequence[Change]):
         return self._all[place]
 
     def __len__(self) -> int:
-        return sum(turn.joined.bit_count() + turn.left.bit_count() + len(turn.gone) for turn in self.turns)
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
+        return sum((turn.joined | turn.left).bit_count() + len(turn.gone) for turn in self.turns)
+
+    def __bool__(self) -> bool:
+        return bool(self.turns)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._all == tuple(other)

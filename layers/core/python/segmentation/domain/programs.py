@@ -136,7 +136,7 @@ class Programs:
         """A visitor's state with events of the past in some terms; nothing where it is the same."""
         before = _visitor(part)
         after = filled(self._program(published).program, before, events, terms, now)
-        return None if after == before else encode_within(after)[1]
+        return None if after == before else encode_within(after)[1].data
 
     def hold(self, profile: str, part: RealtimePart, outcome: Outcome) -> None:
         """Hold what the index has of a visitor whose part was written just so."""

@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from segmentation.language.index import Numbering, positions_of
 
@@ -21,13 +21,12 @@ _BITMAP, _POSITIONS = b"\0", b"\1"
 _FEW = 64
 """Up to so many members are stored by their positions where that is shorter."""
 
+logger = logging.getLogger("segmentation.stored_membership")
+
 
 def numbering_path(audience: str, identifier: str) -> str:
     """Where the numbering of an audience's real-time segments is kept, for as long as the audience."""
     return f"programs/{audience}/numberings/{identifier}"
-
-
-logger = logging.getLogger("segmentation.stored_membership")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,8 @@ def encode(members: Collection[str], changes: Sequence[Change]) -> StoredMembers
 def decode(
     stored: StoredMembership, audience: str, numberings: Numberings
 ) -> tuple[Collection[str], Sequence[Change]] | None:
-    """Members and changes; nothing where their numbering is gone. Raises `ValueError` for bytes that are none."""
+    """Members and changes; nothing where their numbering is gone. Raises `ValueError` for bytes that are none, as
+    changes do when they are looked at."""
     if not stored.numbering:
         names = _unpacked(stored.members)
         return names, _changes_of_names(names, stored.changes) if stored.changes else ()
@@ -64,7 +64,8 @@ def decode(
     members = Members(numbering, _bits(stored.members))
     if stored.changes is None:
         return members, ()
-    return members, Changes(numbering, [_turn(*one) for one in load_json(stored.changes)])
+    # Hardly anybody asks what an earlier write has changed.
+    return members, Changes(numbering, partial(_read_turns, stored.changes))
 
 
 # ---------------------------------------------------------------------------------------------------- bits
@@ -75,7 +76,7 @@ def _bitmap(bits: int) -> bytes:
     """Most events change nothing, so that the last ones are remembered."""
     size = (bits.bit_length() + 7) // 8
     if bits.bit_count() <= _FEW:
-        positions = [*positions_of(bits)]
+        positions = positions_of(bits)
         if 4 * len(positions) < size:
             return _POSITIONS + struct.pack(f"<{len(positions)}I", *positions)
     return _BITMAP + bits.to_bytes(size, "little")
@@ -93,10 +94,14 @@ def _bits(data: bytes) -> int:
 def _turns(changes: Changes) -> bytes:
     return dump_json(
         [
-            [turn.moment, turn.event, [*positions_of(turn.joined)], [*positions_of(turn.left), *turn.gone]]
+            [turn.moment, turn.event, positions_of(turn.joined), [*positions_of(turn.left), *turn.gone]]
             for turn in changes.turns
         ]
     )
+
+
+def _read_turns(data: bytes) -> list[Turn]:
+    return [_turn(*one) for one in load_json(data)]
 
 
 def _turn(moment: int, event: str | None, joined: list[int], left: list[int | str]) -> Turn:

@@ -51,7 +51,9 @@ def _standing(item: Mapping[str, Any] | None, numberings: Numberings) -> Standin
         base64.b64decode(changes["B"]) if changes else None,
     )
     members, told = decode(stored, item["profile"]["S"].partition("#")[0], numberings) or ((), ())
-    return Standing(members, told, int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"]))
+    return Standing(
+        members, tuple(told), int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"])
+    )
 
 
 def failures(identifiers: Iterable[str]) -> dict[str, Sequence[dict[str, str]]]:

@@ -93,9 +93,10 @@ def evaluate(
                 bits ^= flipped
     taken = take_in(program, visitor, events, now)
     encoded = None
-    state = taken.visitor
+    state, written = taken.visitor, taken.visitor.stored
     if stored and (taken.accepted or not continuous):
-        state, encoded = encode_within(state)
+        state, written = encode_within(state)
+        encoded = written.data
         if state is not taken.visitor:
             standing = None
     if standing is None:
@@ -114,7 +115,7 @@ def evaluate(
         due = _next_flip(program, standing, lambda moment: at(moment, state))
     due_at = None if due == NEVER else due
     members = Members(program.numbering, result)
-    next_state = Visitor(state.rows, state.seen, state.lost, members, now, due_at, state.fragments)
+    next_state = Visitor(state.rows, state.seen, state.lost, members, now, due_at, written)
     is_new = not continuous or _differ(state, visitor)
     changes = Changes(program.numbering, turns)
     return Outcome(next_state, changes, len(taken.accepted), is_new, encoded, held)

@@ -62,7 +62,9 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     for term, new in entered.values():
         _put(rows, lost, term, _merged(rows.get(term.id, ()), new), now)
     seen = _remembered(seen, now - program.memory)
-    after = Visitor(rows, seen, lost, visitor.members, visitor.computed, None, visitor.fragments)
+    # What was stored is continued by what came, unless ids went.
+    stored = visitor.stored if len(seen) == len(visitor.seen) + len(accepted) else None
+    after = Visitor(rows, seen, lost, visitor.members, visitor.computed, None, stored)
     return Intake(after, accepted, frozenset(entered))
 
 

@@ -31,9 +31,8 @@ def joined(visitor: Visitor, others: Sequence[Visitor]) -> Visitor:
         for term, known in rows.items()
     }
     # Ids go in the order in which they were accepted.
-    return replace(
-        visitor, rows=ordered, seen=dict(sorted(seen.items(), key=lambda item: item[1])), lost=lost
-    )
+    remembered = dict(sorted(seen.items(), key=lambda item: item[1]))
+    return replace(visitor, rows=ordered, seen=remembered, lost=lost, stored=None)
 
 
 def _both(one: Row, other: Row) -> Row:

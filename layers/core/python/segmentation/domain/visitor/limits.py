@@ -4,25 +4,27 @@ from dataclasses import replace
 from itertools import islice
 
 from ..packed import dump_json
-from .state import Visitor, plain_columns
+from .state import Visitor
+from .stored import Stored, plain_columns
 
 MOST_STATE_BYTES = 128 * 1024
 """Of one visitor, as stored. With the membership beside it an item stays far below DynamoDB's 400 kB."""
 
 
-def encode_within(visitor: Visitor, most: int = MOST_STATE_BYTES) -> tuple[Visitor, bytes]:
-    """A state and its bytes, at most so many: the older half of the largest term goes, again and again.
+def encode_within(visitor: Visitor, most: int = MOST_STATE_BYTES) -> tuple[Visitor, Stored]:
+    """A state and how it is stored, in at most so many bytes: the older half of the largest term goes, again and again.
 
     `Visitor.lost` notes of each shortened term the latest event that went. When no events are left, the oldest ids go.
     """
-    data = visitor.encode()
-    while len(data) > most:
+    stored = visitor.written()
+    while len(stored.data) > most:
         visitor = _smaller(visitor)
-        data = visitor.encode()
-    return visitor, data
+        stored = visitor.written()
+    return visitor, stored
 
 
 def _smaller(visitor: Visitor) -> Visitor:
+    visitor = replace(visitor, stored=None)
     sizes = {name: len(dump_json(plain_columns(rows))) for name, rows in visitor.rows.items()}
     if not sizes or max(sizes.values()) < 10 * len(visitor.seen):
         return replace(visitor, seen=dict(islice(visitor.seen.items(), (len(visitor.seen) + 1) // 2, None)))

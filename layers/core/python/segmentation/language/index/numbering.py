@@ -5,7 +5,7 @@ Sets of thousands of names are compared and stored as bitmaps; names are looked 
 
 import hashlib
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import compress
 
@@ -51,7 +51,7 @@ class Numbering:
         return found
 
     def named(self, bits: int) -> list[str]:
-        """The names of a bitmap, by position."""
+        """The names of a bitmap, in no order."""
         names = self.names
         if bits.bit_count() > _FEW:
             return list(compress(names, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
@@ -71,12 +71,14 @@ class Numbering:
         return cls(text.split("\n") if text else (), kept=True)
 
 
-def positions_of(bits: int) -> Iterator[int]:
-    """Where the bits of a bitmap are set."""
+def positions_of(bits: int) -> list[int]:
+    """Where the bits of a bitmap are set, the highest first: a wide number gets narrower with each that is taken off."""
+    found = []
     while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low
+        position = bits.bit_length() - 1
+        found.append(position)
+        bits ^= 1 << position
+    return found
 
 
 def _digest(names: Sequence[str]) -> str:

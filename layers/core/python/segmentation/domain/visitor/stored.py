@@ -1,0 +1,222 @@
+"""A visitor's state as bytes: the whole of it as it once was, and behind that, event by event, what came since.
+
+So that an event costs what it brings, and not what is known already, the whole is written anew only when what came since
+has grown to a quarter of it.
+
+    byte    3, the format
+    u32 u32 how many event ids, and how many bytes of events
+    ids     64 bits each, then 16 bits each: the day in which they were accepted
+    events  deflated JSON: [{term: [steps of time, ids, {column: values}]}, {term: latest loss}]
+    pieces  of what came since, each:
+      u16 u8  its length behind these three bytes, and how many event ids
+      ids     64 and 16 bits each
+      events  JSON: [[time, id, {column: value}, [term, how many of its oldest events went, ...]], ...]; a term is the
+              number of its place in the whole, or its name
+
+Format 2 is the same without the bytes of events and pieces, format 1 was zlib JSON; both are still read.
+"""
+
+import json
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from operator import sub
+from typing import Any
+
+import msgspec
+from segmentation.language.evaluate import Row
+from segmentation.language.values import Value
+
+from ..packed import dump_json, load_json, pack, unpack
+
+FORMAT = 3
+"""The first byte of a stored state."""
+LEAST_SINCE = 640
+"""Bytes of pieces that even the smallest state may have."""
+_SECOND_FORMAT = 2
+_FIRST_FORMAT = 0x78
+"""How zlib streams begin."""
+_HEAD = struct.Struct("<BII")
+_SECOND_HEAD = struct.Struct("<BI")
+_PIECE = struct.Struct("<HB")
+_ID = struct.Struct("<QH")
+DAY = 86_400
+
+Rows = Mapping[str, tuple[Row, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes, and what they say: events by term, how many ids, losses. `places`: the terms of the whole by their numbers;
+    `whole`: how many of the bytes are the whole."""
+
+    data: bytes
+    rows: Rows
+    ids: int
+    lost: Mapping[str, int]
+    places: Mapping[str, int]
+    whole: int
+
+
+def written(rows: Rows, seen: Mapping[int, int], lost: Mapping[str, int]) -> Stored:
+    """A state as a whole."""
+    ids = array("Q", seen.keys()).tobytes() + array("H", seen.values()).tobytes()
+    events = pack([{term: plain_columns(kept) for term, kept in rows.items()}, dict(lost)])
+    data = _HEAD.pack(FORMAT, len(seen), len(events)) + ids + events
+    places = {term: place for place, term in enumerate(rows)}
+    return Stored(data, rows, len(seen), lost, places, len(data))
+
+
+def extended(stored: Stored, rows: Rows, seen: Mapping[int, int], lost: Mapping[str, int]) -> Stored | None:
+    """A state as what was stored and a piece; nothing where that cannot be said, or not briefly.
+
+    Of the ids those that were stored must still be there and stand first.
+    """
+    new = len(seen) - stored.ids
+    if not 0 <= new <= 255 or lost != stored.lost or len(rows) < len(stored.rows):
+        return None
+    events: dict[tuple[int, str, bytes], list[int | str]] = {}
+    for term, kept in rows.items():
+        before = stored.rows.get(term, ())
+        if kept is not before and not _add(events, stored.places.get(term, term), before, kept):
+            return None
+    if len(rows) > len(stored.rows) and any(term not in rows for term in stored.rows):
+        return None
+    latest = [*islice(reversed(seen), new)] if new else []
+    ids = b"".join(_ID.pack(name, seen[name]) for name in reversed(latest))
+    text = dump_json([[time, id_, msgspec.Raw(cells), terms] for (time, id_, cells), terms in events.items()])
+    size = len(ids) + len(text)
+    data = stored.data
+    if size > 0xFFFF or len(data) + size - stored.whole > max(LEAST_SINCE, stored.whole // 4):
+        return None
+    data = b"".join((data, _PIECE.pack(size, new), ids, text))
+    return Stored(data, rows, len(seen), lost, stored.places, stored.whole)
+
+
+def _add(
+    events: dict[tuple[int, str, bytes], list[int | str]],
+    name: int | str,
+    before: tuple[Row, ...],
+    kept: tuple[Row, ...],
+) -> bool:
+    """Note the later events of a term; `False` where others went than the oldest, or came between."""
+    gone = 0
+    if before:
+        first = kept[0]
+        while gone < len(before) and before[gone] is not first:
+            gone += 1
+        left = len(before) - gone
+        if not left or len(kept) < left or kept[left - 1] is not before[-1]:
+            return False
+    else:
+        left = 0
+    if left == len(kept):
+        return False  # they only went: that is rare, and no event's doing
+    for time, id_, columns in kept[left:]:
+        cells = dump_json(columns) if columns else b"{}"
+        events.setdefault((time, id_, cells), []).extend((name, gone))
+        gone = 0
+    return True
+
+
+def read(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int], dict[str, int], Stored | None]:
+    """Events by term, ids and losses of bytes. Raises `ValueError` for a format that this code does not know."""
+    if data[:1] == bytes([_FIRST_FORMAT]):
+        rows, seen = _first_format(data)
+        return rows, seen, {}, None
+    try:
+        if data[:1] == bytes([_SECOND_FORMAT]):
+            version, count = _SECOND_HEAD.unpack_from(data)
+            start, size = _SECOND_HEAD.size, len(data) - _SECOND_HEAD.size - 10 * count
+        else:
+            version, count, size = _HEAD.unpack_from(data)
+            start = _HEAD.size
+    except struct.error as error:
+        raise ValueError("not a visitor's state") from error
+    if version not in (FORMAT, _SECOND_FORMAT):
+        raise ValueError(f"visitor state of format {version}, this code reads {FORMAT}")
+    names, days = array("Q"), array("H")
+    middle, end = start + 8 * count, start + 10 * count
+    whole = end + size
+    names.frombytes(data[start:middle])
+    days.frombytes(data[middle:end])
+    seen = dict(zip(names, days, strict=True))
+    terms, lost = unpack(data[end:whole])
+    rows = {term: _rows(columns) for term, columns in terms.items()}
+    if version != FORMAT:
+        return rows, seen, lost, None
+    places = {term: place for place, term in enumerate(terms)}
+    if len(data) > whole:
+        _take_pieces(data, whole, [*terms], rows, seen)
+    # What is made of the state later are other mappings, so that these stay what the bytes say.
+    return rows, seen, lost, Stored(data, rows, len(seen), lost, places, whole)
+
+
+def _take_pieces(
+    data: bytes, start: int, terms: list[str], rows: dict[str, tuple[Row, ...]], seen: dict[int, int]
+) -> None:
+    while start < len(data):
+        size, count = _PIECE.unpack_from(data, start)
+        start += _PIECE.size
+        for name, day in _ID.iter_unpack(data[start : start + 10 * count]):
+            seen[name] = day
+        for time, id_, columns, places in load_json(data[start + 10 * count : start + size]):
+            cells = dict(zip(columns, _arrays_as_tuples(list(columns.values())), strict=True))
+            row = Row(time, id_, cells)
+            for term, gone in _pairs(places):
+                name = terms[term] if type(term) is int else term
+                rows[name] = (*rows.get(name, ())[gone:], row)
+        start += size
+
+
+def _pairs(flat: list[Any]) -> Iterator[tuple[Any, Any]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def plain_columns(rows: tuple[Row, ...]) -> list[Any]:
+    """A term's events by column: the first time and the steps to the later ones, ids, values."""
+    times = [row[0] for row in rows]
+    steps = [times[0], *map(sub, times[1:], times)]
+    cells = [row[2] for row in rows]
+    names = set[str]().union(*cells)
+    columns = {name: [cell.get(name) for cell in cells] for name in sorted(names)}
+    return [steps, [row[1] for row in rows], columns]
+
+
+def _rows(stored: list[Any]) -> tuple[Row, ...]:
+    steps, ids, columns = stored
+    times = accumulate(steps)
+    if not columns:
+        return tuple(map(Row, times, ids))
+    names = list(columns)
+    values = [_arrays_as_tuples(columns[name]) for name in names]
+    if len(names) == 1:
+        (name,), (only,) = names, values
+        cells = [{} if value is None else {name: value} for value in only]
+    else:
+        cells = [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*values, strict=True)
+        ]
+    return tuple(map(Row, times, ids, cells))
+
+
+def _arrays_as_tuples(values: list[Any]) -> list[Value]:
+    return [tuple(value) if type(value) is list else value for value in values]
+
+
+def _first_format(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int]]:
+    try:
+        document = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+    except zlib.error as error:
+        raise ValueError("not a visitor's state") from error
+    rows = {}
+    for term, kept in document["rows"].items():
+        cells = [
+            dict(zip(columns, _arrays_as_tuples(list(columns.values())), strict=True)) for *_, columns in kept
+        ]
+        rows[term] = tuple(Row(time, id_, cell) for (time, id_, _), cell in zip(kept, cells, strict=True))
+    return rows, {int(name[:16], 16): accepted // DAY for name, accepted in document["seen"].items()}
