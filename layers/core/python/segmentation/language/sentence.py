@@ -225,7 +225,7 @@ class Speaker:
         return "with " + " and ".join(parts) if parts else ""
 
     def _follow(self, follow: Follow) -> str:
-        events = self.events(follow.events)
+        events = with_article(self.events(follow.events, one=True))
         if follow.events.follows:
             events = f"({events})"
         negation = "not " if follow.negated else ""
@@ -320,6 +320,11 @@ def singular(noun: str) -> str:
     if noun.endswith(("sses", "xes", "ches", "shes", "zes")):
         return noun[:-2]
     return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
+
+
+def with_article(noun: str) -> str:
+    """a purchase, an order."""
+    return f"{'an' if noun[:1].lower() in 'aeio' else 'a'} {noun}"
 
 
 def say_text(text: str) -> str:

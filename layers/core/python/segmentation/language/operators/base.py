@@ -88,6 +88,8 @@ class Operator:
     def comparison(self, node: Node, relation: Relation, other: Node, denied: bool, say: "Speaker") -> str:
         """That a value stands in a relation to another one, or (`denied`) that it does not."""
         missing = say.missing(node, other) if denied else ""
+        if relation == "eq" and other.op == "constant" and other.value == "":
+            return f"{say.value(node)} is {'not ' if denied else ''}empty{missing}"
         return f"{say.value(node)} {verb(node.type, relation, denied)} {say.value(other)}{missing}"
 
     def between(self, node: Node, low: Bound, high: Bound, denied: bool, say: "Speaker") -> str:
