@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from segmentation.language.automaton import Automaton, searcher
 from segmentation.language.patterns import MAX_LENGTH, PatternError, java, parse
@@ -61,8 +61,17 @@ branches = st.lists(pieces, max_size=4).map("".join)
 patterns = st.lists(branches | branches.map("({})".format), min_size=1, max_size=3).map("|".join)
 
 
+def is_pattern(pattern: str) -> bool:
+    try:
+        parse(pattern)
+    except PatternError:  # too many repetitions in a row
+        return False
+    return True
+
+
 @given(patterns, st.text("ab1\n", max_size=8))
 def test_random_patterns_search_like_python(pattern: str, text: str) -> None:
+    assume(is_pattern(pattern))
     expected = re.search(pattern.replace("$", r"\Z"), text) is not None
     assert searcher(pattern)(text) is expected
     assert (as_python(pattern).search(text) is not None) is expected
@@ -96,6 +105,60 @@ def test_the_work_is_linear_in_the_text(pattern: str, text: str) -> None:
     assert automaton.search(text) is False
     # A backtracking engine would need the square or a higher power of the length.
     assert automaton.work <= len(text) * 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "written"),
+    [
+        ("a*a*a*b", "b"),  # what may lack at an end of the search asks for nothing
+        ("^a*a*a+b", r"\Aa{1,}b"),
+        ("^a?a?a?aaa$", r"\Aa{3,6}\z"),
+        ("^(a*)(a*)b", r"\Aa{0,}b"),
+        (".*foo.*", "foo"),
+        ("x.*|.*y", "x|y"),
+        ("aa", "aa"),
+        ("^(ab){2}(ab)?$", r"\A(?:ab){2}(?:ab){0,1}\z"),
+        ("^a{600}a{600,}$", r"\Aa{600}a{600,}\z"),
+        ("x*", ""),
+    ],
+)
+def test_trino_gets_no_more_to_try_than_it_must(pattern: str, written: str) -> None:
+    assert java(parse(pattern)) == written
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^\w*\d*\w*$",
+        "^a?[ab]?[ac]?[ad]?$",
+        "^(aa|a)(aa|a)(aa|a)b",
+        "^a*(b?a*c?)a*$",
+        r"^\d*-?\d*-?\d*$",
+        "b|^.*a.*b.*c.*d.*$",
+        "^([ab]*c?[bc]*a?[ac]*)$",
+    ],
+)
+def test_repetitions_that_trade_characters_are_few(pattern: str) -> None:
+    with pytest.raises(PatternError, match="can match the same characters"):
+        parse(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}$",
+        "foo.*bar.*baz.*qux",
+        r"^\d+\.\d+\.\d+\.\d+$",
+        r"^[\w.]+[\w-]*@",
+        "^a+b+c+d+e+f+$",
+        r"^\+?\d{1,3}[ -]?\d{3,4}[ -]\d{3,4}$",
+        r"^https?://[a-z]*\.?example\.com/",
+        "utm_source=.*&utm_medium=.*&utm_campaign=.*&utm_term=.*&x",
+        r"^\s*[A-Z]{2}\d{2}\s?\d{4}\s\d{4}\s*$",
+    ],
+)
+def test_ordinary_patterns_are_taken(pattern: str) -> None:
+    parse(pattern)
 
 
 def test_the_longest_pattern() -> None:

@@ -17,7 +17,7 @@
 | `index/` | all rules of an audience compiled together (its own table of modules) |
 | `sql`, `sql_plan`, `sql_events` | the members query; `sqltext` and `sql_parts` put text into it; `partitions` prune it; `sql_view`, `sql_layout` show it |
 | `clauses` | how `sentence` joins conditions |
-| `automaton` | patterns searched in linear time |
+| `pattern_tree`, `pattern_shape`, `automaton` | what patterns are, what keeps them cheap in Trino, searching in linear time |
 
 Decisions that the code cites by number are those of the project's language contract.
 """

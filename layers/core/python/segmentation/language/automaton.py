@@ -7,7 +7,8 @@ to the one below, which for all of them together is a shift.
 
 from collections.abc import Callable, Iterable
 
-from .patterns import Chars, Choice, Edge, Repeat, Sequence, Tree, parse
+from .pattern_tree import Chars, Choice, Edge, Repeat, Sequence, Tree
+from .patterns import parse
 
 REMEMBERED = 2_000
 """Steps that an automaton remembers: what follows a set of states and a character."""

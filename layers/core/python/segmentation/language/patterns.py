@@ -5,16 +5,16 @@ written out with nothing left to that engine's habits: `.` becomes `[^\\n]`, `\\
 capture, `$` is the very end.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
+from .pattern_shape import MAX_REPEAT, MAX_TRADING, simplified, trading
+from .pattern_tree import ANY, Chars, Choice, Edge, Ranges, Repeat, Sequence, Tree
+
 MAX_LENGTH = 1_000
-MAX_REPEAT = 1_000
 MAX_STATES = 5_000
 MAX_GROUPS = 20
-"""Caps on a pattern: characters, {m,n}, automaton states, nesting of groups."""
+"""Caps on a pattern: characters, automaton states, nesting of groups."""
 
-Ranges = tuple[tuple[int, int], ...]
 CLASSES: dict[str, Ranges] = {
     "d": ((0x30, 0x39),),
     "w": ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)),
@@ -25,52 +25,6 @@ _META = frozenset("\\.[]{}()*+?|^$/-&~#")
 
 class PatternError(ValueError):
     """The pattern is not of the subset; the message says where and what to write instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chars:
-    """One code point of (or, negated, outside) some ranges."""
-
-    ranges: Ranges
-    negated: bool = False
-
-    def holds(self, code: int) -> bool:
-        """Whether a code point is one of them."""
-        return any(low <= code <= high for low, high in self.ranges) is not self.negated
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """The beginning (`^`) or the very end (`$`) of the text."""
-
-    at_end: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """Parts one after the other."""
-
-    parts: "tuple[Tree, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of several branches."""
-
-    branches: "tuple[Tree, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A part, `least` to `most` times (`None`: without end)."""
-
-    part: "Tree"
-    least: int
-    most: int | None
-
-
-Tree = Chars | Edge | Sequence | Choice | Repeat
-ANY = Chars(((0x0A, 0x0A),), negated=True)
 
 
 def parse(pattern: str) -> Tree:
@@ -87,11 +41,18 @@ def parse(pattern: str) -> Tree:
         raise PatternError(
             f"the repetitions of {pattern!r} unfold to more than {MAX_STATES:,} steps; lower the numbers in braces"
         )
+    if trading(simplified(tree)) > MAX_TRADING:
+        message = "too many repetitions in a row can match the same characters; put one between them that they cannot match"
+        raise PatternError(f"{pattern!r}: {message}")
     return tree
 
 
 def java(tree: Tree) -> str:
-    """The tree as Trino's `regexp_like` reads it."""
+    """The tree as Trino's `regexp_like` reads it, written so that it is found in the same texts with less trying."""
+    return _java(simplified(tree))
+
+
+def _java(tree: Tree) -> str:
     match tree:
         case Chars(((low, high),), False) if low == high:
             return _escaped(low)
@@ -101,11 +62,13 @@ def java(tree: Tree) -> str:
         case Edge(at_end):
             return r"\z" if at_end else r"\A"
         case Sequence(parts):
-            return "".join(f"(?:{java(part)})" if isinstance(part, Choice) else java(part) for part in parts)
+            return "".join(
+                f"(?:{_java(part)})" if isinstance(part, Choice) else _java(part) for part in parts
+            )
         case Choice(branches):
-            return "|".join(java(branch) for branch in branches)
+            return "|".join(_java(branch) for branch in branches)
         case Repeat(part, least, most):
-            body = java(part) if isinstance(part, Chars) else f"(?:{java(part)})"
+            body = _java(part) if isinstance(part, Chars) else f"(?:{_java(part)})"
             return (
                 f"{body}{{{least}}}" if least == most else f"{body}{{{least},{'' if most is None else most}}}"
             )
@@ -296,7 +259,7 @@ def _first(tree: Tree) -> Ranges | None:
     """The characters that a match begins with; `None` where it may begin with nothing in particular."""
     match tree:
         case Chars(ranges, negated):
-            return _complement(ranges) if negated else ranges
+            return Chars(ranges, negated).spans
         case Sequence(parts):
             return _first(parts[0]) if parts else None
         case Choice(branches):
@@ -304,15 +267,6 @@ def _first(tree: Tree) -> Ranges | None:
             return None if None in firsts else tuple(span for first in firsts for span in first or ())
         case _:
             return None
-
-
-def _complement(ranges: Ranges) -> Ranges:
-    spans, start = [], 0
-    for low, high in sorted(ranges):
-        if low > start:
-            spans.append((start, low - 1))
-        start = max(start, high + 1)
-    return (*spans, (start, 0x10FFFF)) if start <= 0x10FFFF else tuple(spans)
 
 
 def _states(tree: Tree) -> int:
