@@ -114,6 +114,11 @@ def test_an_event_adds_to_a_state_and_writes_nothing_of_it_anew() -> None:
     assert data.startswith(before.data)
     assert len(data) - len(before.data) < 80
     assert Visitor.decode(data) == after
+    # Of several events each term has its own, in the order of time, whichever term is looked at first.
+    later = Row(NOW + 301, "e301", {})
+    two = Visitor({"t": (*rows, later), "u": (rows[-1], row, later)}, {**seen, 301: 19_001}, stored=before)
+    assert Visitor.decode(two.encode()) == two
+    assert two.encode().startswith(before.data)
     # What came between, or other losses, cannot be said by what came since.
     between = Visitor({"t": (*rows[:5], row, *rows[5:]), "u": rows[-2:]}, seen, stored=before)
     lossy = Visitor(after.rows, seen, {"t": 3}, stored=before)

@@ -87,7 +87,9 @@ def extended(stored: Stored, rows: Rows, seen: Mapping[int, int], lost: Mapping[
         return None
     latest = [*islice(reversed(seen), new)] if new else []
     ids = b"".join(_ID.pack(name, seen[name]) for name in reversed(latest))
-    text = dump_json([[time, id_, msgspec.Raw(cells), terms] for (time, id_, cells), terms in events.items()])
+    # Terms were gone through one by one, and each has its own events in the order of time.
+    ordered = sorted(events.items(), key=lambda one: one[0][:2]) if len(events) > 1 else events.items()
+    text = dump_json([[time, id_, msgspec.Raw(cells), terms] for (time, id_, cells), terms in ordered])
     size = len(ids) + len(text)
     data = stored.data
     if size > 0xFFFF or len(data) + size - stored.whole > max(LEAST_SINCE, stored.whole // 4):
