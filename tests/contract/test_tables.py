@@ -12,6 +12,7 @@ import pytest
 from segmentation.adapters.parquet import BYTES_A_READ, ParquetTables
 from segmentation.domain.errors import BadRequest, CorruptObject, Unavailable
 from segmentation.domain.event_lake import TEXT_MAP, Kind, Merging
+from segmentation.domain.publication import Piece
 from segmentation.language.types import Type
 from segmentation.ports import Tables
 
@@ -154,6 +155,24 @@ def test_objects_are_read_in_pieces(tables: Tables) -> None:
     found = [[row["s"] for batch in tables.read_piece(one) for row in batch] for one in pieces]
     assert found == [["a0", "a1", "a2"], ["a3", "a4"], ["b0", "b1", "b2"], ["b3", "b4", "b5"], ["b6"]]
     assert tables.pieces("nothing/", 3) == []
+
+
+def test_keys_are_found_by_what_is_in_a_list(tables: Tables) -> None:
+    columns: dict[str, Kind] = {"key": Type.STRING, "other": Type.NUMBER, "segments": Type.STRINGS}
+    lists: list[list[str] | None] = [["a", "b"], [], None, ["c", "a"], ["x"], ["b", "a"], ["é"]]
+    rows = [{"key": f"k{n}", "other": 1.0, "segments": one} for n, one in enumerate(lists)]
+    tables.write("t/a.parquet", columns, rows)
+
+    def found(first: int, last: int, wanted: set[str]) -> dict[str, list[str]]:
+        keys: dict[str, list[str]] = {}
+        for batch in tables.keys_by(Piece("t/a.parquet", 0, first, last), "key", "segments", wanted):
+            for value, some in batch.items():
+                keys.setdefault(value, []).extend(some)
+        return keys
+
+    assert found(0, 7, {"a", "b", "é", "nobody"}) == {"a": ["k0", "k3", "k5"], "b": ["k0", "k5"], "é": ["k6"]}
+    assert found(1, 5, {"a", "b", "c"}) == {"a": ["k3"], "c": ["k3"]}
+    assert found(0, 7, set()) == {}
 
 
 def test_a_piece_of_an_object_that_is_gone_can_be_asked_for_again(tables: Tables) -> None:

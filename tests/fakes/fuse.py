@@ -21,6 +21,7 @@ READS = {
     "of",
     "pieces",
     "read_piece",
+    "keys_by",
 }
 """The methods of stores that change nothing."""
 

@@ -110,6 +110,17 @@ class MemoryTables:
         for start in range(0, len(rows), self.batch):
             yield rows[start : start + self.batch]
 
+    def keys_by(
+        self, piece: Piece, key: str, column: str, wanted: Collection[str]
+    ) -> Iterator[dict[str, list[str]]]:
+        for rows in self.read_piece(piece):
+            found: dict[str, list[str]] = {}
+            for row in rows:
+                for value in row[column] or ():
+                    if value in wanted:
+                        found.setdefault(value, []).append(row[key])
+            yield found
+
     def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
         rows = self.objects[path]
         if rows and column not in rows[0]:

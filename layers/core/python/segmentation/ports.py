@@ -334,6 +334,12 @@ class Tables(Protocol):
         """Rows of a piece, in batches. Memory does not grow with the object."""
         ...
 
+    def keys_by(
+        self, piece: Piece, key: str, column: str, wanted: Collection[str]
+    ) -> Iterator[dict[str, list[str]]]:
+        """For each of the wanted values that is in the lists of `column`, the `key`s of those rows; in batches, in order."""
+        ...
+
     def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
         """One column of an object from a row on (counted from 0), in pieces, so that memory is bounded.
 

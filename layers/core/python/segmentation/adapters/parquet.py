@@ -77,12 +77,34 @@ class ParquetTables:
 
     def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
         """Rows of a piece; the columns of its row group are streamed."""
+        return (batch.to_pylist() for batch in self._batches(piece))
+
+    def keys_by(
+        self, piece: Piece, key: str, column: str, wanted: Collection[str]
+    ) -> Iterator[dict[str, list[str]]]:
+        """The keys of a piece's rows by what is in their lists; no row becomes an object of Python's."""
+        names = sorted(wanted)
+        value_set = pa.array(names, pa.string())
+        for batch in self._batches(piece, [key, column]):
+            lists = batch.column(column)
+            numbers: Any = pc.index_in(pc.list_flatten(lists), value_set=value_set)
+            inside = pc.is_valid(numbers)
+            numbers, rows = numbers.filter(inside), pc.list_parent_indices(lists).filter(inside)
+            order = pc.array_sort_indices(numbers)  # stable: the keys of a value stay in the order of rows
+            keys = batch.column(key).take(rows.take(order)).to_pylist()
+            at, found = 0, {}
+            for one in pc.value_counts(numbers.take(order)).to_pylist():
+                found[names[one["values"]]] = keys[at : at + one["counts"]]
+                at += one["counts"]
+            yield found
+
+    def _batches(self, piece: Piece, columns: list[str] | None = None) -> Iterator[Any]:
         source, at = self._open(piece.path, self._size(piece.path)), 0
-        for batch in source.iter_batches(ROWS_A_BATCH, row_groups=[piece.group], use_threads=False):
+        for batch in source.iter_batches(ROWS_A_BATCH, [piece.group], columns, use_threads=False):
             begin, end = max(piece.first - at, 0), min(piece.last - at, batch.num_rows)
             at += batch.num_rows
             if begin < end:
-                yield batch.slice(begin, end - begin).to_pylist()
+                yield batch.slice(begin, end - begin)
             if at >= piece.last:
                 return
 

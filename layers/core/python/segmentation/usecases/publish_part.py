@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.profile import BatchPart, profile_id, profile_name
 from segmentation.domain.publication import Plan, mark_name, publication_path
@@ -53,24 +54,24 @@ class _Pages:
     def __post_init__(self) -> None:
         self._open = {segment: [] for segment in self.segments}
 
-    def add(self, segment: str, entry: Any) -> None:
+    def add(self, segment: str, entries: Sequence[Any]) -> None:
         page = self._open.get(segment)
         if page is None:
             return
-        page.append(entry)
-        if len(page) == PAGE:
-            self._put(segment)
+        page.extend(entries)
+        while len(page) >= PAGE:
+            self._put(segment, page[:PAGE])
+            del page[:PAGE]
 
     def finish(self) -> None:
         for segment, page in self._open.items():
             if page:
-                self._put(segment)
+                self._put(segment, page)
 
-    def _put(self, segment: str) -> None:
+    def _put(self, segment: str, page: Sequence[Any]) -> None:
         number = self.counts.get(segment, 0)
         path = page_path(self.record.audience, self.record.run, segment, self.kind, self.part, number)
-        self.lake.put(path, json.dumps(self._open[segment], separators=(",", ":")).encode())
-        self._open[segment] = []
+        self.lake.put(path, msgspec.json.encode(page))
         self.counts[segment] = number + 1
 
 
@@ -96,10 +97,9 @@ class PublishPart:
         pages = _Pages(self.lake, record, number, part.kind, getattr(plan, part.kind))
         done = PartDone()
         if part.kind == "members":
-            for rows in self.tables.read_piece(part.piece):
-                for one in rows:
-                    for segment in one["segments"]:
-                        pages.add(segment, one["profile_key"])
+            for found in self.tables.keys_by(part.piece, "profile_key", "segments", plan.members):
+                for segment, keys in found.items():
+                    pages.add(segment, keys)
         else:
             done = self._changes(published, record, plan, number, row, has_time, pages)
         if done.row is not None:
@@ -125,7 +125,7 @@ class PublishPart:
             for one in rows:
                 for kind in ("left", "joined"):
                     for segment in one[kind]:
-                        pages.add(segment, (one["profile_key"], kind))
+                        pages.add(segment, [(one["profile_key"], kind)])
             for start in range(0, len(rows), PROFILES_AT_ONCE):
                 chunk = rows[start : start + PROFILES_AT_ONCE]
                 at += len(chunk)
