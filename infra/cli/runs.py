@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .documents import Audience, finished, pages, place_of
-from .output import REFUSED, AsJson, reported, show
-from .session import Url, connect
+from .options import Audience
+from .output import REFUSED, AsJson, show
+from .resource import audience_at
+from .session import Url
 
 app = typer.Typer(no_args_is_help=True, help="Batch runs through the API.")
 
@@ -16,10 +17,8 @@ Job = Annotated[str, typer.Option("--job", help="build or materialize.")]
 @app.command("list")
 def listed(audience: Audience = "", job: Job = "materialize", url: Url = "", as_json: AsJson = False) -> None:
     """List runs, latest first."""
-    with reported():
-        remote = connect(url)
-        found = pages(remote, f"{place_of(remote, audience)}/runs", job=job)
-        show(found, as_json, "id", "state", "started", "ended", "rows", "dollars", "error")
+    with audience_at(url, audience, "runs") as runs:
+        show(runs.pages(job=job), as_json, "id", "state", "started", "ended", "rows", "dollars", "error")
 
 
 @app.command("show")
@@ -31,9 +30,8 @@ def shown(
     as_json: AsJson = False,
 ) -> None:
     """Show one run."""
-    with reported():
-        remote = connect(url)
-        show(remote.request("GET", f"{place_of(remote, audience)}/runs/{job}/{run}"), as_json)
+    with audience_at(url, audience, "runs", job, run) as one:
+        show(one.get(), as_json)
 
 
 @app.command("start")
@@ -51,15 +49,11 @@ def started(
     as_json: AsJson = False,
 ) -> None:
     """Start a run."""
-    with reported():
-        remote = connect(url)
-        base = f"{place_of(remote, audience)}/runs"
+    with audience_at(url, audience, "runs") as runs:
         body = {"job": job, "segments": segment or None, "now": now}
-        told = remote.request(
-            "POST", base, {name: value for name, value in body.items() if value is not None}
-        )
+        told = runs.post({name: value for name, value in body.items() if value is not None})
         if wait:
-            told = finished(remote, f"{base}/{job}", told)
+            told = runs.below(job).finished(told)
         show(told, as_json)
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)
@@ -67,9 +61,8 @@ def started(
 
 def state(audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show how fresh every segment is."""
-    with reported():
-        remote = connect(url)
-        told = remote.request("GET", f"{place_of(remote, audience)}/state")
+    with audience_at(url, audience, "state") as one:
+        told = one.get()
         if as_json:
             show(told, True)
             return

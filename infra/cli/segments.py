@@ -1,32 +1,26 @@
 """Segments through the management API."""
 
 import urllib.request
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from .documents import (
-    Audience,
-    File,
-    Id,
-    Note,
-    Yes,
-    confirm,
-    current,
-    finished,
-    pages,
-    place_of,
-    read,
-    versions,
-)
-from .output import REFUSED, AsJson, fail, reported, say, show
-from .session import Url, connect
+from .documents import VERSIONS
+from .options import Audience, File, Id, Note, Yes, confirm, read
+from .output import REFUSED, AsJson, fail, say, show
+from .resource import Resource, audience_at
+from .session import Url
 
 app = typer.Typer(no_args_is_help=True, help="Segments through the API.")
 
 Number = Annotated[int, typer.Argument(help="The version's number.")]
+
+
+def at(url: str, audience: str, *names: str) -> AbstractContextManager[Resource]:
+    """The segments of an audience, one of them, or what is below it."""
+    return audience_at(url, audience, "segments", *names)
 
 
 @app.command("list")
@@ -40,14 +34,10 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """List segments with their sizes and how fresh they are."""
-    with reported():
-        remote = connect(url)
-        base = place_of(remote, audience)
-        shown = pages(
-            remote, f"{base}/segments", folder=folder, kind=kind, q=q, archived=str(archived).lower()
-        )
-        states = {one["segment"]: one for one in remote.request("GET", f"{base}/state")["segments"]}
-        items = [{**one, "state": states.get(one["id"], {})} for one in shown]
+    with audience_at(url, audience) as one:
+        found = one.below("segments").pages(folder=folder, kind=kind, q=q, archived=str(archived).lower())
+        states = {state["segment"]: state for state in one.below("state").get()["segments"]}
+        items = [{**segment, "state": states.get(segment["id"], {})} for segment in found]
         show(items, as_json, "id", "document.name", "document.kind", "folder", "version", "state.size",
              "state.status", "updated.by")  # fmt: skip
 
@@ -55,16 +45,14 @@ def listed(
 @app.command("show")
 def shown(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show a segment, in words too."""
-    with reported():
-        remote = connect(url)
-        place = _place(remote, audience, identifier)
-        told = remote.request("GET", place)
+    with at(url, audience, identifier) as one:
+        told = one.get()
         if as_json:
             show(told, True)
             return
         show(told, False, "id", "version", "folder", "archived", "created.at", "created.by", "updated.at", "updated.by",
              "what", "note", "document.name", "document.kind", "document.description")  # fmt: skip
-        for line in [] if told["archived"] else remote.request("GET", f"{place}/words")["outline"]:
+        for line in [] if told["archived"] else one.below("words").get()["outline"]:
             say(f"  {line}")
 
 
@@ -78,16 +66,9 @@ def created(
     as_json: AsJson = False,
 ) -> None:
     """Create a segment of a JSON document."""
-    with reported():
-        remote = connect(url)
-        body = {"document": read(file), "folder": folder, "note": note}
-        show(
-            remote.request("POST", f"{place_of(remote, audience)}/segments", body),
-            as_json,
-            "id",
-            "version",
-            "etag",
-        )
+    with at(url, audience) as all_of_them:
+        told = all_of_them.post({"document": read(file), "folder": folder, "note": note})
+        show(told, as_json, "id", "version", "etag")
 
 
 @app.command("edit")
@@ -100,34 +81,32 @@ def edited(
     as_json: AsJson = False,
 ) -> None:
     """Let a segment say what a JSON document says."""
-    with reported():
-        remote = connect(url)
-        place = _place(remote, audience, identifier)
-        body = {"document": read(file), "note": note}
-        show(remote.request("PUT", place, body, current(remote, place)), as_json, "id", "version", "etag")
+    with at(url, audience, identifier) as one:
+        told = one.change("PUT", {"document": read(file), "note": note})
+        show(told, as_json, "id", "version", "etag")
 
 
 @app.command("delete")
 def deleted(identifier: Id, audience: Audience = "", yes: Yes = False, url: Url = "") -> None:
     """Delete a segment that nothing uses, and what was made of it; the history of the document stays."""
-    with reported():
-        remote = connect(url)
-        place = _place(remote, audience, identifier)
-        header = current(remote, place)
+    with at(url, audience, identifier) as one:
+        header = one.current()
         confirm(f"Delete segment {identifier}, with its sizes, exports and pages for partners?", yes=yes)
-        remote.request("DELETE", place, headers=header)
+        one.change("DELETE", header=header)
 
 
 @app.command("archive")
 def archived(identifier: Id, audience: Audience = "", note: Note = "", url: Url = "") -> None:
     """Keep a segment, but compute it no more."""
-    _amend(identifier, audience, url, {"archived": True, "note": note})
+    with at(url, audience, identifier) as one:
+        one.change("PATCH", {"archived": True, "note": note})
 
 
 @app.command("restore")
 def restored(identifier: Id, audience: Audience = "", note: Note = "", url: Url = "") -> None:
     """Compute an archived segment again."""
-    _amend(identifier, audience, url, {"archived": False, "note": note})
+    with at(url, audience, identifier) as one:
+        one.change("PATCH", {"archived": False, "note": note})
 
 
 @app.command("move")
@@ -138,15 +117,15 @@ def moved(
     url: Url = "",
 ) -> None:
     """Put a segment into a folder."""
-    _amend(identifier, audience, url, {"folder": folder})
+    with at(url, audience, identifier) as one:
+        one.change("PATCH", {"folder": folder})
 
 
 @app.command("history")
 def history(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show its versions, latest first."""
-    with reported():
-        remote = connect(url)
-        versions(remote, _place(remote, audience, identifier), as_json)
+    with at(url, audience, identifier, "versions") as versions:
+        show(versions.pages(), as_json, *VERSIONS)
 
 
 @app.command("rollback")
@@ -159,39 +138,31 @@ def rolled_back(
     as_json: AsJson = False,
 ) -> None:
     """Make an old version the new one."""
-    with reported():
-        remote = connect(url)
-        place = _place(remote, audience, identifier)
-        body = {"version": version, "note": note}
-        told = remote.request("POST", f"{place}/rollback", body, current(remote, place))
+    with at(url, audience, identifier) as one:
+        told = one.change("POST", {"version": version, "note": note}, below="/rollback")
         show(told, as_json, "id", "version", "what")
 
 
 @app.command("sql")
 def sql(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show the SQL that finds its members."""
-    with reported():
-        remote = connect(url)
-        told = remote.request("GET", f"{_place(remote, audience, identifier)}/sql")
+    with at(url, audience, identifier, "sql") as one:
+        told = one.get()
         show(told if as_json else told["sql"], as_json)
 
 
 @app.command("sizes")
 def sizes(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show how large it was, run by run."""
-    with reported():
-        remote = connect(url)
-        found = pages(remote, f"{_place(remote, audience, identifier)}/sizes")
-        show(found, as_json, "at", "size", "joined", "left", "carried", "run")
+    with at(url, audience, identifier, "sizes") as points:
+        show(points.pages(), as_json, "at", "size", "joined", "left", "carried", "run")
 
 
 @app.command("dependents")
 def dependents(identifier: Id, audience: Audience = "", url: Url = "", as_json: AsJson = False) -> None:
     """Show who names it."""
-    with reported():
-        remote = connect(url)
-        found = remote.request("GET", f"{_place(remote, audience, identifier)}/dependents")["items"]
-        show(found, as_json, "kind", "id", "name")
+    with at(url, audience, identifier, "dependents") as one:
+        show(one.get()["items"], as_json, "kind", "id", "name")
 
 
 @app.command("preview")
@@ -203,10 +174,8 @@ def previewed(
     as_json: AsJson = False,
 ) -> None:
     """Count who would be in a segment that is not saved."""
-    with reported():
-        remote = connect(url)
-        base = f"{place_of(remote, audience)}/previews"
-        told = finished(remote, base, remote.request("POST", base, {"document": read(file), "exact": exact}))
+    with audience_at(url, audience, "previews") as previews:
+        told = previews.finished(previews.post({"document": read(file), "exact": exact}))
         show(told, as_json, "state", "count", "low", "high", "confidence", "population", "reason")
 
 
@@ -219,18 +188,15 @@ def members(
     as_json: AsJson = False,
 ) -> None:
     """List the keys of its members, one a line."""
-    with reported():
-        remote = connect(url)
+    with at(url, audience, identifier, "members") as one:
         found: list[str] = []
         cursor = ""
-        while True:
-            query = f"?cursor={cursor}" if cursor else ""
-            page = remote.request("GET", f"{_place(remote, audience, identifier)}/members{query}")
+        while cursor is not None and (not most or len(found) < most):
+            page = one.remote.request("GET", f"{one.path}{'?cursor=' + cursor if cursor else ''}")
             found += page["members"]
             cursor = page["next"]
-            if cursor is None or (most and len(found) >= most):
-                break
-        show(found[: most or None] if as_json else "\n".join(found[: most or None]), as_json)
+        found = found[: most or None]
+        show(found if as_json else "\n".join(found), as_json)
 
 
 @app.command("export")
@@ -244,10 +210,8 @@ def exported(
     url: Url = "",
 ) -> None:
     """Write all its members into a CSV file."""
-    with reported():
-        remote = connect(url)
-        base = f"{_place(remote, audience, identifier)}/exports"
-        told = finished(remote, base, remote.request("POST", base, {"exact": exact}))
+    with at(url, audience, identifier, "exports") as exports:
+        told = exports.finished(exports.post({"exact": exact}))
         if told["state"] == "failed":
             fail([told["error"]], REFUSED)
         with urllib.request.urlopen(told["url"], timeout=60) as answer:
@@ -265,10 +229,8 @@ def explained(
     as_json: AsJson = False,
 ) -> None:
     """Say why a profile is in it, or is not."""
-    with reported():
-        remote = connect(url)
-        base = f"{_place(remote, audience, identifier)}/explanations"
-        told = finished(remote, base, remote.request("POST", base, {"key": key, "column": column}))
+    with at(url, audience, identifier, "explanations") as explanations:
+        told = explanations.finished(explanations.post({"key": key, "column": column}))
         if told["state"] == "failed":
             fail([told["error"]], REFUSED)
         show(told["why"] if as_json else "\n".join(told["why"]["text"]), as_json)
@@ -290,32 +252,22 @@ def uploaded(
     as_json: AsJson = False,
 ) -> None:
     """Upload the members of a list segment, and wait for what comes of it."""
-    with reported():
+    with at(url, audience, identifier, "uploads") as uploads:
         kinds = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
-        remote = connect(url)
-        base = f"{_place(remote, audience, identifier)}/uploads"
         body = {"identity": identity, "column": column, "format": kinds.get(files[0].suffix, "csv"), "files": len(files),
                 "mode": "append" if append else "replace"}  # fmt: skip
-        begun = remote.request("POST", base, {name: one for name, one in body.items() if one is not None})
+        begun = uploads.post({name: one for name, one in body.items() if one is not None})
         for file, address in zip(files, begun["urls"], strict=True):
-            plain = {
-                "Content-Type": "application/octet-stream"
-            }  # not a form, which is what urllib says of bytes
-            put = urllib.request.Request(address, file.read_bytes(), plain, method="PUT")
-            with urllib.request.urlopen(put, timeout=600):
-                pass
-        told = finished(remote, base, remote.request("POST", f"{base}/{begun['upload']['id']}/complete"))
+            _put(file, address)
+        told: Any = uploads.finished(uploads.below(begun["upload"]["id"], "complete").post())
         show(told, as_json, "state", "rows", "malformed", "keys", "matched", "error")
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)
 
 
-def _amend(identifier: str, audience: str, url: str, body: dict[str, Any]) -> None:
-    with reported():
-        remote = connect(url)
-        place = _place(remote, audience, identifier)
-        remote.request("PATCH", place, body, current(remote, place))
-
-
-def _place(remote: Any, audience: str, identifier: str) -> str:
-    return f"{place_of(remote, audience)}/segments/{quote(identifier, safe='')}"
+def _put(file: Path, address: str) -> None:
+    """Put a file to an address that the API gave."""
+    plain = {"Content-Type": "application/octet-stream"}  # not a form, which is what urllib says of bytes
+    request = urllib.request.Request(address, file.read_bytes(), plain, method="PUT")
+    with urllib.request.urlopen(request, timeout=600):
+        pass

@@ -114,7 +114,7 @@ def test_what_takes_a_while_is_waited_for(terminal: Terminal, monkeypatch: pytes
         if len(waited) % 3 == 0:
             office.finish()
 
-    monkeypatch.setattr("infra.cli.documents.time.sleep", sleep)
+    monkeypatch.setattr("infra.cli.resource.time.sleep", sleep)
     assert "31" in terminal.ok("segments", "explain", "adults", "p1")
     assert (len(waited), waited == sorted(waited)) == (3, True)
     assert terminal.json("segments", "explain", "adults", "p1")["holds"] is True
