@@ -77,11 +77,30 @@ def state(audience: Audience = "", url: Url = "", as_json: AsJson = False) -> No
             "stream",
         )
         show({**told, "stream": _stream(told["stream"])}, False, *names)
-        show(told["segments"], False, "segment", "kind", "status", "size", "computed", "lag_seconds", "error")
+        segments = [{**one, "behind": _duration(one["lag_seconds"])} for one in told["segments"]]
+        show(segments, False, "segment", "kind", "status", "size", "computed", "behind", "error")
+
+
+def _duration(seconds: int | None) -> str:
+    """A time as people say it, in one unit."""
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _stream(told: dict[str, Any]) -> str:
     """How far real-time segments are behind, in words."""
-    behind = f", {told['lag_seconds']} s behind at {told['at']}" if told["lag_seconds"] is not None else ""
-    failed = f", failed {told['errors']} times in 15 minutes" if told["errors"] else ""
+    behind = (
+        f", {_duration(told['lag_seconds'])} behind at {told['at']}"
+        if told["lag_seconds"] is not None
+        else ""
+    )
+    failed = (
+        f", failed {told['errors']} time{'s' if told['errors'] > 1 else ''} in 15 minutes"
+        if told["errors"]
+        else ""
+    )
     return f"{told['status']}{behind}{failed}"

@@ -21,6 +21,7 @@ from infra.local.issuer import Issuer
 from infra.local.quiet import serve
 from tests.fakes.documents import published
 from tests.management.support import Office
+from tests.management.test_states import counted
 from tests.management.wsgi import TOKEN, application
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,21 @@ def test_tables_have_headings_and_what_is_in_them(terminal: Terminal) -> None:
         "buying-now",
         "germans-buying",
     ]
+
+
+def test_the_state_is_shown_in_words(terminal: Terminal) -> None:
+    now = terminal.office.clock.time
+    counted(terminal.office, now - 3 * 3_600 - 5, {"adults": 1_234})
+    terminal.office.metrics.batches = [(now - 120, 130.0, False), (now - 180, 1.0, True)]
+    lines = terminal.ok("state").splitlines()
+    (stream,) = [line for line in lines if line.startswith("stream")]
+    assert "late, 2 min behind at 20" in stream
+    assert "failed 1 time in 15 minutes" in stream
+    (adults,) = [line.split() for line in lines if line.startswith("adults ")]
+    assert adults[:4] == ["adults", "batch", "fresh", "1,234"]
+    assert adults[-2:] == ["3", "h"]
+    (buying,) = [line.split() for line in lines if line.startswith("buying-now ")]
+    assert buying[-2:] == ["2", "min"]
 
 
 def test_a_name_writes_nothing_to_the_terminal(terminal: Terminal) -> None:

@@ -74,6 +74,15 @@ def test_all_problems_come_at_once_with_pointers_into_the_body(office: Office) -
     assert refused.body["type"] == "/v1/problems/refused"
 
 
+@pytest.mark.parametrize("identifier", ["Two Words", "../../rules", "", "x" * 65])
+def test_a_bad_id_is_told_with_all_the_rest(office: Office, identifier: str) -> None:
+    stood = set(office.lake.objects)
+    draft = segment(office, "draft", id=identifier, rule={"like": 1})
+    answer = office.ask("POST", f"{SHOP}/segments", {"document": draft})
+    assert (answer.status, set(answer.pointers)) == (422, {"/document/id", "/document/rule"})
+    assert set(office.lake.objects) == stood
+
+
 def test_problems_of_other_documents_name_them(office: Office) -> None:
     """A list that others refer to becomes what refers to them: a circle is told where it is seen."""
     loop = {"in": ["adults-buying", {"var": "segments"}]}
@@ -90,7 +99,7 @@ def test_problems_of_other_documents_name_them(office: Office) -> None:
         ("{}", [""]),
         ('{"document": 1, "folder": 2, "colour": 3}', ["/colour", "/document", "/folder"]),
         ('{"document": {}, "document": {}}', [""]),
-        ('{"document": {"id": "NO SPACES"}}', ["/document/id"]),
+        ('{"document": {"id": "NO SPACES"}}', ["/document"] * 4 + ["/document/id"]),
         ('{"document": {"id": 5}}', ["/document/id"]),
         ('{"document": ' + '{"a":' * 150 + "1" + "}" * 150 + "}", [""]),
         ('{"document": ' + "[" * 100_000 + "]" * 100_000 + "}", [""]),

@@ -72,7 +72,10 @@ class ManageDocuments:
     ) -> Kept:
         """A new document. Of a key or token without a hash, a secret is made; the same request again is told it again."""
         identifier = document.get("id")
-        if not isinstance(identifier, str) or not SEGMENT_ID.fullmatch(identifier):
+        named = isinstance(identifier, str) and (kind == "segments" or SEGMENT_ID.fullmatch(identifier))
+        if (
+            not isinstance(identifier, str) or not named
+        ):  # what is wrong with a segment's id is said with all the rest
             message = "the document needs an 'id' of 1 to 64 of a-z, 0-9 and -, not beginning with -"
             raise Refused([RefusedProblem(kind, "", Problem("/id", "bad-id", message))])
         secret = None

@@ -51,7 +51,10 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of an audience: its rules, what was built and run last, which runs are under way, the stream, each segment."""
+    """The state of an audience: its rules, what was built and run last, which runs are under way, the stream, each segment.
+
+    `as_of` is the moment that ages of batch results count from.
+    """
 
     published: Published
     built: str | None
@@ -59,16 +62,18 @@ class Standing:
     running: tuple[str, ...]
     stream: StreamState
     segments: tuple[Fresh, ...]
+    as_of: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShowState:
-    """Reads what the functions leave behind; asks none of them."""
+    """Reads what the functions leave behind; asks none of them. `logical_now` stands for the clock on old data."""
 
     documents: ManageDocuments
     lake: Lake
     runs: Runs
     metrics: StreamMetrics
+    logical_now: int | None = None
 
     def __call__(self, audience: str, now: int) -> Standing:
         """The state as of `now`. Raises `NotFound`."""
@@ -83,6 +88,7 @@ class ShowState:
             tuple(f"{lock.job}/{lock.holder}" for lock in locks if lock.holder),
             self._stream(now),
             tuple(self._segments(published, last)),
+            now if self.logical_now is None else self.logical_now,
         )
 
     def _stream(self, now: int) -> StreamState:

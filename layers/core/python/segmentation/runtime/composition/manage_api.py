@@ -72,7 +72,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
     return ManageApi(
         documents=documents,
         segments=InspectSegments(documents, lake, runs),
-        state=ShowState(documents, lake, runs, metrics),
+        state=ShowState(documents, lake, runs, metrics, moment),
         runs=ManageRuns(
             runs,
             build=LambdaFunction(client("lambda", PATIENT), settings.build_function),

@@ -220,15 +220,6 @@ def _audiences() -> list[Operation]:
 
     item = "/v1/audiences/{audience}"
     return [
-        Operation("list_documents", "GET", f"{item}/documents", "Every document of an audience, deleted ones too",
-                  Role.ADMIN, everything, answer=shapes.DocumentPage, query=(CURSOR, LIMIT), group="Audiences"),
-        Operation("versions_of_audience", "GET", f"{item}/versions", "The versions of an audience, latest first",
-                  Role.VIEWER, _versions("audience"), answer=shapes.VersionPage, query=(CURSOR, LIMIT), group="Audiences"),
-        Operation("version_of_audience", "GET", f"{item}/versions/{{version}}", "One version of an audience",
-                  Role.VIEWER, _version("audience"), answer=shapes.Version, group="Audiences"),
-        Operation("roll_back_audience", "POST", f"{item}/rollback", "Make an old version of an audience the new one",
-                  Role.ADMIN, _roll_back("audience"), answer=shapes.Document, body=shapes.Rollback, changes=True,
-                  tagged=True, errors=(409, 422), group="Audiences"),
         Operation("list_audiences", "GET", "/v1/audiences", "The audiences", Role.VIEWER, listed,
                   answer=shapes.DocumentPage, query=(CURSOR, LIMIT), group="Audiences"),
         Operation("create_audience", "POST", "/v1/audiences", "Create an audience", Role.ADMIN, created,
@@ -239,6 +230,15 @@ def _audiences() -> list[Operation]:
         Operation("replace_audience", "PUT", item, "Change what an audience says", Role.ADMIN, replaced,
                   answer=shapes.Document, body=shapes.ChangedDocument, changes=True, tagged=True,
                   errors=(409, 422), group="Audiences"),
+        Operation("list_documents", "GET", f"{item}/documents", "Every document of an audience, deleted ones too",
+                  Role.ADMIN, everything, answer=shapes.DocumentPage, query=(CURSOR, LIMIT), group="Audiences"),
+        Operation("versions_of_audience", "GET", f"{item}/versions", "The versions of an audience, latest first",
+                  Role.VIEWER, _versions("audience"), answer=shapes.VersionPage, query=(CURSOR, LIMIT), group="Audiences"),
+        Operation("version_of_audience", "GET", f"{item}/versions/{{version}}", "One version of an audience",
+                  Role.VIEWER, _version("audience"), answer=shapes.Version, group="Audiences"),
+        Operation("roll_back_audience", "POST", f"{item}/rollback", "Make an old version of an audience the new one",
+                  Role.ADMIN, _roll_back("audience"), answer=shapes.Document, body=shapes.Rollback, changes=True,
+                  tagged=True, errors=(409, 422), group="Audiences"),
     ]  # fmt: skip
 
 

@@ -21,8 +21,8 @@ def operations() -> list[Operation]:
 
 def state(api: Any, call: Call) -> Done:
     """The state of an audience."""
-    audience, now = call.path["audience"], api.clock.now()
-    found = api.state(audience, now)
+    audience = call.path["audience"]
+    found = api.state(audience, api.clock.now())
     return Done(
         shapes.State(
             audience,
@@ -33,7 +33,7 @@ def state(api: Any, call: Call) -> Done:
             instant(found.last.now) if found.last else None,
             list(found.running),
             _stream(found.stream),
-            [_freshness(one, found.last, found.stream, now) for one in found.segments],
+            [_freshness(one, found.last, found.stream, found.as_of) for one in found.segments],
         )
     )
 
