@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,24 +21,19 @@ from segmentation.language.sql import members_queries
 
 from .batch_segments import rules
 from .engine import NOW, Engine, generate
-from .results import machine, table
+from .results import Steps, machine
 
 SEGMENTS = 100
 DAY = 86_400
 
 
-def said(what: str, seconds: float, more: str = "") -> list[str]:
-    """A line of the table, shown as it comes."""
-    print(f"{what}: {seconds:.1f} s {more}", file=sys.stderr, flush=True)
-    return [what, f"{seconds:.1f} s", more]
-
-
-def run(profiles: int, events_each: int, memory: str, folder: Path) -> str:
-    """All figures, as Markdown."""
+def run(profiles: int, events_each: int, memory: str, folder: Path, steps: Steps) -> None:
+    """All figures, step by step."""
     engine = Engine(folder, memory)
-    lines = []
     audience = generate(engine, profiles, events_each)
-    lines.append(said("generate and lay out", audience.seconds, f"{audience.bytes / 1e9:.2f} GB of Parquet"))
+    steps.add(
+        "generate and lay out", f"{audience.seconds:.1f} s", f"{audience.bytes / 1e9:.2f} GB of Parquet"
+    )
     set_ = rules(SEGMENTS)
     runs = []
     for number, now in enumerate((NOW - DAY, NOW)):
@@ -48,19 +42,18 @@ def run(profiles: int, events_each: int, memory: str, folder: Path) -> str:
         )
         done = engine.write(f"run{number}", query.sql)
         runs.append(engine.table(f"run{number}", str(folder / f"run{number}.parquet")))
-        lines.append(
-            said(
-                f"members of {SEGMENTS} segments, run {number + 1}",
-                done.seconds,
-                f"{done.rows:,} rows, {done.cpu:.0f} s of processors",
-            )
+        steps.add(
+            f"members of {SEGMENTS} segments, run {number + 1}",
+            f"{done.seconds:.1f} s",
+            f"{done.rows:,} rows, {done.cpu:.0f} s of processors, {peak():.2f} GB at most so far",
         )
     done = engine.write("changes", changes_query(runs[1], runs[0], (), ()))
     engine.table("changes", str(folder / "changes.parquet"))
-    lines.append(said("changes between the two", done.seconds, f"{done.rows:,} profiles"))
+    steps.add("changes between the two", f"{done.seconds:.1f} s", f"{done.rows:,} profiles")
     started = time.perf_counter()
     counts = engine.rows(engine.translated(sizes_query(runs[1], "changes")))
-    lines.append(said("sizes, joiners and leavers", time.perf_counter() - started, f"{len(counts)} figures"))
+    seconds = time.perf_counter() - started
+    steps.add("sizes, joiners and leavers", f"{seconds:.1f} s", f"{len(counts)} figures")
     by_kind: dict[str, int] = {}
     for kind, _, number in counts:
         by_kind[kind] = by_kind.get(kind, 0) + int(number)
@@ -69,19 +62,13 @@ def run(profiles: int, events_each: int, memory: str, folder: Path) -> str:
     (before,) = engine.rows("SELECT sum(len(segments)) FROM lake.run0")[0]
     if by_kind["size"] != memberships or by_kind["joined"] - by_kind["left"] != memberships - before:
         raise AssertionError(f"{by_kind}, {memberships}, {before}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    spilt = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and "spill" in path.parts)
-    lines.append(
-        [
-            "most memory of the process",
-            f"{peak:.2f} GB",
-            f"DuckDB may use {memory}; {spilt / 1e9:.1f} GB spilt at the end",
-        ]
-    )
-    return (
-        f"# Load test\n\n{machine()}. {profiles:,} profiles, {profiles * events_each:,} events of a year, {SEGMENTS} segments "
-        f"({memberships:,} memberships).\n\n" + table(["step", "time", ""], lines) + "\n"
-    )
+    steps.add("most memory of the process", f"{peak():.2f} GB", f"DuckDB may use {memory}")
+    steps.end(f"{memberships:,} memberships.")
+
+
+def peak() -> float:
+    """Gigabytes that the process had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main() -> None:
@@ -94,10 +81,18 @@ def main() -> None:
     parser.add_argument("--memory", default="3GB", help="what DuckDB may use")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "RESULTS-load.md")
     given = parser.parse_args()
+    head = (
+        f"# Load test\n\n{machine()}. {given.profiles:,} profiles, {given.profiles * given.events:,} events of a year, "
+        f"{SEGMENTS} segments."
+    )
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        text = run(given.profiles, given.events, given.memory, Path(folder))
-    print(text)
-    given.out.write_text(text, encoding="utf-8")
+        run(
+            given.profiles,
+            given.events,
+            given.memory,
+            Path(folder),
+            Steps(given.out, head, ["step", "time", ""]),
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import os
 import platform
 import re
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -27,6 +29,33 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
         [cell.ljust(width) for cell, width in zip(one, widths, strict=True)] for one in [headings, *rows]
     ]
     return "\n".join([row(padded[0]), row(["-" * width for width in widths]), *map(row, padded[1:])])
+
+
+@dataclass
+class Steps:
+    """The lines of a table, shown and written down as they come: of a run that is cut off nothing is lost."""
+
+    path: Path
+    head: str
+    """What stands above the table."""
+    headings: list[str]
+    lines: list[list[str]] = field(default_factory=list)
+
+    def add(self, *cells: str) -> None:
+        """A step that has ended."""
+        print(": ".join(cells[:2]), *cells[2:], file=sys.stderr, flush=True)
+        self.lines.append(list(cells))
+        self.path.write_text(f"{self.text()}\nThe run has not come to its end.\n", encoding="utf-8")
+
+    def text(self) -> str:
+        """All of it, as Markdown."""
+        return f"{self.head}\n\n{table(self.headings, self.lines)}\n"
+
+    def end(self, more: str = "") -> None:
+        """All steps have ended; with a paragraph below the table."""
+        text = self.text() + (f"\n{more}\n" if more else "")
+        print(text)
+        self.path.write_text(text, encoding="utf-8")
 
 
 def keep(title: str, text: str, path: Path) -> None:
