@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segmentation.domain.errors import BadRequest, Unavailable
-from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, Merging
+from segmentation.domain.event_lake import TEXT_MAP, Kind, LakeTable, LakeView, Merging
 from segmentation.domain.publication import Piece
 from segmentation.language.types import Type
 from segmentation.ports import Entry, Stored
@@ -156,12 +156,16 @@ class MemoryLakeCatalog:
 
     tables: dict[str, LakeTable] = field(default_factory=dict)
     earliest: dict[str, str] = field(default_factory=dict)
+    views: dict[str, LakeView] = field(default_factory=dict)
 
-    def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
+    def register(
+        self, tables: Sequence[LakeTable], earliest: Mapping[str, str], views: Sequence[LakeView] = ()
+    ) -> None:
         for table in tables:
             known = self.tables[table.name].columns if table.name in self.tables else {}
             self.tables[table.name] = replace(table, columns={**known, **table.columns})
         self.earliest.update(earliest)
+        self.views |= {one.name: one for one in views}
 
 
 def _plain(type_: Kind, value: Any) -> Any:

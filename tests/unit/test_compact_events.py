@@ -192,7 +192,7 @@ def test_the_tables_are_registered_from_their_first_day_on() -> None:
     assert set(world.catalog.tables) == {
         "shop_events_purchases",
         "shop_events_mailings",
-        "shop_segment_changes",
+        "shop_segment_changes_archived",
         "shop_erased_keys",
     }
     assert world.catalog.earliest == {"shop_events_purchases": "2023-12-23"}

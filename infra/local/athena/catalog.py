@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +35,8 @@ class Table:
     serde_parameters: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     buckets: tuple[str, ...] = ()
+    view: str = ""
+    """Of a view: its query."""
 
     @property
     def all_columns(self) -> dict[str, str]:
@@ -81,6 +85,7 @@ class Catalog:
             serde_parameters=serde.get("Parameters", {}),
             parameters=raw.get("Parameters", {}),
             buckets=tuple(storage.get("BucketColumns") or ()),
+            view=_view_of(raw),
         )
 
     def table(self, name: TableName) -> Table:
@@ -170,6 +175,16 @@ class Catalog:
             for name, kind in types.items()
         )
         return f"SELECT {outputs} FROM {reader}"
+
+
+def _view_of(raw: Mapping[str, Any]) -> str:
+    """The query of a view, as Athena keeps it: JSON in base64 in a comment."""
+    if raw.get("TableType") != "VIRTUAL_VIEW":
+        return ""
+    text = re.fullmatch(r"/\* Presto View: (\S+) \*/", raw.get("ViewOriginalText", ""))
+    if text is None or raw.get("Parameters", {}).get("presto_view") != "true":
+        raise NotProven(f"the view {raw['Name']}, which is not Athena's")
+    return str(json.loads(base64.b64decode(text[1]))["originalSql"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from infra.local.athena.job import Job
 from infra.local.athena.names import UNNAMED, TableName
 from infra.local.athena.results import ResultSet, Row, text_of
 from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 from infra.local.athena.types import ColumnType
 
 _EXTENSIONS = [
@@ -44,16 +45,35 @@ class Session:
                 tables[key] = self.catalog.table(name)
             return list(tables[key].all_columns)
 
-        translation = translate(query, self.job.database, columns_of)
-        for name in translation.tables:
-            relation = self.catalog.relation(tables[(name.database, name.table)], self.connection, query)
-            self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.database)}")
-            self.connection.execute(f"CREATE VIEW {quoted(name.database)}.{quoted(name.table)} AS {relation}")
-            self.job.check()
-        self.connection.execute(functions.macros_for(translation.sql))
+        def relation_of(name: TableName) -> str:
+            table = tables[(name.database, name.table)]
+            if not table.view:
+                return self.catalog.relation(table, self.connection, query)
+            listed = ", ".join(quoted(column) for column in table.all_columns)
+            return f"SELECT {listed} FROM ({made(parse_query(table.view))})"
+
+        def made(query: exp.Query) -> str:
+            translation = translate(query, self.job.database, columns_of)
+            # A view may call what the query calls too.
+            macros = functions.macros_for(translation.sql)
+            self.connection.execute(macros.replace("CREATE MACRO", "CREATE OR REPLACE MACRO"))
+            for name in translation.tables:
+                if (name.database, name.table) in done:
+                    continue
+                done.add((name.database, name.table))
+                relation = relation_of(name)
+                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.database)}")
+                self.connection.execute(
+                    f"CREATE VIEW {quoted(name.database)}.{quoted(name.table)} AS {relation}"
+                )
+                self.job.check()
+            return translation.sql
+
+        done: set[tuple[str, str]] = set()
+        sql = made(query)
         # Athena knows of the catalog what columns there are: files that are only opened for that are not scanned.
         self.job.scanned = 0
-        return translation.sql
+        return sql
 
     def columns(self, sql: str) -> list[tuple[str, ColumnType]]:
         described = self.connection.execute(f"DESCRIBE {sql}").fetchall()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # nothing of it is needed to run, and each module is a file that a cold start opens
     from segmentation.domain.event import Event
-    from segmentation.domain.event_lake import Kind, LakeTable, Merging
+    from segmentation.domain.event_lake import Kind, LakeTable, LakeView, Merging
     from segmentation.domain.pipeline import Job, Lock, QueryStatus, Run
     from segmentation.domain.profile import BatchPart, Profile, RealtimePart
     from segmentation.domain.publication import Piece
@@ -306,8 +306,10 @@ class Queue(Protocol):
 class LakeCatalog(Protocol):
     """Makes what is archived known to the warehouse."""
 
-    def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
-        """Let each table exist with at least its columns, from its earliest date (by table name) on."""
+    def register(
+        self, tables: Sequence[LakeTable], earliest: Mapping[str, str], views: Sequence[LakeView] = ()
+    ) -> None:
+        """Let each table exist with at least its columns, from its earliest date (by table name) on; then the views."""
         ...
 
 

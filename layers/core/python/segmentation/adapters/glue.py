@@ -1,19 +1,32 @@
 """The lake's own tables in the Glue catalog."""
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.event_lake import BY_DATE, LakeTable
+from segmentation.domain.event_lake import BY_DATE, LakeTable, LakeView
 
-from .aws_errors import code_of
+from .aws_errors import code_of, reason
 
 _PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
     "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
 }
+_PRESTO = {"string": "varchar"}
+"""Catalog types that the engine calls otherwise."""
+
+
+@contextmanager
+def _telling(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise Unavailable(f"table {name} cannot be registered: {reason(error)}") from error
 
 
 class GlueLakeCatalog:
@@ -24,14 +37,50 @@ class GlueLakeCatalog:
         self._database = database
         self._bucket = bucket
 
-    def register(self, tables: Sequence[LakeTable], earliest: Mapping[str, str]) -> None:
-        """Let each table exist with at least its columns; columns that are no longer declared stay."""
+    def register(
+        self, tables: Sequence[LakeTable], earliest: Mapping[str, str], views: Sequence[LakeView] = ()
+    ) -> None:
+        """Let each table exist with at least its columns; columns that are no longer declared stay. Then the views."""
         for table in tables:
-            try:
+            with _telling(table.name):
                 self._register(table, earliest.get(table.name))
-            except (ClientError, BotoCoreError) as error:
-                code = code_of(error) if isinstance(error, ClientError) else type(error).__name__
-                raise Unavailable(f"table {table.name} cannot be registered: {code}") from error
+        for view in views:
+            with _telling(view.name):
+                self._register_view(view)
+
+    def _register_view(self, view: LakeView) -> None:
+        """As Athena's own CREATE VIEW leaves it in the catalog."""
+        columns = [{"name": name, "type": _PRESTO.get(kind, kind)} for name, kind in view.columns.items()]
+        told = {
+            "originalSql": view.sql,
+            "catalog": "awsdatacatalog",
+            "schema": self._database,
+            "columns": columns,
+        }
+        text = base64.b64encode(json.dumps(told).encode()).decode()
+        wanted = {
+            "Name": view.name,
+            "TableType": "VIRTUAL_VIEW",
+            "Parameters": {"presto_view": "true", "comment": "Presto View"},
+            "ViewOriginalText": f"/* Presto View: {text} */",
+            "ViewExpandedText": "/* Presto View */",
+            "StorageDescriptor": {
+                "Columns": [{"Name": name, "Type": kind} for name, kind in view.columns.items()],
+                "Location": "",
+                "SerdeInfo": {},
+            },
+        }
+        found = self._find(view.name)
+        if found is None:
+            try:
+                self._client.create_table(DatabaseName=self._database, TableInput=wanted)
+                return
+            except ClientError as error:
+                if code_of(error) != "AlreadyExistsException":
+                    raise
+        elif found.get("ViewOriginalText") == wanted["ViewOriginalText"]:
+            return
+        self._client.update_table(DatabaseName=self._database, TableInput=wanted)
 
     def _register(self, table: LakeTable, earliest: str | None) -> None:
         found = self._find(table.name)

@@ -74,6 +74,15 @@ class LakeTable:
 
 
 @dataclass(frozen=True, slots=True)
+class LakeView:
+    """A query that the catalog knows by a name; `columns`: names and catalog types of what it gives, in order."""
+
+    name: str
+    columns: Mapping[str, str]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Merging:
     """How the files of a folder are merged: of rows that are equal in `distinct`, the first by `first` stands."""
 
@@ -144,9 +153,10 @@ def events_table(audience: Audience, behavior: str) -> LakeTable:
 
 
 def changes_table(audience: Audience) -> LakeTable:
-    """The table of an audience's membership changes."""
+    """The table of an audience's membership changes as they were archived: of a redelivered one, twice for a while."""
     columns = {name: _CATALOG_TYPES[kind] for name, kind in CHANGES.items()}
-    return LakeTable(table_name(audience.id, "segment_changes"), changes_folder(audience.id), columns)
+    name = table_name(audience.id, "segment_changes_archived")
+    return LakeTable(name, changes_folder(audience.id), columns)
 
 
 def lake_tables(audience: Audience) -> list[LakeTable]:

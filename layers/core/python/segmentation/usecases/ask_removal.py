@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from segmentation.domain.changes_sql import lake_names
 from segmentation.domain.errors import Conflict, NotFound, Outdated, Unavailable
-from segmentation.domain.event_lake import lake_tables
 from segmentation.domain.pipeline import Job
 from segmentation.domain.removal import FOLDERS, Removal, removal_path, removed_path
 from segmentation.domain.run import RunRecord, run_pointer_path
@@ -93,7 +93,7 @@ def ask_removal(lake: Lake, rule_sets: RuleSets, audience: str, now: int, by: st
     stored = lake.get(run_pointer_path(audience))
     if stored is not None:
         segments |= {one.id for one in RunRecord.from_document(json.loads(stored.data)).segments}
-    tables = [one.name for one in lake_tables(published.audience)] if published else []
+    tables = lake_names(published.audience) if published else []
     removal = Removal(audience, now, tuple(sorted(segments)), tuple(tables), since=now, by=by)
     lake.put(path, json.dumps(removal.to_document()).encode(), expected="")
     return read_removal(lake, path) or removal  # of two who ask at once the first
