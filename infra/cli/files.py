@@ -1,13 +1,15 @@
 """Rules as files: check them, see what publishing would change, publish, pull."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from segmentation.domain.rulebook import ACCESS, KINDS
 
 from infra.documents.files import AudienceRules, RulesRefused, read_rules
 from infra.documents.plan import Action, Notes, Plan
-from infra.documents.publish import apply, plan_for
+from infra.documents.publish import apply, plan_for, standing
 from infra.documents.pull import pull
 from infra.documents.remotes import LakeRemote, Remote
 
@@ -49,12 +51,16 @@ def validate(folder: Folder = Path("rules"), as_json: AsJson = False) -> None:
         for rules in read_rules(folder):
             kinds = [segment.kind for segment in rules.check().rules]
             told.append(
-                {"audience": rules.id, "segments": len(kinds), **{kind: kinds.count(kind) for kind in KINDS}}
+                {
+                    "audience": rules.id,
+                    "segments": len(kinds),
+                    **{kind: kinds.count(kind) for kind in SEGMENTS},
+                }
             )
-        show(told, as_json, "audience", "segments", *KINDS)
+        show(told, as_json, "audience", "segments", *SEGMENTS)
 
 
-KINDS = ("batch", "realtime", "list")
+SEGMENTS = ("batch", "realtime", "list")
 
 
 def plan(
@@ -78,11 +84,13 @@ def plan(
             plan_for(rules, remote, notes, overwrite=overwrite, prune=prune)
             for rules in _rules(folder, audience)
         ]
+        kinds = remote.kinds()
     if as_json:
         show([_told(one) for one in plans], True)
     else:
         for one in plans:
             _print(one, brief)
+        _say_left_alone(kinds)
     if exit_code and any(one.steps for one in plans):
         raise typer.Exit(DIFFERENT)
 
@@ -112,11 +120,14 @@ def apply_command(
                   "Take ours: segmentation apply --overwrite."], DIFFERENT)  # fmt: skip
         for one, rules in zip(plans, chosen, strict=True):
             apply(one, rules, remote, notes)
+        kinds = remote.kinds()
     if as_json:
         show([_told(one) for one in plans], True)
-    for one in plans if not as_json else ():
+        return
+    for one in plans:
         _print(one, brief=True)
         say(f"{one.audience}: {len(one.edits)} published, {one.same} as they were")
+    _say_left_alone(kinds)
 
 
 def pull_command(
@@ -141,15 +152,16 @@ def pull_command(
                 raise
             known = {}
         touched: list[Path] = []
+        kinds = remote.kinds()
         for name in [audience] if audience else sorted({*remote.audiences(), *known}):
             rules = known.get(name)
-            entries = remote.entries(name)
+            shown = remote.entries(name)
+            entries = {key: one for key, one in shown.items() if key[0] in kinds or key[0] not in ACCESS}
             made = plan_for(rules, remote, notes) if rules is not None else None
             touched += pull(rules, folder, name, entries, made, overwrite=overwrite)
             if notes is not None:
                 (again,) = [one for one in read_rules(folder) if one.id == name]
-                local = {key: (document, where) for key, document, where in again.documents()}
-                notes.keep(name, entries, local)
+                notes.keep(name, entries, standing(again, remote))
             if made is not None and not overwrite:
                 for step in made.of(Action.CONFLICT):
                     say(f"! {step.name}: left alone, it was changed here and {step.why}", "red")
@@ -174,6 +186,12 @@ def _rules(folder: Path, audience: str) -> list[AudienceRules]:
     if not found:
         raise RulesRefused([f"{folder}: no audience {audience!r}"])
     return found
+
+
+def _say_left_alone(kinds: Collection[str]) -> None:
+    left = [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
+    if left:
+        say(f"left alone, for your role may not change them: {', '.join(left)}")
 
 
 def _print(one: Plan, brief: bool) -> None:

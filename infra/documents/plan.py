@@ -7,13 +7,13 @@ version control). A fresh checkout, in a pipeline, has no notes; there it is the
 
 import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from segmentation.domain.rulebook import FROM_FILES, Edit, Entry, content_digest
+from segmentation.domain.rulebook import FROM_FILES, KINDS, Edit, Entry, content_digest
 
 from infra.layout import pretty
 
@@ -112,7 +112,7 @@ Base = Callable[[Entry], Entry | None]
 class Planner:
     """Compares files with what is published.
 
-    `noted`: the published versions that this working copy agreed with, where it has notes. `overwrite`: the files win
+    `kinds`: of which documents. `noted`: the published versions that this working copy agreed with, where it has notes. `overwrite`: the files win
     over edits of others. `prune`: what has no file is deleted, whoever made it.
     """
 
@@ -123,12 +123,15 @@ class Planner:
     overwrite: bool = False
     prune: bool = False
     note: str = ""
+    kinds: Collection[str] = KINDS
 
     def plan(self) -> Plan:
         """All differences."""
         local = {key: (document, folder) for key, document, folder in self.rules.documents()}
         steps, same = [], 0
         for key in [*local, *(key for key in self.entries if key not in local)]:
+            if key[0] not in self.kinds:
+                continue
             entry, file = self.entries.get(key), local.get(key)
             if entry is not None and entry.record.deleted:
                 step = self._deleted(key, file, entry) if file is not None else None

@@ -2,8 +2,8 @@
 
 from segmentation.domain.published import Published
 
-from .files import AudienceRules, RulesRefused
-from .plan import Action, Notes, Plan, Planner
+from .files import AudienceRules, Key, RulesRefused
+from .plan import Action, File, Notes, Plan, Planner
 from .remotes import Remote
 
 
@@ -27,6 +27,7 @@ def plan_for(
         overwrite=overwrite,
         prune=prune,
         note=note,
+        kinds=remote.kinds(),
     )
     return planner.plan()
 
@@ -42,8 +43,13 @@ def apply(plan: Plan, rules: AudienceRules, remote: Remote, notes: Notes | None 
     if plan.edits:
         remote.apply(rules.id, plan.edits)
     if notes is not None:
-        local = {key: (document, folder) for key, document, folder in rules.documents()}
-        notes.keep(rules.id, remote.entries(rules.id), local)
+        notes.keep(rules.id, remote.entries(rules.id), standing(rules, remote))
+
+
+def standing(rules: AudienceRules, remote: Remote) -> dict[Key, File]:
+    """The files of an audience, of the kinds that the caller may change."""
+    kinds = remote.kinds()
+    return {key: (document, folder) for key, document, folder in rules.documents() if key[0] in kinds}
 
 
 def publish(rules: AudienceRules, remote: Remote) -> Published:

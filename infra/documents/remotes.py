@@ -5,14 +5,14 @@ import json
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from segmentation.adapters.clock import SystemClock
 from segmentation.domain.errors import Outdated, SegmentationError
-from segmentation.domain.rulebook import FROM_FILES, Edit, Entry, Record
+from segmentation.domain.rulebook import FROM_FILES, KINDS, Edit, Entry, Record
 from segmentation.ports import Lake
 from segmentation.usecases.edit_rules import Author, EditRules, earlier_versions, read_book, rule_set_path
 from segmentation.usecases.manage_documents import check_edits
@@ -32,6 +32,10 @@ class RemoteRefused(Exception):
 
 class Remote(Protocol):
     """Published documents and a way to change them."""
+
+    def kinds(self) -> Collection[str]:
+        """The kinds of documents that the caller may change; the others are left alone."""
+        ...
 
     def audiences(self) -> list[str]:
         """The audiences that have published rules."""
@@ -71,6 +75,10 @@ class LakeRemote:
 
     lake: Lake
     by: str = field(default_factory=who)
+
+    def kinds(self) -> Collection[str]:
+        """See `Remote`."""
+        return KINDS
 
     def audiences(self) -> list[str]:
         """See `Remote`."""
@@ -129,6 +137,10 @@ class ApiRemote:
 
     url: str
     authorize: Authorize
+
+    def kinds(self) -> Collection[str]:
+        """See `Remote`. Of keys and tokens, none but an admin is shown the hashes that files hold."""
+        return KINDS if self.request("GET", "/v1/me")["role"] == "admin" else ("segments",)
 
     def audiences(self) -> list[str]:
         """See `Remote`."""

@@ -22,7 +22,7 @@ from infra.local.quiet import serve
 from tests.fakes.documents import published
 from tests.management.support import Office
 from tests.management.test_states import counted
-from tests.management.wsgi import TOKEN, application
+from tests.management.wsgi import EDITOR_TOKEN, TOKEN, application
 
 ROOT = Path(__file__).parents[2]
 
@@ -296,3 +296,35 @@ def test_a_command_with_a_parser_of_its_own_shows_its_own_help(command: str) -> 
     shown = CliRunner().invoke(app, [command, "--help"])
     assert shown.exit_code == 0
     assert f"python -m infra.{'rule_schema' if command == 'schema' else command}" in shown.output
+
+
+def test_an_editor_plans_and_applies_segments_and_leaves_the_rest_alone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = terminal.folder / "rules"
+    terminal.ok("pull", str(folder), "--no-notes")
+    (adults,) = folder.rglob("adults.json")
+    adults.write_text(adults.read_text(encoding="utf-8").replace('"Adults"', '"Grown-ups"'), encoding="utf-8")
+    (access,) = (folder / "access").glob("*.json")
+    document = json.loads(access.read_text(encoding="utf-8"))
+    document["tokens"][0]["description"] = "a difference that is no editor's"
+    access.write_text(json.dumps(document), encoding="utf-8")
+    assert "tokens/" in terminal.ok("plan", str(folder))
+    monkeypatch.setenv("SEGMENTATION_TOKEN", EDITOR_TOKEN)
+    said = terminal.ok("plan", str(folder))
+    assert "~ segments/adults" in said
+    assert "tokens/" not in said
+    assert (
+        "left alone, for your role may not change them: audience, write keys, tokens, partners, destinations"
+        in said
+    )
+    for _ in range(2):
+        terminal.ok("apply", str(folder))
+    assert terminal.json("segments", "show", "adults")["document"]["name"] == "Grown-ups"
+    assert terminal.json("plan", str(folder))[0]["steps"] == []
+    # A folder of their own: keys and tokens are not taken over, for their hashes are not shown.
+    own = terminal.folder / "own"
+    terminal.ok("pull", str(own))
+    assert (own / "segments").is_dir()
+    assert not list(own.rglob("access/*.json"))
+    assert terminal.json("plan", str(own))[0]["steps"] == []
