@@ -88,7 +88,7 @@ fuzz: $(STAMP)
 
 histories: TIMES ?= 25
 histories: $(STAMP)
-	TIMES=$(TIMES) $(SIDE_BY_SIDE) $(addprefix tests/properties/test_,arrival.py compaction.py identities.py runs.py)
+	TIMES=$(TIMES) $(SIDE_BY_SIDE) $(addprefix tests/properties/test_,arrival.py compaction.py forgotten_ids.py identities.py runs.py)
 
 # Peers go into tests/bench/.peers, the tables to tests/bench/*.md. The five million profiles take a few minutes.
 bench: $(STAMP)

@@ -1,4 +1,4 @@
-"""DynamoDB stream of the profiles: who joined and left real-time segments, into the lake."""
+"""DynamoDB stream of the profiles: who joined and left real-time segments, and which keys were joined, into the lake."""
 
 import os
 from functools import cache
@@ -23,5 +23,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     archive, numberings = application()
     readable, bad = writes(event, numberings)
     result = archive(readable)
-    measure(ChangesArchived=result.changes, ObjectsWritten=result.objects, RecordsFailed=len(bad))
+    measure(
+        ChangesArchived=result.changes,
+        LinksArchived=result.links,
+        ObjectsWritten=result.objects,
+        RecordsFailed=len(bad),
+    )
     return failures(bad)

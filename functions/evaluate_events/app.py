@@ -31,6 +31,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         KeysJoined=result.joined,
         IdentityConflicts=result.conflicts,
         CappedVisitors=result.capped,
+        VisitorsForgettingIds=result.forgetful,
         RulesFailed=result.rules_failed,
         RecordsFailed=len(result.failed),
     )

@@ -22,6 +22,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     counts = {
         "SegmentsLive": result.live,
         "VisitorsFilled": result.visitors,
+        "ProfilesFollowed": result.followed,
         "FillsFailed": result.failed,
         "FillsLate": result.late,
     }

@@ -23,10 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segmentation.adapters.clock import SystemClock
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.numberings import LakeNumberings
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.domain.profile import BatchPart
+from segmentation.domain.programs import Programs
 from segmentation.domain.publication import Task
 from segmentation.domain.published import document_of, parse_published
 from segmentation.domain.run import RunRecord, SegmentCount, run_path, run_pointer_path
@@ -34,6 +36,7 @@ from segmentation.domain.run_sql import BY_KEY, changes_query
 from segmentation.ports import Entry, Stored
 from segmentation.usecases.publish_memberships import PublishMemberships
 from segmentation.usecases.publish_part import PublishPart
+from segmentation.usecases.update_visitors import UpdateVisitors
 
 from .results import machine, table
 
@@ -218,10 +221,11 @@ def publish(folder: Path) -> dict[str, Any]:
     """All tasks of the publication, one after the other; what came of it."""
     lake, dynamo, queue = FolderLake(folder), CountingDynamo(), Messages()
     tables, profiles = ParquetTables(lake), DynamoProfiles(dynamo, "profiles", LakeNumberings(lake))
+    update = UpdateVisitors(profiles, queue, Programs(), SystemClock())  # type: ignore[arg-type]
     use_case = PublishMemberships(
         tables,
         lake,
-        PublishPart(tables, lake, profiles),
+        PublishPart(tables, lake, profiles, update),
         OneSet(),
         queue,
         Messages(),  # type: ignore[arg-type]

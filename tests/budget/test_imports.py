@@ -29,7 +29,9 @@ MOST_OF = {
     # A page waits for it: see tests/bench/READS.md.
     "serve_api": (115, 515),
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
-    "fill_segments": (130, 645),
+    "fill_segments": (135, 655),
+    # It writes what a run says, and evaluates whoever that changes.
+    "publish_memberships": (115, 630),
     # The batch path, whose jobs are many small modules; nobody waits for it.
     "advance_runs": (128, 530),
     "import_lists": (120, 635),

@@ -12,11 +12,13 @@ from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake
+from segmentation.domain.programs import Programs
 from segmentation.domain.publication import Task
 from segmentation.domain.published import Published
 from segmentation.domain.run import RunRecord, run_path
 from segmentation.usecases.publish_memberships import PublishMemberships
 from segmentation.usecases.publish_part import PublishPart
+from segmentation.usecases.update_visitors import UpdateVisitors
 
 from tests.contract.conftest import Cloud
 from tests.contract.workshop import Workshop
@@ -79,10 +81,11 @@ class Batch:
     def publish(self) -> None:
         """Publish what was handed on, to the end."""
         tables = ParquetTables(self.lake)
+        update = UpdateVisitors(self.profiles, self.activations, Programs(), self.clock)
         use_case = PublishMemberships(
             tables,
             self.lake,
-            PublishPart(tables, self.lake, self.profiles),
+            PublishPart(tables, self.lake, self.profiles, update),
             StaticRuleSets({"shop": self.rules}),
             self.publications,
             self.activations,

@@ -22,6 +22,7 @@ from segmentation.usecases.archive_events import ArchiveEvents
 from segmentation.usecases.edit_rules import rule_set_path
 from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.fill_segments import Filled, FillSegments
+from segmentation.usecases.follow_rules import walk_path
 from segmentation.usecases.read_profiles import ReadProfiles
 from segmentation.usecases.update_visitors import UpdateVisitors
 
@@ -228,7 +229,7 @@ def test_a_new_segment_knows_the_last_thirty_days(shop: Shop) -> None:
     shop.until_live()
     assert (shop.members("1"), shop.members("2")) == ({"monthly"}, {"recent", "monthly", "a-buyers"})
     assert shop.told() == {"person_id:1": {"monthly"}, "person_id:2": {"recent", "monthly", "a-buyers"}}
-    assert [*shop.shop.lake.list("fills/")] == []
+    assert [*shop.shop.lake.list("fills/")] == [walk_path("shop")]
 
 
 def test_an_edit_goes_live_when_it_is_computed_and_the_old_version_answers_until_then(shop: Shop) -> None:

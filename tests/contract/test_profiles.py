@@ -426,6 +426,39 @@ def test_all_profiles_of_an_audience_are_removed_and_no_others(profiles: Profile
     assert profiles.remove("shop", "", lambda: True) is None
 
 
+def test_the_profiles_of_an_audience_are_found_page_by_page_without_links_and_the_erased(
+    profiles: Profiles,
+) -> None:
+    alone, known = [f"shop#td_client_id:{n}" for n in range(30)], [f"shop#person_id:{n}" for n in range(30)]
+    profiles.save(dict.fromkeys(alone + known[:10], PART))
+    profiles.publish((one, BATCH) for one in [*known, "shop-two#person_id:1"])
+    profiles.save({"shop#email:a": replace(PART, state=b"", members=(), alias="person_id:1")})
+    profiles.save({"shop#person_id:gone": replace(PART, state=b"", members=(), erased=5)})
+    profiles.save({"shop#person_id:anew": replace(PART, erased=5)})
+    profiles.publish([("shop#email:b", replace(BATCH, owner="person_id:1"))])
+    profiles.publish([("shop#email:c", replace(BATCH, owner=""))])
+    profiles.bar(["shop#person_id:barred"], 5)
+    found: set[str] = set()
+    cursor: str | None = ""
+    while cursor is not None:
+        names, cursor = profiles.page("shop", cursor)
+        found.update(names)
+    assert found == {*alone, *known, "shop#person_id:anew"}
+
+
+def test_a_large_store_has_many_pages(client: Client) -> None:
+    make_table(client("dynamodb"))
+    profiles = DynamoProfiles(client("dynamodb"), "profiles", lambda _: None)
+    large = replace(PART, state=bytes(MOST_STATE_BYTES))
+    profiles.save({f"shop#person_id:{n}": large for n in range(25)})
+    found, pages, cursor = set[str](), 0, ""
+    while cursor is not None:
+        names, cursor = profiles.page("shop", cursor)  # type: ignore[assignment]
+        found.update(names)
+        pages += 1
+    assert (len(found), pages > 1) == (25, True)
+
+
 def test_the_largest_item_is_one_that_dynamodb_takes(client: Client) -> None:
     chance = random.Random(3)
     letters = string.ascii_lowercase + string.digits

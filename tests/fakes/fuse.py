@@ -19,6 +19,7 @@ READS = {
     "named",
     "range",
     "of",
+    "page",
     "pieces",
     "read_piece",
     "keys_by",

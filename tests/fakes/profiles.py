@@ -22,6 +22,7 @@ class MemoryProfiles:
     room: int | None = None
     """So many batch parts are taken, then no more until it is set anew."""
     put_off: dict[str, int] = field(default_factory=dict)
+    a_page: int = 1_000
 
     def read(self, ids: Collection[str]) -> dict[str, Profile]:
         if self.unreadable:
@@ -101,6 +102,14 @@ class MemoryProfiles:
             for one, owner, part in parts
             if (stored := self.batch.get(one)) is None or stored.run != part.run or stored.owner == owner
         )
+
+    def page(self, audience: str, cursor: str) -> tuple[list[str], str | None]:
+        if self.unreadable:
+            raise Unavailable("profiles cannot be read")
+        own = {one for one, part in self.realtime.items() if part.state}
+        own |= {one for one, part in self.batch.items() if part.owner is None}
+        left = sorted(one for one in own if one > cursor and one.startswith(f"{audience}#"))
+        return left[: self.a_page], left[self.a_page - 1] if len(left) > self.a_page else None
 
     def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
         for store in (self.realtime, self.batch, self.barred):

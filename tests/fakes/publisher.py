@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from segmentation.domain.programs import Programs
 from segmentation.domain.publication import Task
 from segmentation.domain.run import RunRecord, SegmentCount, run_id
 from segmentation.language.types import Type
@@ -12,8 +13,10 @@ from segmentation.usecases.list_changes import ListChanges
 from segmentation.usecases.list_members import ListMembers
 from segmentation.usecases.publish_memberships import PublishMemberships
 from segmentation.usecases.publish_part import PublishPart
+from segmentation.usecases.update_visitors import UpdateVisitors
 
 from tests.fakes import (
+    FixedClock,
     MemoryLake,
     MemoryProfiles,
     MemoryQueue,
@@ -38,6 +41,7 @@ class Publisher:
     runs: list[str] = field(default_factory=list)
     wrap: Callable[[Any], Any] = lambda store: store
     has_time: Callable[[], bool] = lambda: True
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
 
     def __post_init__(self) -> None:
         self.sets = StaticRuleSets({"shop": published()})
@@ -50,7 +54,8 @@ class Publisher:
         tables, lake, profiles, tasks, queue = map(
             self.wrap, (self.tables, self.lake, self.profiles, self.tasks, self.queue)
         )
-        part = PublishPart(tables, lake, profiles)
+        update = UpdateVisitors(profiles, queue, Programs(), self.clock)
+        part = PublishPart(tables, lake, profiles, update)
         self.do = PublishMemberships(tables, lake, part, self.sets, tasks, queue)
 
     def publish(self, audience: str, run: str) -> list[str]:

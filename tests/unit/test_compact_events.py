@@ -194,6 +194,7 @@ def test_the_tables_are_registered_from_their_first_day_on() -> None:
         "shop_events_mailings",
         "shop_segment_changes_archived",
         "shop_erased_keys",
+        "shop_joined_keys",
     }
     assert world.catalog.earliest == {"shop_events_purchases": "2023-12-23"}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from segmentation.domain.erasure import LAST_PASS, REST, SETTLED, Erasure, excluded_table, key_hash
 from segmentation.domain.errors import NotFound, Unavailable
-from segmentation.domain.event_lake import CHANGES, event_columns, event_row
+from segmentation.domain.event_lake import CHANGES, LINKS, event_columns, event_row
 from segmentation.domain.lists import COLUMNS, members_folder
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.run import run_id, stamp
@@ -234,6 +234,17 @@ def test_the_lake_is_gone_through_until_nothing_arrives_any_more(known: Privacy)
     assert kept.hashes == tuple(sorted(map(key_hash, (E, P, C))))
     assert "email:aa" not in json.dumps(kept.to_document())
     assert known.night().open == 0
+
+
+def test_joined_keys_are_taken_out_by_either_side(known: Privacy) -> None:
+    path = "links/shop/date=2023-11-14/a.parquet"
+    pairs = [(C, P), (D, P), (E, "person_id:9"), ("td_client_id:z", OTHER)]
+    rows = [{"profile": one, "owner": other, "moment": NOW, "sequence": "1"} for one, other in pairs]
+    known.tables.write(path, LINKS, rows)
+    known.lake.put(path, b"")
+    known.erase("shop", "person_id", "1")
+    assert known.night(60).rows == 3
+    assert [row["profile"] for row in known.tables.objects[path]] == ["td_client_id:z"]
 
 
 def test_a_pass_that_has_no_time_left_goes_on_where_it_was(known: Privacy) -> None:

@@ -1,15 +1,21 @@
 """Membership changes, read off what was written of a visitor."""
 
+import base64
 import random
+from dataclasses import replace
 
 import pytest
+from segmentation.adapters.numberings import LakeNumberings
+from segmentation.adapters.profile_items import realtime_item
 from segmentation.domain.event import Event
-from segmentation.domain.history import Standing, Written, changes_of
+from segmentation.domain.history import Link, Standing, Written, changes_of, link_of
 from segmentation.domain.membership import Change, change_id
+from segmentation.domain.profile import RealtimePart
 from segmentation.domain.visitor import Program, Visitor, evaluate
+from segmentation.runtime.streams import writes
 from segmentation.usecases.archive_changes import ArchiveChanges
 
-from tests.fakes import MemoryTables
+from tests.fakes import MemoryLake, MemoryTables
 from tests.fakes.documents import published
 
 NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
@@ -116,3 +122,43 @@ def test_changes_are_kept_by_the_day_of_their_moment_and_a_redelivery_overwrites
         ("a", True, NOON),
     }
     assert all(row["change_id"] and row["rules"] == "r1" and row["computed"] == NOON for row in rows)
+
+
+def test_a_key_that_becomes_an_alias_is_kept_with_whom_it_leads_to() -> None:
+    tables = MemoryTables()
+    alias = replace(standing("", Change("a", False, NOON), revision=2), alias="person_id:1")
+    cookie = replace(written(standing("a"), alias, sequence="7"), profile="shop#td_client_id:c")
+    result = ArchiveChanges(tables)([cookie, written(None, standing("a", Change("a", True, NOON)))])
+    assert (result.changes, result.links, result.objects) == (2, 1, 2)
+    (path,) = [one for one in tables.objects if one.startswith("links/")]
+    assert path.startswith("links/shop/date=2024-01-01/7-7-")
+    (row,) = tables.objects[path]
+    assert row == {
+        "profile": "td_client_id:c",
+        "owner": "person_id:1",
+        "moment": NOON,
+        "sequence": "7".zfill(56),
+    }
+
+
+def test_that_an_aliass_changes_were_told_says_nothing_anew() -> None:
+    alias = replace(standing("", revision=2), alias="person_id:1")
+    assert link_of(written(alias, alias)) is None
+    assert link_of(written(alias, None)) is None
+    assert link_of(written(standing("a"), standing("b", revision=2))) is None
+
+
+def test_an_alias_is_read_off_the_tables_stream() -> None:
+    part = RealtimePart(2, b"", (), (), NOON, "r1", alias="person_id:1")
+    item = realtime_item("shop#td_client_id:c", part)
+    image = {
+        name: {kind: base64.b64encode(value).decode() if kind == "B" else value}
+        for name, cell in item.items()
+        for kind, value in cell.items()
+    }
+    keys = {"profile": item["profile"], "part": item["part"]}
+    change = {"Keys": keys, "NewImage": image, "SequenceNumber": "7", "ApproximateCreationDateTime": NOON}
+    (one,), bad = writes({"Records": [{"dynamodb": change}]}, LakeNumberings(MemoryLake()))
+    assert bad == []
+    link = link_of(one)
+    assert link == Link("shop", "td_client_id:c", "person_id:1", NOON, "7")

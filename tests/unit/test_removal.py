@@ -164,7 +164,7 @@ def test_every_folder_that_the_code_writes_for_an_audience_is_known() -> None:
 
 def test_tables_over_archived_events_are_dropped_too(world: World) -> None:
     removal = world.remove.ask("shop")
-    assert len(removal.tables) == 4  # two behaviors, the changes of membership, and the view of them
+    assert len(removal.tables) == 5  # two behaviors, the changes of membership, the view of them, joined keys
     world.warehouse.tables |= {name: {} for name in removal.tables}
     world.whole_way()
     assert not set(removal.tables) & set(world.warehouse.tables)

@@ -18,6 +18,7 @@ from segmentation.domain.stream import StreamRecord
 from segmentation.domain.visitor import Program, Visitor, evaluate
 from segmentation.domain.visitor.intake import MOST_IDS, short_id
 from segmentation.domain.visitor.limits import MOST_STATE_BYTES, encode_within
+from segmentation.domain.visitor.state import FORGOTTEN
 from segmentation.domain.visitor.stored import FORMAT
 from segmentation.language import RuleError
 from segmentation.language.evaluate import Row
@@ -218,7 +219,7 @@ def test_what_cannot_be_made_smaller_is_let_go() -> None:
     assert len(stored.data) <= 2_000
     again = Visitor.decode(stored.data)
     assert (again.rows, again.lost, again.seen) == (small.rows, small.lost, small.seen)
-    assert (small.rows, small.lost) == ({}, {"t": 5})
+    assert (small.rows, small.lost) == ({}, {"t": 5, FORGOTTEN: 2 * 86_400})
     assert list(small.seen) == list(range(500))[-len(small.seen) :]
 
 
@@ -244,7 +245,7 @@ def test_a_bot_holds_up_nobody_and_breaks_nothing() -> None:
         assert stream.part("bot").revision == minute + 1
     assert all(stream.part(str(n)).members == ("often",) for n in range(20))
     part = stream.part("bot")
-    assert (part.members, part.quality) == (("often", "spent"), ("capped",))
+    assert (part.members, part.quality) == (("often", "spent"), ("capped", "ids"))
     assert len(part.state) < MOST_STATE_BYTES
     visitor = Visitor.decode(part.state)
     assert len(visitor.seen) == MOST_IDS

@@ -104,6 +104,14 @@ class Profiles(Protocol):
         """
         ...
 
+    def page(self, audience: str, cursor: str) -> tuple[list[str], str | None]:
+        """Some profiles of an audience, from a cursor on ("" is the beginning), and where to go on (`None`: that was all).
+
+        Those that a run or the stream has put there, and not mere links to one; a profile may come twice. It reads through
+        the whole store. `Unavailable`.
+        """
+        ...
+
     def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
         """Remove all profiles of an audience, from a cursor on ("" is the beginning); where to go on, if time was up.
 

@@ -198,6 +198,26 @@ class DynamoProfiles:
         for _ in _side_by_side(put, keys):
             pass
 
+    def page(self, audience: str, cursor: str) -> tuple[list[str], str | None]:
+        """One page of a scan; the cursor is the scan's own. Of links and of those who were erased there is nothing to say."""
+        start: dict[str, Any] = {"ExclusiveStartKey": json.loads(cursor)} if cursor else {}
+        own = " AND ".join(f"attribute_not_exists({name})" for name in ("#owner", "alias", "erased"))
+        states = "attribute_exists(#state) AND size(#state) > :none"
+        try:
+            page = self._client.scan(
+                TableName=self._table,
+                FilterExpression=f"begins_with(profile, :prefix) AND (({own}) OR ({states}))",
+                ProjectionExpression="profile",
+                ExpressionAttributeNames={"#owner": "owner", "#state": "state"},
+                ExpressionAttributeValues={":prefix": {"S": f"{audience}#"}, ":none": {"N": "0"}},
+                **start,
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"profiles cannot be read: {reason(error)}") from error
+        last = page.get("LastEvaluatedKey")
+        found = dict.fromkeys(item["profile"]["S"] for item in page["Items"])
+        return list(found), None if last is None else json.dumps(last)
+
     def remove(self, audience: str, cursor: str, has_time: Callable[[], bool]) -> str | None:
         """Scan the table page by page and remove the audience's items; the cursor is the scan's own."""
         start: dict[str, Any] = {"ExclusiveStartKey": json.loads(cursor)} if cursor else {}

@@ -10,7 +10,7 @@ from segmentation.language.sql import IDENTITIES, profile_condition
 from segmentation.language.types import Type
 
 from .audience import AttributeTable, Audience, Behavior, Column, Source, Visibility
-from .event_lake import events_table
+from .event_lake import events_table, links_table
 from .identity import Identity
 from .run_sql import CONTESTED
 from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, stage
@@ -25,15 +25,15 @@ def profiles_query(audience: Audience, catalog: Catalog) -> str:
     identities = audience.known_identities()
     if not identities:
         return f"WITH {', '.join(parts)} SELECT {', '.join(columns)} FROM kept"
-    claims = []
+    named_claims = []
     for index, identity in enumerate(identities):
-        parts.append(f"i{index} AS ({_claims(identity, catalog)})")
+        parts.append(f"i{index} AS ({claims(identity, catalog)})")
         named = f"concat('{identity.name}:', value)"
-        claims.append(f"SELECT {named} AS identity, profile_key, rn FROM i{index}")
+        named_claims.append(f"SELECT {named} AS identity, profile_key, rn FROM i{index}")
     won, lost = (f"array_sort(array_agg(identity) FILTER (WHERE rn {sign}))" for sign in ("= 1", "> 1"))
     parts.append(
         f"owned AS (SELECT profile_key, {won} AS {IDENTITIES}, {lost} AS {CONTESTED} "
-        f"FROM ({' UNION ALL '.join(claims)}) c GROUP BY profile_key)"
+        f"FROM ({' UNION ALL '.join(named_claims)}) c GROUP BY profile_key)"
     )
     columns += [f"coalesce(owned.{name}, {_NO_KEYS}) AS {name}" for name in (IDENTITIES, CONTESTED)]
     joined = "kept LEFT JOIN owned ON owned.profile_key = kept.profile_key"
@@ -123,7 +123,7 @@ def _finished(columns: list[Column], table: AttributeTable, catalog: Catalog, ti
     return "".join(f", {finish(one, value, time_zone)}" for one, value in values.items())
 
 
-def _claims(identity: Identity, catalog: Catalog) -> str:
+def claims(identity: Identity, catalog: Catalog) -> str:
     """`value`, `profile_key` and `rn` of an identity: 1 for the profile that has it, among those of `kept`."""
     rows = claimed(identity, catalog)
     order = "ORDER BY c.latest DESC NULLS LAST, c.profile_key ASC"
@@ -157,7 +157,7 @@ def behavior_query(audience: Audience, behavior: Behavior, catalog: Catalog) -> 
     if behavior.identity is not None:
         identity = audience.keys[behavior.identity]
         parts += kept_profiles(audience, catalog)
-        parts.append(f"claims AS ({_claims(identity, catalog)})")
+        parts.append(f"claims AS ({claims(identity, catalog)})")
         parts.append("owners AS (SELECT value, profile_key FROM claims WHERE rn = 1)")
         joins += f" JOIN owners ON owners.value = {identity.sql(key)}"
         key = "owners.profile_key"
@@ -228,6 +228,7 @@ def raw_tables(audience: Audience) -> list[str]:
             names += [behavior.table, *(lookup.table for lookup in behavior.lookups)]
         if behavior.source is not Source.TABLE:
             names.append(events_table(audience, name).name)
+            names.append(links_table(audience).name)
     return list(dict.fromkeys(names))
 
 

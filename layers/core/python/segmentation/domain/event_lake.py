@@ -3,6 +3,7 @@
     events/<audience>/<behavior>/date=YYYY-MM-DD/<shard>-<first>-<last>.parquet   as the stream delivered them
     events/<audience>/<behavior>/date=YYYY-MM-DD/merged-<hash>.parquet            several of those in one
     changes/<audience>/date=YYYY-MM-DD/...                                        who joined and left real-time segments
+    links/<audience>/date=YYYY-MM-DD/...                                          keys that were joined, and to whom they lead
 
 A declared column's name in a file says its type (`amount__number`), so a column whose declared type is changed
 never meets older files with another type. Whatever a record says beyond that is kept in `extra`: columns that the
@@ -46,6 +47,13 @@ CHANGES: Mapping[str, Kind] = {
     "rules": Type.STRING,
 }
 """The columns of membership changes. `moment`: when it became so; `computed`: when that was noticed."""
+LINKS: Mapping[str, Kind] = {
+    "profile": Type.STRING,
+    "owner": Type.STRING,
+    "moment": Type.TIMESTAMP,
+    "sequence": Type.STRING,
+}
+"""The columns of joined keys: `profile` became an alias of `owner`. Of several rows of a key the latest holds."""
 
 _CATALOG_TYPES: Mapping[Kind, str] = {
     Type.STRING: "string",
@@ -92,6 +100,7 @@ class Merging:
 
 
 MERGED_EVENTS = Merging(("profile", "event_id"), ("sequence",), ("profile", "time", "event_id"))
+MERGED_LINKS = Merging(("profile", "owner", "moment"), ("sequence",), ("profile", "moment", "sequence"))
 MERGED_CHANGES = Merging(("change_id",), ("computed",), ("profile", "moment", "change_id"))
 
 
@@ -105,9 +114,15 @@ def changes_folder(audience: str) -> str:
     return f"changes/{audience}/"
 
 
+def links_folder(audience: str) -> str:
+    """Where joined keys lie."""
+    return f"links/{audience}/"
+
+
 def merging_of(folder: str) -> Merging:
     """How the files of a folder are merged."""
-    return MERGED_CHANGES if folder.startswith("changes/") else MERGED_EVENTS
+    others = {"changes": MERGED_CHANGES, "links": MERGED_LINKS}
+    return others.get(folder.partition("/")[0], MERGED_EVENTS)
 
 
 def column_in_file(name: str, type_: Type) -> str:
@@ -128,7 +143,7 @@ def event_row(event: Event, sequence: str, types: Mapping[str, Type]) -> dict[st
         "profile": event.profile,
         "time": event.time,
         "received": event.received,
-        "sequence": sequence.zfill(_SEQUENCE_DIGITS),
+        "sequence": padded(sequence),
     }
     extra: dict[str, str] = {}
     for name, raw in event.columns.items():
@@ -159,9 +174,16 @@ def changes_table(audience: Audience) -> LakeTable:
     return LakeTable(name, changes_folder(audience.id), columns)
 
 
+def links_table(audience: Audience) -> LakeTable:
+    """The table of an audience's joined keys."""
+    columns = {name: _CATALOG_TYPES[kind] for name, kind in LINKS.items()}
+    return LakeTable(table_name(audience.id, "joined_keys"), links_folder(audience.id), columns)
+
+
 def lake_tables(audience: Audience) -> list[LakeTable]:
     """All tables over what is archived of an audience."""
-    return [*(events_table(audience, name) for name in audience.behaviors), changes_table(audience)]
+    events = (events_table(audience, name) for name in audience.behaviors)
+    return [*events, changes_table(audience), links_table(audience)]
 
 
 def date_of(path: str) -> str | None:
@@ -184,6 +206,11 @@ def _as_text(raw: Any) -> tuple[str, str]:
         return "boolean", "true" if raw else "false"
     text = json.dumps(raw, separators=(",", ":"))
     return ("number", text) if isinstance(raw, int | float) else ("json", text)
+
+
+def padded(sequence: str) -> str:
+    """A sequence number as it sorts as text."""
+    return sequence.zfill(_SEQUENCE_DIGITS)
 
 
 def position(sequences: Sequence[str]) -> str:

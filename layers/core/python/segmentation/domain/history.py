@@ -12,13 +12,15 @@ from .membership import change_id
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A visitor's real-time membership as it was written, and what changed with that revision."""
+    """A visitor's real-time membership as it was written, and what changed with that revision. `alias`: the name of the
+    profile that the key leads to, if it is an alias."""
 
     members: Collection[str]
     changes: Sequence[membership.Change]
     computed: int
     rules: str
     revision: int
+    alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,28 @@ class Change:
     moment: int
     computed: int
     rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That a key leads to a profile since a moment; both are names."""
+
+    audience: str
+    profile: str
+    owner: str
+    moment: int
+    sequence: str
+
+
+def link_of(written: Written) -> Link | None:
+    """What a write says of whom a key leads to, if it says so. An alias that is written anew says it once more."""
+    after = written.after
+    if after is None or after.alias is None:
+        return None
+    if written.before is not None and written.before.revision == after.revision:
+        return None  # only that its changes were told
+    audience, _, profile = written.profile.partition("#")
+    return Link(audience, profile, after.alias, after.computed, written.sequence)
 
 
 def changes_of(written: Written) -> Iterator[Change]:

@@ -1,7 +1,8 @@
 """The SQL of a behavior whose rows are accepted events, alone or beside those of a raw table.
 
 A row is what the stream saw of the event: columns by their declared names, nothing looked up. Of an event that
-was accepted several times the first one stands, as on the stream.
+was accepted several times the first one stands, as on the stream. An event of a key that was joined since, or that raw
+tables know, is the profile's that the key leads to.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from segmentation.language.types import Schema, Type
 from .audience import Audience, Behavior, Column, Source
 from .build_sql import behavior_query
 from .event_lake import EXTRA, column_in_file, events_table
+from .links_sql import followed, has_links, leads
 from .source_sql import Catalog, parse_text
 
 STREAMED = "streamed"
@@ -87,11 +89,16 @@ def _events(audience: Audience, behavior: Behavior, catalog: Catalog) -> str:
     """The archived events of known profiles, each as often as it was archived."""
     table = events_table(audience, behavior.name).name
     known = catalog[table] or {}
+    name, joins, parts = "a.profile", "", ""
+    if has_links(audience):
+        joins, name = followed(audience, name)
+        parts = f"WITH {', '.join(leads(audience, catalog))} "
     prefix = f"{audience.master_key}:"
-    key = f"CASE WHEN starts_with(profile, '{prefix}') THEN substr(profile, {len(prefix) + 1}) END"
-    columns = [f"{key} AS profile_key", "event_id", '"time"', "sequence"]
+    key = f"CASE WHEN starts_with({name}, '{prefix}') THEN substr({name}, {len(prefix) + 1}) END"
+    columns = [f"{key} AS profile_key", "event_id", '"time"', "a.sequence AS sequence"]
     columns += [f"{archived_value(column, known)} AS {_q(column.name)}" for column in behavior.columns]
-    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {table}) a WHERE profile_key <> ''"
+    rows = f"SELECT {', '.join(columns)} FROM {table} a{joins}"
+    return f"{parts}SELECT * FROM ({rows}) e WHERE profile_key <> ''"
 
 
 def archived_value(column: Column, known: Mapping[str, str]) -> str:

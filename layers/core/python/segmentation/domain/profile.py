@@ -42,7 +42,8 @@ class RealtimePart:
     `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that `members`
     were computed with at the moment `computed`; from `due` on they may be others by time alone (`None`: never).
     `changes` came with this revision; while `untold` they are not known to be sent. `quality` names what the answer
-    lacks: `capped` (a limit took events away that rules would still count), `failed` (a rule failed).
+    lacks: `capped` (a limit took events away that rules would still count), `failed` (a rule failed), `ids` (there were more
+    events than ids are remembered of: a second event of an old id and other content would count as one of its own).
 
     `alias`: the key was joined to this profile (a name), where all its events are counted; `aliases`: the keys that were
     joined to this one, each with the moment at which its alias was last written. `erased`: the moment at which the visitor
@@ -103,6 +104,11 @@ class Profile:
 
     realtime: RealtimePart | None = None
     batch: BatchPart | None = None
+
+    @property
+    def run(self) -> str:
+        """The run that the batch part is of; "" where there is none."""
+        return self.batch.run if self.batch is not None else ""
 
     @property
     def exists(self) -> bool:

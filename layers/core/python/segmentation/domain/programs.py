@@ -14,6 +14,7 @@ from .visitor import BatchView, Outcome, Program, Visitor
 from .visitor.filling import filled
 from .visitor.limits import encode_within
 from .visitor.quarantine import Guarded
+from .visitor.state import FORGOTTEN
 
 MOST_HELD = 4_096
 """Visitors of whom the index's figures are held, so that their next event costs what it changes."""
@@ -104,7 +105,7 @@ class Programs:
         if before is not None and same and after.due == before.due and (not events or _is_fresh(before, now)):
             self.hold(identifier, before, outcome)
             return Evaluated(None, outcome, failed)
-        quality = (*(("capped",) if after.lost else ()), *(("failed",) if failed else ()))
+        quality = _quality(after, failed)
         state = outcome.encoded
         if state is None:
             state = before.state if before and not outcome.is_new else after.encode()
@@ -179,6 +180,15 @@ def _visitor(part: RealtimePart | None) -> Visitor:
 def _view(profile: Profile) -> BatchView | None:
     batch = profile.batch
     return BatchView(frozenset(batch.segments), batch.attributes) if batch else None
+
+
+def _quality(visitor: Visitor, failed: Collection[str]) -> tuple[str, ...]:
+    lost = visitor.lost
+    if not lost and not failed:
+        return ()
+    forgotten = FORGOTTEN in lost
+    said = {"capped": len(lost) > forgotten, "failed": bool(failed), "ids": forgotten}
+    return tuple(name for name, holds in said.items() if holds)
 
 
 def _is_fresh(part: RealtimePart, now: int) -> bool:

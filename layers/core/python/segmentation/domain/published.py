@@ -71,6 +71,22 @@ class Published:
         return load_rule_set(documents, self.audience.schema(), self.audience.id)
 
     @cached_property
+    def answering_digest(self) -> str:
+        """Of the real-time rules that answer now, and of the audience that says what they read."""
+        documents = answering(self.document.get("segments", ()), self.standing)
+        rules = sorted((one["id"], json.dumps(one["rule"])) for one in documents if one["kind"] == "realtime")
+        said = json.dumps([rules, self.document.get("audience")], sort_keys=True)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @cached_property
+    def reads_runs(self) -> bool:
+        """Whether a batch run may change what a real-time rule finds: it reads attributes or segments. (A text that only looks
+        like that counts too: nothing is lost by it.)"""
+        documents = answering(self.document.get("segments", ()), self.standing)
+        texts = (json.dumps(one["rule"]) for one in documents if one["kind"] == "realtime")
+        return any('"attributes.' in text or '"segments"' in text for text in texts)
+
+    @cached_property
     def ahead(self) -> list[Rule]:
         """Rules that do not answer yet, whose events are kept already."""
         return rules_of(one for one in self.rules if one.id in self.standing) if self.standing else []

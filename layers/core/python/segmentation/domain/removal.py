@@ -22,6 +22,7 @@ FOLDERS = (
     "syndication",
     "events",
     "changes",
+    "links",
     "lists",
     "listed",
     "previews",

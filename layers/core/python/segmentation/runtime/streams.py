@@ -51,9 +51,9 @@ def _standing(item: Mapping[str, Any] | None, numberings: Numberings) -> Standin
         base64.b64decode(changes["B"]) if changes else None,
     )
     members, told = decode(stored, item["profile"]["S"].partition("#")[0], numberings) or ((), ())
-    return Standing(
-        members, tuple(told), int(item["computed"]["N"]), item["rules"]["S"], int(item["revision"]["N"])
-    )
+    computed, revision = int(item["computed"]["N"]), int(item["revision"]["N"])
+    alias = item["alias"]["S"] if "alias" in item else None
+    return Standing(members, tuple(told), computed, item["rules"]["S"], revision, alias)
 
 
 def failures(identifiers: Iterable[str]) -> dict[str, Sequence[dict[str, str]]]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from segmentation.domain import compaction
 from segmentation.domain.compaction import File, Merge
 from segmentation.domain.errors import CorruptObject, Unavailable
-from segmentation.domain.event_lake import changes_folder, date_of, events_folder, merging_of
+from segmentation.domain.event_lake import changes_folder, date_of, events_folder, links_folder, merging_of
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant
 from segmentation.ports import Clock, Entry, Lake, LakeCatalog, RuleSets, Tables
@@ -109,6 +109,7 @@ def _folders(published: Published) -> Iterator[str]:
     audience = published.audience
     yield from (events_folder(audience.id, name) for name in audience.behaviors)
     yield changes_folder(audience.id)
+    yield links_folder(audience.id)
 
 
 def _partition(entry: Entry) -> str:

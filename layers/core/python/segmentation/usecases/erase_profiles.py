@@ -20,7 +20,7 @@ from segmentation.domain.erasure import (
     requests_folder,
 )
 from segmentation.domain.errors import CorruptObject, SegmentationError, Unavailable
-from segmentation.domain.event_lake import changes_folder, events_folder
+from segmentation.domain.event_lake import changes_folder, events_folder, links_folder
 from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
@@ -157,7 +157,8 @@ class EraseProfiles:
         """Go through the files that were not gone through yet; whether all are."""
         audience = published.audience
         folders = [events_folder(audience.id, one) for one in audience.behaviors]
-        folders += [changes_folder(audience.id), listed_table(audience).folder, f"syndication/{audience.id}/"]
+        folders += [changes_folder(audience.id), links_folder(audience.id), listed_table(audience).folder]
+        folders.append(f"syndication/{audience.id}/")
         for number, path in enumerate(self._files(folders, going.after)):
             if seconds_left() < SHORTEST:
                 self._note(audience.id, going)
@@ -186,6 +187,8 @@ class EraseProfiles:
                     column = "key"  # a profile key as it is, any other key as a name
                     values |= {key for one in requests for key in _profile_keys(audience, one)}
                 rows = self.tables.remove(path, column, values)
+                if path.startswith("links/"):
+                    rows += self.tables.remove(path, "owner", values)
         except CorruptObject as error:
             logger.error("left as it is: %s", error)
             result.corrupt += 1

@@ -31,6 +31,7 @@ class Evaluated:
     joined: int = 0
     conflicts: int = 0
     capped: int = 0
+    forgetful: int = 0
     rules_failed: int = 0
     failed: set[str] = field(default_factory=set)
 
@@ -76,6 +77,7 @@ class EvaluateEvents:
         result.changes, result.races = updated.changes, updated.races
         result.joined, result.conflicts = updated.joined, updated.conflicts
         result.capped, result.rules_failed = updated.capped, updated.rules_failed
+        result.forgetful = updated.forgetful
         return result
 
     def _put_aside(self, record: StreamRecord, error: BadRecord, result: Evaluated) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segmentation.domain.errors import QueryFailed, SegmentationError, Unavailable
@@ -30,6 +30,7 @@ from segmentation.ports import Clock, EventLog, Lake, LakeCatalog, Profiles, Rul
 
 from .edit_rules import put_program, read_book, rule_set_path
 from .find_profiles import FindProfiles
+from .follow_rules import FollowRules
 from .register_lake import register_lake
 from .update_visitors import UpdateVisitors, Visit
 
@@ -53,6 +54,7 @@ class Filled:
     live: int = 0
     failed: int = 0
     late: int = 0
+    followed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,21 @@ class FillSegments:
     programs: Programs
     update: UpdateVisitors
     clock: Clock
+    follow: FollowRules = field(init=False)
+
+    def __post_init__(self) -> None:
+        follow = FollowRules(self.lake, self.profiles, self.update, self.clock)
+        object.__setattr__(self, "follow", follow)
 
     def __call__(self, seconds_left: Callable[[], float]) -> Filled:
-        """Go on with the fill of each audience as far as it goes now. One audience's trouble holds up no other."""
+        """Go on with the fill of each audience as far as it goes now, and tell what other rules make of everybody. One
+        audience's trouble holds up no other."""
         result = Filled()
         for published in self.rule_sets.all().values():
             try:
                 while self._step(published, seconds_left, result):
                     pass
+                result.followed += self.follow(published, seconds_left).profiles
             except SegmentationError as error:
                 logger.error("the fill of %s goes on later: %s", published.audience.id, error)
                 result.failed += 1

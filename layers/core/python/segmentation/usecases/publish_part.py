@@ -6,7 +6,7 @@ is named by its part.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from segmentation.domain.syndication import PAGE, page_path
 from segmentation.language.sql import IDENTITIES
 from segmentation.language.values import parse_value
 from segmentation.ports import Lake, Profiles, Tables
+
+from .update_visitors import Cause, UpdateVisitors, Visit
 
 PROFILES_AT_ONCE = 500
 """Written between two looks at the time; whose links are written before they are."""
@@ -82,6 +84,7 @@ class PublishPart:
     tables: Tables
     lake: Lake
     profiles: Profiles
+    update: UpdateVisitors
 
     def __call__(
         self,
@@ -141,7 +144,8 @@ class PublishPart:
         return PartDone(written)
 
     def _write(self, published: Published, record: RunRecord, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write the batch parts of some profiles, how many; before them the links that lead to them."""
+        """Write the batch parts of some profiles, how many; before them the links that lead to them, after them what
+        real-time rules make of them."""
         audience = published.audience.id
         parts = {row["profile_key"]: _batch_part(published, record, row) for row in rows}
         names = {key: profile_name(published.audience.master_key, key) for key in parts}
@@ -173,9 +177,24 @@ class PublishPart:
             for key, part in parts.items():
                 own = tuple(one for one in part.identities if profile_id(audience, one) in known)
                 parts[key] = replace(part, unjoined=own)
-        return self.profiles.publish(
+        written = self.profiles.publish(
             [(profile_id(audience, names[key]), part) for key, part in parts.items()]
         )
+        self._follow(published, names.values())
+        return written
+
+    def _follow(self, published: Published, names: Iterable[str]) -> None:
+        """Evaluate the real-time segments of profiles whose batch part is another one now, and tell who joined and left.
+
+        Who cannot be evaluated at all holds up nobody; of all others nothing is left out.
+        """
+        audience = published.audience.id
+        if "realtime" not in published.kinds.values():
+            return
+        visits = {profile_id(audience, name): Visit(published, name) for name in names}
+        updated = self.update(visits, {audience: published}, cause=Cause.RUN)
+        if left := updated.failed - updated.broken.keys():
+            raise Unavailable(f"{len(left)} profiles could not be evaluated; they come again")
 
 
 def _batch_part(published: Published, record: RunRecord, row: Mapping[str, Any]) -> BatchPart:

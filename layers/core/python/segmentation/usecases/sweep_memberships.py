@@ -12,7 +12,7 @@ from segmentation.domain.profile import SHARDS
 from segmentation.domain.published import Published
 from segmentation.ports import Clock, Profiles, RuleSets
 
-from .update_visitors import UpdateVisitors, Visit
+from .update_visitors import Cause, UpdateVisitors, Visit
 
 A_ROUND = 100
 """Visitors that are evaluated together."""
@@ -69,13 +69,13 @@ class SweepMemberships:
                 visits[key] = Visit(sets[audience], profile)
             else:
                 orphans.append(key)
-        updated = self.update(visits, sets, sweep=True)
+        updated = self.update(visits, sets, cause=Cause.TIME)
         result.visitors += len(due)
         result.written += updated.written
         result.changes += updated.changes
         result.failed += len(updated.failed) + len(orphans)
         result.rules_failed += updated.rules_failed
-        put_off = dict(updated.broken)
+        put_off = {key: part for key, part in updated.broken.items() if part is not None}
         if orphans:
             logger.warning("%d visitors are of audiences without rules; they are put off", len(orphans))
             found = self.profiles.read(orphans)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from segmentation.domain.errors import SegmentationError, Unavailable
@@ -10,7 +11,7 @@ from segmentation.domain.event import Event
 from segmentation.domain.joining import Family, as_alias, following, remembered
 from segmentation.domain.membership import changes_of
 from segmentation.domain.messages import realtime_message
-from segmentation.domain.profile import RealtimePart, name_of
+from segmentation.domain.profile import Profile, RealtimePart, name_of
 from segmentation.domain.programs import Evaluated, Programs
 from segmentation.domain.published import Published, number_of, strength
 from segmentation.ports import Clock, Profiles, Queue, SaveResult
@@ -21,6 +22,18 @@ MOST_RACES = 6
 """How often a lost write is tried again before it is left to the next delivery or sweep."""
 
 logger = logging.getLogger("segmentation.update_visitors")
+
+
+class Cause(Enum):
+    """Why visitors are brought up to date."""
+
+    EVENTS = "events"
+    TIME = "time"
+    """They are due."""
+    RUN = "run"
+    """A batch run has written another batch part; of profiles, too, that never had an event."""
+    RULES = "rules"
+    """Other rules answer; of all profiles, so only what they change is written."""
 
 
 @dataclass(slots=True)
@@ -37,10 +50,17 @@ class Visit:
     also: dict[str, None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
+    @property
+    def may_be_of_a_run(self) -> bool:
+        """Whether it may be a profile of the raw tables, and what a run says of it matters."""
+        known = self.name.partition(":")[0] == self.published.audience.master_key
+        return known and self.published.reads_runs
+
 
 @dataclass(slots=True)
 class Updated:
-    """What came of it. `failed`: the keys that must come again; `broken` of them cannot be evaluated at all."""
+    """What came of it. `failed`: the keys that must come again; `broken` of them cannot be evaluated at all, with the
+    parts that they have."""
 
     written: int = 0
     changes: int = 0
@@ -48,9 +68,10 @@ class Updated:
     joined: int = 0
     conflicts: int = 0
     capped: int = 0
+    forgetful: int = 0
     rules_failed: int = 0
     failed: set[str] = field(default_factory=set)
-    broken: dict[str, RealtimePart] = field(default_factory=dict)
+    broken: dict[str, RealtimePart | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +97,12 @@ class UpdateVisitors:
         object.__setattr__(self, "find", FindProfiles(self.profiles))
 
     def __call__(
-        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], *, sweep: bool = False
+        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], *, cause: Cause = Cause.EVENTS
     ) -> Updated:
         """Update all, by the store's key of each; of one audience or of several.
 
         Changes that were written and cannot be sent now stay untold: the visitor's next update or a sweep sends them.
-        A `sweep` looks ahead, and joins no keys but those that are known to be apart.
+        What is not done for events looks ahead, and joins no keys but those that are known to be apart.
         """
         result = Updated()
         waiting = dict(visits)
@@ -91,19 +112,19 @@ class UpdateVisitors:
             if not waiting:
                 break
             result.races += len(waiting) if attempt else 0
-            waiting = self._round(waiting, sets, sweep, result)
+            waiting = self._round(waiting, sets, cause, result)
         for visit in waiting.values():
             result.failed.update(visit.asked)
         return result
 
     def _round(
-        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], sweep: bool, result: Updated
+        self, visits: Mapping[str, Visit], sets: Mapping[str, Published], cause: Cause, result: Updated
     ) -> dict[str, Visit]:
         """Find, evaluate, write and tell; the visits that lost a race."""
         now = self.clock.now()
         asked = {key: visit.also for key, visit in visits.items()}
         try:
-            families = self.find(asked, strength(sets), now, thorough=not sweep)
+            families = self.find(asked, strength(sets), now, thorough=cause is Cause.EVENTS)
         except Unavailable as error:
             logger.warning("profiles cannot be read: %s", error)
             result.failed.update(one for visit in visits.values() for one in visit.asked)
@@ -127,14 +148,13 @@ class UpdateVisitors:
                 result.failed.update(person.asked)
                 continue
             try:
-                write = self._evaluate(person, family, now, sweep)
+                write = self._evaluate(person, family, now, cause)
             except Exception as error:
                 # One visitor's state must not hold up the others. It comes back, and in the end stands whole where it
                 # can be replayed. The message may quote data, so only its kind is told.
                 logger.error("a visitor cannot be evaluated: %s", _place(error))
                 result.failed.update(person.asked)
-                if family.profile.realtime is not None:
-                    result.broken[family.key] = family.profile.realtime
+                result.broken[family.key] = family.profile.realtime
                 continue
             if write is not None:
                 writes[family.key] = write
@@ -142,13 +162,32 @@ class UpdateVisitors:
         for key, reason in saved.failed.items():
             logger.warning("a visitor's state was not written: %s", reason)
             result.failed.update(persons[key].asked)
-        self._written(
-            {k: w for k, w in writes.items() if k not in saved.lost and k not in saved.failed},
-            sets,
-            left,
-            result,
-        )
-        return {key: persons[key] for key in saved.lost}
+        written = {k: w for k, w in writes.items() if k not in saved.lost and k not in saved.failed}
+        self._written(written, sets, left, result)
+        overtaken = self._overtaken(written, persons, result) if cause is Cause.EVENTS else set()
+        return {key: persons[key] for key in saved.lost | overtaken}
+
+    def _overtaken(
+        self, written: Mapping[str, _Write], persons: Mapping[str, Visit], result: Updated
+    ) -> set[str]:
+        """The profiles of the raw tables that were new to the stream, and that a run was published of meanwhile.
+
+        Whoever publishes a run looks whether there is a real-time part after it has written the batch part, so this one
+        looks for a batch part after it has written the first real-time part: one of them sees the other. A part that was
+        there before is written by both, and one of them loses the race.
+        """
+        new = {
+            key: write.part.batch
+            for key, write in written.items()
+            if write.part.revision == 1 and persons[key].may_be_of_a_run
+        }
+        try:
+            found = self.profiles.read(new) if new else {}
+        except Unavailable as error:
+            logger.warning("profiles cannot be read: %s", error)
+            result.failed.update(one for key in new for one in persons[key].asked)
+            return set()
+        return {key for key, run in new.items() if found[key].run != run}
 
     def _written(
         self,
@@ -165,6 +204,7 @@ class UpdateVisitors:
             result.changes += len(write.part.changes)
             result.joined += len(write.aliases)
             result.capped += "capped" in write.part.quality
+            result.forgetful += "ids" in write.part.quality
             result.rules_failed += len(write.evaluated.failed)
             for one, part in ((key, write.part), *write.aliases.items()):
                 left.pop(one, None)
@@ -175,19 +215,19 @@ class UpdateVisitors:
         if left:
             self.profiles.told(left)
 
-    def _evaluate(self, person: Visit, family: Family, now: int, sweep: bool) -> _Write | None:
+    def _evaluate(self, person: Visit, family: Family, now: int, cause: Cause) -> _Write | None:
         """The visitor's next state, or nothing where these events change nothing."""
         published, profile = person.published, family.together(now)
         before = profile.realtime
         events = [one for one in person.events if not before or min(one.time, one.received) > before.erased]
-        if not events and (before is None or not before.state):
+        if not events and (not before.state if before else not _is_looked_at(profile, cause)):
             return None  # all of them are of a visitor who was erased since
         stale = family.stale(now)
         evaluated = self.programs.evaluate(
-            published, person.name, profile, events, now, ahead=sweep, anyway=bool(stale)
+            published, person.name, profile, events, now, ahead=cause is not Cause.EVENTS, anyway=bool(stale)
         )
         part = evaluated.part
-        if part is None:
+        if part is None or (not stale and not _is_wanted(part, before, cause)):
             return None
         if stale:
             names = map(name_of, stale)
@@ -237,6 +277,26 @@ def _person(family: Family, visits: Mapping[str, Visit]) -> Visit:
         if key != family.key:
             person.also[key] = None
     return person
+
+
+def _is_looked_at(profile: Profile, cause: Cause) -> bool:
+    """Whether a profile without any event is evaluated: one that a run has put into the store, and not as a mere link."""
+    of_run = profile.batch is not None and profile.batch.owner is None
+    return of_run and cause in (Cause.RUN, Cause.RULES)
+
+
+def _is_wanted(part: RealtimePart, before: RealtimePart | None, cause: Cause) -> bool:
+    """Whether a part is to be written. Of who had no event only what somebody is a member of, or will be, is kept.
+
+    For other rules nobody is written anew who stays what they were: a reader computes the same, at any time.
+    """
+    if cause in (Cause.EVENTS, Cause.TIME):
+        return True
+    if before is None:
+        return bool(part.members) or part.due is not None
+    if cause is Cause.RUN or part.changes or part.quality != before.quality:
+        return True
+    return part.due is not None and (before.due is None or part.due < before.due)
 
 
 def _untold(family: Family) -> dict[str, RealtimePart]:

@@ -104,7 +104,7 @@ def evaluate(
     else:
         index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
     result = standing.result
-    cause = max(taken.accepted, key=lambda event: (event.time, event.id)).id if taken.accepted else None
+    cause = max(taken.causes, key=lambda event: (event.time, event.id)).id if taken.causes else None
     turned = result ^ bits
     if turned or gone:
         turns.append(Turn(now, cause, turned & result, turned & bits, gone))

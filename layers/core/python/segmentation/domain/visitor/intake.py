@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,25 +11,30 @@ from segmentation.language.values import parse_value
 
 from ..event import Event
 from .program import Program
-from .state import DAY, Visitor
+from .state import DAY, FORGOTTEN, Visitor
 from .terms import MOST_EVENTS, Term
 
 MOST_IDS = 4_000
 """Event ids remembered to drop duplicates, the latest accepted.
 
 An event that comes twice as it was is also known by its time and id among the kept events, or is older than
-all that count. So beyond this only a second event of an old id and another time can count again.
+all that count. So beyond this only a second event of an old id and another time or other columns can count again, as an
+event of its own. While one could, `Visitor.lost` says so under `FORGOTTEN`.
 """
 LAST_DAY = (1 << 16) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What events made of a state: what is kept, the events that were new, and the terms whose events are others now."""
+    """What events made of a state: what is kept, the events that were new, and the terms whose events are others now.
+
+    `causes`: of the new ones those that may have changed something.
+    """
 
     visitor: Visitor
     accepted: list[Event]
     touched: frozenset[str]
+    causes: list[Event]
 
 
 def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: int) -> Intake:
@@ -57,15 +62,23 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
             kept = {column: typed[column] for column in term.columns if typed.get(column) is not None}
             entered.setdefault(term.id, (term, []))[1].append(Row(event.time, event.id, kept))
     if not accepted:
-        return Intake(visitor, accepted, frozenset())
+        return Intake(visitor, accepted, frozenset(), accepted)
     rows, lost = dict(visitor.rows), dict(visitor.lost)
     for term, new in entered.values():
         _put(rows, lost, term, _merged(rows.get(term.id, ()), new), now)
-    seen = _remembered(seen, now - program.memory)
+    seen = _remembered(seen, lost, now - program.memory)
     # What was stored is continued by what came, unless ids went.
     stored = visitor.stored if len(seen) == len(visitor.seen) + len(accepted) else None
     after = Visitor(rows, seen, lost, visitor.members, visitor.computed, None, stored)
-    return Intake(after, accepted, frozenset(entered))
+    causes = accepted
+    if FORGOTTEN in visitor.lost:  # some may have come before
+        fresh = {id_ for name in entered for id_ in _ids(rows, name) - _ids(visitor.rows, name)}
+        causes = [event for event in accepted if event.id in fresh]
+    return Intake(after, accepted, frozenset(entered), causes)
+
+
+def _ids(rows: Mapping[str, tuple[Row, ...]], term: str) -> set[str]:
+    return {row[1] for row in rows.get(term, ())}
 
 
 def short_id(behavior: str, event: str) -> int:
@@ -84,9 +97,11 @@ def _clear(program: Program, visitor: Visitor, now: int) -> Intake:
             if name in visitor.lost:
                 lost[name] = visitor.lost[name]
             _put(rows, lost, term, kept, now)
-    seen = _remembered(dict(visitor.seen), now - program.memory)
+    if FORGOTTEN in visitor.lost:
+        lost[FORGOTTEN] = visitor.lost[FORGOTTEN]
+    seen = _remembered(dict(visitor.seen), lost, now - program.memory)
     after = Visitor(rows, seen, lost, visitor.members, visitor.computed)
-    return Intake(after, [], frozenset())
+    return Intake(after, [], frozenset(), [])
 
 
 def _merged(kept: Sequence[Row], new: list[Row]) -> Sequence[Row]:
@@ -131,7 +146,7 @@ def _put(
         del lost[term.id]
 
 
-def _remembered(seen: dict[int, int], oldest: int) -> dict[int, int]:
+def _remembered(seen: dict[int, int], lost: dict[str, int], oldest: int) -> dict[int, int]:
     """The ids in the order in which they were accepted; the day of the oldest moment is still whole."""
     day = oldest // DAY
     while seen:
@@ -139,6 +154,15 @@ def _remembered(seen: dict[int, int], oldest: int) -> dict[int, int]:
         if seen[name] >= day:
             break
         del seen[name]
+    if FORGOTTEN in lost and lost[FORGOTTEN] <= oldest:
+        del lost[FORGOTTEN]
     if len(seen) <= MOST_IDS:
         return seen
-    return dict(islice(seen.items(), len(seen) - MOST_IDS, None))
+    return latest_ids(seen, MOST_IDS, lost)
+
+
+def latest_ids(seen: Mapping[int, int], most: int, lost: dict[str, int]) -> dict[int, int]:
+    """The ids accepted last; until when an older one would have been known is noted in `lost`."""
+    gone = max(islice(seen.values(), len(seen) - most))
+    lost[FORGOTTEN] = max(lost.get(FORGOTTEN, 0), (gone + 1) * DAY)
+    return dict(islice(seen.items(), len(seen) - most, None))

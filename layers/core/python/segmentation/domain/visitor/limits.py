@@ -1,9 +1,9 @@
 """The size of a stored state, and what goes where it would be larger."""
 
 from dataclasses import replace
-from itertools import islice
 
 from ..packed import dump_json
+from .intake import latest_ids
 from .state import Visitor
 from .stored import Stored, plain_columns
 
@@ -27,7 +27,8 @@ def _smaller(visitor: Visitor) -> Visitor:
     visitor = replace(visitor, stored=None)
     sizes = {name: len(dump_json(plain_columns(rows))) for name, rows in visitor.rows.items()}
     if not sizes or max(sizes.values()) < 10 * len(visitor.seen):
-        return replace(visitor, seen=dict(islice(visitor.seen.items(), (len(visitor.seen) + 1) // 2, None)))
+        without = dict(visitor.lost)
+        return replace(visitor, seen=latest_ids(visitor.seen, len(visitor.seen) // 2, without), lost=without)
     name = max(sizes, key=lambda one: (sizes[one], one))
     kept = visitor.rows[name]
     half = (len(kept) + 1) // 2

@@ -7,7 +7,10 @@ from segmentation.language.evaluate import Row
 
 from .stored import DAY, Stored, extended, read, written
 
-__all__ = ["DAY", "Visitor"]
+__all__ = ["DAY", "FORGOTTEN", "Visitor"]
+
+FORGOTTEN = ""
+"""Of event ids, in `Visitor.lost`."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,8 @@ class Visitor:
     """The state of one visitor.
 
     `rows`: term id -> events, oldest first. `seen`: event id hash (64 bits) -> the day since 1970 in which it was accepted.
-    `lost`: term id -> the time of the latest event that a limit took away. `members`: real-time segments at `computed`,
+    `lost`: term id -> the time of the latest event that a limit took away; `FORGOTTEN` -> the end of the day in which the
+    latest of the ids was accepted that a limit took away. `members`: real-time segments at `computed`,
     the moment of the last evaluation; from `due` on membership may be another one though nothing happens
     (`None`: never).
     """
