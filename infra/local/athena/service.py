@@ -45,7 +45,6 @@ class AthenaService:
         on_change: OnChange = lambda _: None,
     ) -> None:
         self._on_change = on_change
-        self._region = region
         self._catalog = Catalog(endpoint_url, region)
         self._engine = Engine(self._catalog, endpoint_url, region, threads, memory_limit)
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="athena")
