@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,19 @@ def run(code: str, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@cache
+def modules_of(function: str) -> list[str]:
+    """All that a function has imported when it is ready."""
+    return run(f"import sys, {function}.app; print(*sys.modules)").stdout.split()
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_imports_nothing_heavy(function: str) -> None:
-    found = run(
-        f"import sys, {function}.app; print(*{{m.partition('.')[0] for m in sys.modules}})"
-    ).stdout.split()
+    found = {name.partition(".")[0] for name in modules_of(function)}
     allowed = {"pyarrow", "numpy", "pandas"} if function in PARQUET else set()
     assert "segmentation" in found
-    assert not (set(HEAVY) - allowed) & set(found)
-    assert not set(UNUSED) & set(found)
+    assert not (set(HEAVY) - allowed) & found
+    assert not set(UNUSED) & found
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -79,7 +84,7 @@ def test_a_function_reads_and_connects_nothing_at_import(function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_imports_few_modules(function: str) -> None:
     """Files that are opened at a cold start: their number is a time that no other load disturbs."""
-    found = run(f"import sys, {function}.app; print(*sys.modules)").stdout.split()
+    found = modules_of(function)
     own = [name for name in found if name.startswith("segmentation")]
     most = MOST_OF.get(function, MOST_WITH_PARQUET if function in PARQUET else MOST_MODULES)
     assert len(own) <= most[0]
