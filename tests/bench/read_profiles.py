@@ -52,7 +52,7 @@ from infra.local.cloud import Cloud
 from tests.bench import peers
 from tests.bench.evaluate_events import machine, ours, peer, table, us
 from tests.bench.realistic import make_rules
-from tests.contract.test_profiles import make_table
+from tests.contract.profile_parts import make_table
 from tests.fakes import (
     FakeSecrets,
     FixedClock,

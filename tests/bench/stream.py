@@ -55,7 +55,7 @@ from tests.bench import peers, renderings
 from tests.bench.evaluate_events import machine, table, us
 from tests.bench.ours import rule_set
 from tests.bench.realistic import NOW, SCHEMA, Profile, Tree, make_profile, make_row, make_rules
-from tests.contract.test_profiles import make_table
+from tests.contract.profile_parts import make_table
 from tests.e2e.support import post
 from tests.fakes import FixedClock, MemoryFailures, MemoryLake, MemoryQueue, StaticRuleSets
 

@@ -22,26 +22,12 @@ from segmentation.domain.pipeline import (
 from segmentation.ports import Runs
 
 from tests.contract.conftest import Client
+from tests.contract.runs_table import make_runs_table
 from tests.fakes import MemoryRuns
 
 NOW = 1_704_067_200
 RUN = Run("the-shop", Job.MATERIALIZE, "20240101t000000z_0001", "hand", NOW, version=1, asked=("a", "b"))
 TAKEN = Lock("the-shop", Job.MATERIALIZE, RUN.id, 1, NOW, scheduled="2024-01-01T00:00:00Z")
-
-
-def make_runs_table(dynamodb: Any) -> None:
-    dynamodb.create_table(
-        TableName="runs",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "audience", "AttributeType": "S"},
-            {"AttributeName": "run", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "audience", "KeyType": "HASH"},
-            {"AttributeName": "run", "KeyType": "RANGE"},
-        ],
-    )
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

@@ -9,7 +9,7 @@ from segmentation.domain.sizes import SizePoint
 from segmentation.ports import Sizes
 
 from tests.contract.conftest import Client
-from tests.contract.test_runs import make_runs_table
+from tests.contract.runs_table import make_runs_table
 from tests.fakes import MemorySizes
 
 NOW = 1_704_067_200

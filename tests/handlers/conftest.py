@@ -28,8 +28,8 @@ from functions.publish_memberships import app as publish_memberships
 from functions.remove_audiences import app as remove_audiences
 from functions.serve_api import app as serve_api
 from functions.sweep_memberships import app as sweep_memberships
-from tests.contract.test_profiles import make_table
-from tests.contract.test_runs import make_runs_table
+from tests.contract.profile_parts import make_table
+from tests.contract.runs_table import make_runs_table
 from tests.fakes import FixedClock
 from tests.fakes.documents import documents
 from tests.publishing import PublishRules

@@ -13,7 +13,7 @@ from moto.dynamodb.models import table as stock
 from segmentation.adapters.dynamodb import DynamoProfiles
 
 from infra.local import moto_patches
-from tests.contract.test_profiles import NUMBERINGS, PART, make_table
+from tests.contract.profile_parts import NUMBERINGS, PART, make_table
 
 
 @pytest.fixture(params=["stock", "patched"])
