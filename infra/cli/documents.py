@@ -53,7 +53,7 @@ def commands(family: str) -> typer.Typer:
     ) -> None:
         """Create one of a JSON document."""
         with at(url, audience) as all_of_them:
-            told = all_of_them.post({"document": read(file), "note": note})
+            told = all_of_them.create({"document": read(file), "note": note})
             _show_secret(told, as_json) if family in SECRETS else show(told, as_json)
 
     @app.command("delete")
@@ -94,7 +94,7 @@ def _add_removal(app: typer.Typer) -> None:
         with audiences_at(url, identifier) as one:
             header = one.current()
             confirm(f"Remove audience {identifier} with everything that was made of it?", yes=yes)
-            told = one.change("DELETE", below=f"?force={str(force).lower()}", header=header)
+            told = one.remote.request("DELETE", f"{one.path}?force={str(force).lower()}", headers=header)
             show(told, as_json)
             if not as_json:
                 say(f"It takes hours; see how far it is with: segmentation audiences removal {identifier}")

@@ -33,8 +33,12 @@ class Resource:
         """What it is."""
         return self.remote.request("GET", self.path)
 
-    def post(self, body: Any = None) -> Any:
-        """Create something in it, or begin it."""
+    def create(self, body: Any) -> Any:
+        """Create a document in it; once, also where the answer is lost on the way."""
+        return self.remote.request("POST", self.path, body, write=True)
+
+    def begin(self, body: Any = None) -> Any:
+        """Begin something that takes a while."""
         return self.remote.request("POST", self.path, body)
 
     def pages(self, **query: Any) -> list[Any]:
@@ -57,7 +61,7 @@ class Resource:
         self, method: str, body: Any = None, *, below: str = "", header: dict[str, str] | None = None
     ) -> Any:
         """Change it as it stands now, or as it stood when `header` was asked for."""
-        return self.remote.request(method, f"{self.path}{below}", body, header or self.current())
+        return self.remote.request(method, f"{self.path}{below}", body, header or self.current(), write=True)
 
     def finished(self, told: Any) -> Any:
         """What was begun in it, once it has come to its end; asked for more and more rarely."""

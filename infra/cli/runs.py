@@ -51,7 +51,7 @@ def started(
     """Start a run."""
     with audience_at(url, audience, "runs") as runs:
         body = {"job": job, "segments": segment or None, "now": now}
-        told = runs.post({name: value for name, value in body.items() if value is not None})
+        told = runs.begin({name: value for name, value in body.items() if value is not None})
         if wait:
             told = runs.below(job).finished(told)
         show(told, as_json)

@@ -67,7 +67,7 @@ def created(
 ) -> None:
     """Create a segment of a JSON document."""
     with at(url, audience) as all_of_them:
-        told = all_of_them.post({"document": read(file), "folder": folder, "note": note})
+        told = all_of_them.create({"document": read(file), "folder": folder, "note": note})
         show(told, as_json, "id", "version", "etag")
 
 
@@ -175,7 +175,7 @@ def previewed(
 ) -> None:
     """Count who would be in a segment that is not saved."""
     with audience_at(url, audience, "previews") as previews:
-        told = previews.finished(previews.post({"document": read(file), "exact": exact}))
+        told = previews.finished(previews.begin({"document": read(file), "exact": exact}))
         show(told, as_json, "state", "count", "low", "high", "confidence", "population", "reason")
 
 
@@ -211,7 +211,7 @@ def exported(
 ) -> None:
     """Write all its members into a CSV file."""
     with at(url, audience, identifier, "exports") as exports:
-        told = exports.finished(exports.post({"exact": exact}))
+        told = exports.finished(exports.begin({"exact": exact}))
         if told["state"] == "failed":
             fail([told["error"]], REFUSED)
         with urllib.request.urlopen(told["url"], timeout=60) as answer:
@@ -230,7 +230,7 @@ def explained(
 ) -> None:
     """Say why a profile is in it, or is not."""
     with at(url, audience, identifier, "explanations") as explanations:
-        told = explanations.finished(explanations.post({"key": key, "column": column}))
+        told = explanations.finished(explanations.begin({"key": key, "column": column}))
         if told["state"] == "failed":
             fail([told["error"]], REFUSED)
         show(told["why"] if as_json else "\n".join(told["why"]["text"]), as_json)
@@ -256,10 +256,10 @@ def uploaded(
         kinds = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
         body = {"identity": identity, "column": column, "format": kinds.get(files[0].suffix, "csv"), "files": len(files),
                 "mode": "append" if append else "replace"}  # fmt: skip
-        begun = uploads.post({name: one for name, one in body.items() if one is not None})
+        begun = uploads.begin({name: one for name, one in body.items() if one is not None})
         for file, address in zip(files, begun["urls"], strict=True):
             _put(file, address)
-        told: Any = uploads.finished(uploads.below(begun["upload"]["id"], "complete").post())
+        told: Any = uploads.finished(uploads.below(begun["upload"]["id"], "complete").begin())
         show(told, as_json, "state", "rows", "malformed", "keys", "matched", "error")
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)

@@ -3,8 +3,10 @@
 import getpass
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +22,8 @@ from segmentation.usecases.manage_documents import check_edits
 from .files import Key
 
 MOST_VERSIONS = 100
+PAUSES = (0.5, 2.0)
+"""Seconds before a request that was not answered is sent again."""
 
 
 class RemoteRefused(Exception):
@@ -180,20 +184,42 @@ class ApiRemote:
         note = next((edit.note for edit in edits if edit.note), "")
         body = {"edits": told, "note": note, "dry_run": dry_run, "from_files": True}
         try:
-            return str(self.request("POST", f"/v1/audiences/{audience}/changes", body)["version"])
+            path = f"/v1/audiences/{audience}/changes"
+            return str(self.request("POST", path, body, write=not dry_run)["version"])
         except RemoteRefused as error:
             if error.status == 412:
                 raise Outdated([tuple(line.split("/", 1)) for line in error.lines]) from error  # type: ignore[misc]
             raise
 
     def request(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        write: bool = False,
     ) -> Any:
-        """One request; its JSON. `RemoteRefused` with everything that the problem says."""
+        """One request; its JSON. `RemoteRefused` with everything that the problem says.
+
+        A read is sent again where no answer came. So is a `write` of documents, under one idempotency key: it is made once.
+        """
         data = json.dumps(body).encode() if body is not None else None
         given = {"Content-Type": "application/json", **(headers or {})}
+        if write:
+            given["Idempotency-Key"] = str(uuid.uuid4())
+        for pause in PAUSES if write or method == "GET" else ():
+            try:
+                return self._sent(method, path, data, given)
+            except RemoteRefused as error:
+                if error.status not in (0, 503):
+                    raise
+                time.sleep(pause)
+        return self._sent(method, path, data, given)
+
+    def _sent(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Any:
         url = self.url.rstrip("/") + path
-        request = self.authorize(urllib.request.Request(url, data, given, method=method))
+        request = self.authorize(urllib.request.Request(url, data, dict(headers), method=method))
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 text = answer.read()

@@ -19,7 +19,7 @@ from infra.cli.app import app
 from infra.cli.session import session_path
 from infra.local.issuer import Issuer
 from infra.local.quiet import serve
-from tests.fakes.documents import published
+from tests.fakes.documents import published, sha
 from tests.management.support import Office
 from tests.management.test_states import counted
 from tests.management.wsgi import EDITOR_TOKEN, TOKEN, application
@@ -59,10 +59,32 @@ class Terminal:
         return json.dumps(document)
 
 
+@dataclass
+class Line:
+    """The way to the API, on which answers can be lost: what was asked for is done all the same."""
+
+    application: Any
+    lose: int = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if not self.lose or environ["REQUEST_METHOD"] == "GET":
+            return self.application(environ, start_response)
+        self.lose -= 1
+        b"".join(self.application(environ, lambda *_: None))
+        start_response("503 Service Unavailable", [])
+        return [b"{}"]
+
+
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def line() -> Line:
+    return Line(None)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> Iterator[Terminal]:
     office = Office()
-    server = serve(0, application(office))
+    line.application = application(office)
+    server = serve(0, line)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.port}"
     monkeypatch.setenv("SEGMENTATION_URL", url)
@@ -198,10 +220,12 @@ def test_exit_codes_say_what_kind_of_failure_it_was(
 
 def test_keys_are_made_shown_once_and_rotated(terminal: Terminal) -> None:
     document = json.dumps({"id": "site2", "key_column": "person_id", "segments": ["adults"]})
-    made = terminal.ok("tokens", "create", "-", given=document)
-    assert "site2: secret-1" in made
-    rotated = terminal.json("tokens", "rotate", "site2")
-    assert rotated["secret"] == "secret-2"
+    said = terminal.ok("tokens", "create", "-", given=document)
+    made = said.split()[1]
+    assert said.startswith(f"site2: {made}")
+    rotated = terminal.json("tokens", "rotate", "site2")["secret"]
+    held = terminal.json("tokens", "show", "site2")["document"]["sha256"]
+    assert held == [sha(made), sha(rotated)]
     assert "secret" not in terminal.ok("tokens", "show", "site2")
     terminal.ok("tokens", "delete", "site2")
     assert "site2" not in terminal.ok("tokens", "list")
@@ -328,3 +352,29 @@ def test_an_editor_plans_and_applies_segments_and_leaves_the_rest_alone(
     assert (own / "segments").is_dir()
     assert not list(own.rglob("access/*.json"))
     assert terminal.json("plan", str(own))[0]["steps"] == []
+
+
+def test_an_answer_that_is_lost_loses_no_secret_and_makes_nothing_twice(
+    terminal: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.documents.remotes.PAUSES", (0.0, 0.0))
+    line.lose = 2
+    made = terminal.json("write-keys", "create", "-", given=json.dumps({"id": "shop"}))
+    line.lose = 1
+    rotated = terminal.json("write-keys", "rotate", "shop")
+    held = terminal.json("write-keys", "show", "shop")["document"]["sha256"]
+    assert held == [sha(made["secret"]), sha(rotated["secret"])]
+    line.lose = 1
+    terminal.ok("segments", "create", "-", given=terminal.draft("elders"))
+    line.lose = 1
+    terminal.ok("segments", "move", "elders", "old")
+    assert [one["version"] for one in terminal.json("segments", "history", "elders")] == [2, 1]
+    line.lose = 1
+    terminal.ok("segments", "delete", "elders", "--yes")
+    line.lose = 3
+    lost = terminal.run("segments", "create", "-", given=terminal.draft("elders"))
+    assert lost.exit_code == 4
+    # What is no write of a document is begun once, and said to have failed.
+    line.lose = 1
+    assert terminal.run("runs", "start").exit_code == 4
+    assert len(terminal.office.materialize.calls) == 1
