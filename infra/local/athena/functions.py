@@ -96,6 +96,7 @@ SCALARS: Final[Mapping[str, Mapping[int, str]]] = {
     "array_min": {1: "trino_array_min(:a)"},
     "array_position": {2: "trino_array_position(:a, :b)"},
     "array_join": {2: "array_to_string(:a, :b)"},
+    "flatten": {1: "flatten(:a)"},
     # conditions
     "nullif": {2: "nullif(:a, :b)"},
     "try": {1: "TRY(:a)"},

@@ -12,6 +12,12 @@ CREATE MACRO trino_same(a, b) AS CASE
     WHEN (typeof(a) = 'VARCHAR') <> (typeof(b) = 'VARCHAR') AND typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"'
     THEN CAST('«TYPE_MISMATCH: Cannot apply operator: ' || typeof(a) || ' with ' || typeof(b) || '»' AS BOOLEAN)
     ELSE true END;
+-- The same beside a literal, which is a text or is none.
+CREATE MACRO trino_text(x) AS CASE WHEN typeof(x) NOT IN ('VARCHAR', '"NULL"')
+    THEN CAST('«TYPE_MISMATCH: Cannot apply operator: ' || typeof(x) || ' with VARCHAR»' AS BOOLEAN) ELSE true END;
+CREATE MACRO trino_no_text(x) AS CASE WHEN typeof(x) = 'VARCHAR'
+    THEN CAST('«TYPE_MISMATCH: Cannot apply operator: VARCHAR with what is no text»' AS BOOLEAN) ELSE true END;
+CREATE MACRO trino_number(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN NOT isnan(TRY_CAST(x AS DOUBLE)) ELSE trino_no_text(x) END;
 CREATE MACRO trino_by_zero() AS CAST('«DIVISION_BY_ZERO: Division by zero»' AS INTEGER);
 CREATE MACRO trino_typed_div
     (a INTEGER, b INTEGER) AS CASE WHEN b = 0 THEN trino_by_zero() ELSE a // b END,

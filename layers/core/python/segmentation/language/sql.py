@@ -56,6 +56,7 @@ def members_query(
     lists: ListsQuery | None = None,
     partitions: Mapping[str, Partitions] | None = None,
     identities: bool = False,
+    events_a_profile: Mapping[str, float] | None = None,
 ) -> str:
     """One SELECT for all batch and list segments of an audience: a row a profile.
 
@@ -63,10 +64,12 @@ def members_query(
     `now` is the run's logical time in Unix seconds. The tables are those of a built audience;
     `lists` gives the query of the members of list segments and is needed where there are any.
     `partitions` says how behavior tables are divided by time: what no window reaches is not read. With
-    `identities` a profile's other identity keys stand in a last column of that name.
+    `identities` a profile's other identity keys stand in a last column of that name. `events_a_profile` is how many
+    a profile has on average, by behavior: where they are many and so are the aggregates, they are put together in
+    two steps, with the same result.
     """
     wanted = rule_set.of_kind("batch", "list")
-    plan = Plan(rule_set, behavior_tables, now, wanted, lists, partitions)
+    plan = Plan(rule_set, behavior_tables, now, wanted, lists, partitions, events_a_profile)
     return plan.query(profiles_table, wanted, attributes, identities)
 
 
@@ -81,6 +84,7 @@ def members_queries(
     only: Collection[str] | None = None,
     partitions: Mapping[str, Partitions] | None = None,
     identities: bool = False,
+    events_a_profile: Mapping[str, float] | None = None,
 ) -> tuple[MembersQuery, ...]:
     """The same as `members_query`, as few queries as fit into `longest` bytes each.
 
@@ -90,7 +94,7 @@ def members_queries(
     """
 
     def fit(wanted: Sequence[Segment], attributes: Sequence[str], identities: bool) -> list[MembersQuery]:
-        plan = Plan(rule_set, behavior_tables, now, wanted, lists, partitions)
+        plan = Plan(rule_set, behavior_tables, now, wanted, lists, partitions, events_a_profile)
         sql = plan.query(profiles_table, wanted, attributes, identities)
         if len(sql.encode()) <= longest:
             return [MembersQuery(sql, tuple(sorted(segment.id for segment in wanted)))]

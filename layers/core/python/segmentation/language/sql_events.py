@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .sql_buckets import Buckets, Cell, Figure, adding, cells_of, distinct, in_one_step, in_two_steps
 from .sql_parts import listed, nested
 from .sqltext import identifier, sql_type
 from .tree import Aggregate, Follow, Node, Selection
@@ -77,11 +78,18 @@ class EventSql:
                 for a, column in edges.items()
             ]
             source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
-        figures = [
-            f"{self._figure(aggregate, self._selected(event_pass, aggregate.events, flags), edges, summed)} AS {column}"
-            for aggregate, column in event_pass.aggregates.items()
-        ]
-        return f"SELECT profile_key,{listed(figures)}\nFROM {source}\nGROUP BY profile_key"
+        def figures(windows: bool) -> dict[str, Figure]:
+            return {
+                column: self._figure(one, self._selected(event_pass, one.events, flags, windows), edges, summed)
+                for one, column in event_pass.aggregates.items()
+            }
+
+        buckets, cells = self._buckets(event_pass), figures(windows=False)
+        density = sum(self._plan.events_a_profile.get(name, 0.0) for name in event_pass.behaviors)
+        if buckets.worth(len(cells), len(cells_of(cells)), density):
+            whens = {c: self._when(one.events, buckets) for one, c in event_pass.aggregates.items()}
+            return in_two_steps(cells, whens, buckets, source)
+        return in_one_step(figures(windows=True), source)
 
     def _union(self, event_pass: EventPass) -> str:
         """The events of the pass with the columns that are read, those of other behaviors as NULL."""
@@ -174,40 +182,68 @@ class EventSql:
         return f"({found} > 0)"
 
     def _selected(
-        self, event_pass: EventPass, selection: Selection, flags: Mapping[Follow | Filter, str]
+        self,
+        event_pass: EventPass,
+        selection: Selection,
+        flags: Mapping[Follow | Filter, str],
+        windows: bool = True,
     ) -> str:
+        """Whether an event is selected; without `windows`, as if it were in all of them."""
         conditions = (
             [f"b = {event_pass.behaviors.index(selection.behavior)}"] if len(event_pass.behaviors) > 1 else []
         )
-        for window in selection.windows:
-            low, high = window.bounds(self._plan.now, self._plan.zone)
-            if low is not None:
-                conditions.append(f"t > {low}")
-            if high < self._plan.now:
-                conditions.append(f"t <= {high}")
+        for low, high in self._bounds(selection) if windows else ():
+            conditions += [] if low is None else [f"t > {low}"]
+            conditions += [] if high is None else [f"t <= {high}"]
         if selection.where:
             which = filter_of(selection)
             conditions.append(flags.get(which) or self._fulfils(*which))
         conditions += [flags[follow] for follow in selection.follows]
         return " AND ".join(conditions) or "true"
 
+    def _bounds(self, selection: Selection) -> Iterable[tuple[int | None, int | None]]:
+        """The windows of a selection as `(low, high)` of `low < t <= high`, where they bound events at all."""
+        for window in selection.windows:
+            low, high = window.bounds(self._plan.now, self._plan.zone)
+            yield low, high if high < self._plan.now else None
+
+    def _buckets(self, event_pass: EventPass) -> Buckets:
+        """What the windows of the pass cut time into."""
+        bounds = [pair for one in event_pass.aggregates for pair in self._bounds(one.events)]
+        floors = [self._earliest(event_pass, behavior) for behavior in event_pass.behaviors]
+        known = [floor for floor in floors if floor is not None]
+        floor = min(known) if len(known) == len(floors) else None
+        return Buckets((one for pair in bounds for one in pair if one is not None), floor)
+
+    def _when(self, selection: Selection, buckets: Buckets) -> str:
+        """The windows of a selection as a condition on a bucket."""
+        conditions = []
+        for low, high in self._bounds(selection):
+            conditions += [] if low is None else [buckets.after(low)]
+            conditions += [] if high is None else [buckets.until(high)]
+        return " AND ".join(one for one in conditions if one != "true") or "true"
+
     def _figure(
         self, aggregate: Aggregate, selected: str, edges: Mapping[Aggregate, str], summed: Mapping[str, str]
-    ) -> str:
+    ) -> Figure:
+        add = adding("sum")
         if aggregate.column is None:
-            return f"CAST(count_if({selected}) AS double)"
+            return Figure((Cell(f"CAST(count_if({selected}) AS double)", add),), str)
         column = self._plan.event_column(aggregate.events.behavior, aggregate.column)
-        kept = f"CASE WHEN {selected} THEN {column} END"
         match aggregate.function:
             case "count_distinct":
-                return f"CAST(count(DISTINCT {kept}) AS double)"
+                return distinct(selected, column)
             case "sum":
-                return f"CAST(sum(CASE WHEN {selected} THEN {summed[column]} END) AS double)"
+                exact = f"CASE WHEN {selected} THEN {summed[column]} END"
+                return Figure((Cell(f"sum({exact})", add),), "CAST({} AS double)".format)
             case "avg":
                 exact = f"CASE WHEN {selected} THEN {summed[column]} END"
-                return f"CAST(sum({exact}) AS double) / nullif(CAST(count({exact}) AS double), 0e0)"
+                cells = Cell(f"sum({exact})", add), Cell(f"CAST(count({exact}) AS double)", add)
+                return Figure(cells, "CAST({} AS double) / nullif({}, 0e0)".format)
             case "min" | "max":
-                return f"{aggregate.function}({kept})"
+                function = aggregate.function
+                kept = f"{function}(CASE WHEN {selected} THEN {column} END)"
+                return Figure((Cell(kept, adding(function)),), str)
         # first and last: by time, then by event id; rows without an id come before those with one.
         at_edge = f"{selected} AND t = {edges[aggregate]}"
         pick = "min" if aggregate.function == "first" else "max"
@@ -215,8 +251,11 @@ class EventSql:
         by_value = f"{pick}({column}) FILTER (WHERE {at_edge} AND i = '')"
         without_ids = f"count_if({at_edge} AND i = '') > 0"
         if aggregate.function == "first":
-            return f"CASE WHEN {without_ids} THEN {by_value} ELSE {by_id} END"
-        return f"CASE WHEN count_if({at_edge} AND i <> '') > 0 THEN {by_id} ELSE {by_value} END"
+            picked = f"CASE WHEN {without_ids} THEN {by_value} ELSE {by_id} END"
+        else:
+            picked = f"CASE WHEN count_if({at_edge} AND i <> '') > 0 THEN {by_id} ELSE {by_value} END"
+        # The edge is a moment in the windows, so one bucket has it and the others have nothing.
+        return Figure((Cell(picked, lambda cell, _: f"max({cell})"),), str)
 
     def _exact(self, column: str) -> str:
         """A number as an exact decimal: shortest text, six places, half away from zero (decision 3).
@@ -225,7 +264,7 @@ class EventSql:
         `SHORT_LIMIT` no other decimal of six places is as near to it, so every rounding finds that one.
         """
         limit = f"{SUM_LIMIT:.0e}".replace("e+", "e")
-        short = f"abs({column}) < {SHORT_LIMIT} AND round({column} * 1e6) / 1e6 = {column}"
+        short = f"abs({column}) < {SHORT_LIMIT} AND round({column} * 1e6) = {column} * 1e6"
         straight, by_text = (
             f"CAST({one} AS decimal(38, 6))" for one in (column, f"CAST({column} AS varchar)")
         )

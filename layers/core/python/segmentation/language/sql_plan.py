@@ -14,8 +14,6 @@ from .sqltext import identifier, text
 from .times import zone
 from .tree import ZERO_OF_NOTHING, Aggregate, Node
 
-NAME = 10
-"""About how many characters it takes to name a column."""
 IDENTITIES = "identities"
 """The column of a profile's other identity keys."""
 ListsQuery = Callable[[Sequence[str]], str | None]
@@ -87,12 +85,15 @@ class Plan:
         wanted: Sequence[Segment],
         lists: ListsQuery | None,
         partitions: Mapping[str, Partitions] | None = None,
+        events_a_profile: Mapping[str, float] | None = None,
     ) -> None:
         self.now = now
         self.zone: ZoneInfo = zone(rule_set.schema.time_zone)
         self.schema = rule_set.schema
         self.tables = tables
         self.partitions = partitions or {}
+        self.events_a_profile = events_a_profile or {}
+        """How many events a profile has on average, by behavior, where that is known."""
         self._by_id = {segment.id: segment for segment in rule_set}
         self.segments = self._needed(wanted)
         named = [segment.id for segment in self.segments if segment.kind == "list"]
@@ -106,7 +107,7 @@ class Plan:
         self.passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
         self.shared: dict[Node, str] = {}
-        """Conditions that are long and stand in several places -> the columns that hold them."""
+        """Conditions that stand in several places -> the columns that hold them."""
 
     def event_writer(self, behavior: str) -> Writer:
         """For expressions over the events of a behavior."""
@@ -230,10 +231,10 @@ class Plan:
         for segment in self.segments:
             if segment.rule is not None:
                 uses.update(_conditions(segment.rule))
-        texts = {node: writer.written(node) for node, count in uses.items() if count > 1}
-        worth = [node for node, text in texts.items() if (uses[node] - 1) * (len(text) - NAME) > NAME]
-        self.shared = {node: f"h{number}" for number, node in enumerate(worth)}
-        return [[f"{texts[node]} AS {column}" for node, column in self.shared.items()]] if self.shared else []
+        shared = [node for node, count in uses.items() if count > 1]
+        columns = [f"{writer.written(node)} AS h{number}" for number, node in enumerate(shared)]
+        self.shared = {node: f"h{number}" for number, node in enumerate(shared)}
+        return [columns] if columns else []
 
     def _truth(self, writer: Writer, segment: Segment) -> str:
         if segment.rule is None:
