@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from segmentation.domain.event import Event
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.language import RuleSet, Schema, Type
@@ -18,6 +19,7 @@ from segmentation.language.evaluate import Compiler, Evaluation, History, Row
 from segmentation.language.index import Index
 from segmentation.language.partitions import Partitions, borders
 from segmentation.language.sql import LONGEST_QUERY, members_queries
+from segmentation.language.sql_buckets import Buckets
 from segmentation.language.times import zone
 from segmentation.language.values import parse_time, parse_value
 
@@ -261,20 +263,28 @@ class Tables:
         return f"SELECT profile_key, segment FROM {self.lists}"
 
     def members(
-        self, rule_set: RuleSet, now: int, partitioned: bool = False, longest: int = LONGEST_QUERY
+        self,
+        rule_set: RuleSet,
+        now: int,
+        partitioned: bool = False,
+        longest: int = LONGEST_QUERY,
+        two_steps: bool = False,
     ) -> Members:
         """All batch and list segments of a rule set, by as few queries as are of a length; they may know how
-        events are divided by time."""
+        events are divided by time. With `two_steps` events are put together as they are where many segments ask."""
         partitions = dict.fromkeys(self.behaviors, self.partitions) if partitioned else None
-        queries = members_queries(
-            rule_set,
-            self.profiles,
-            self.behaviors,
-            now,
-            lists=self.lists_query,
-            partitions=partitions,
-            longest=longest,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            if two_steps:
+                patch.setattr(Buckets, "worth", lambda *_: True)
+            queries = members_queries(
+                rule_set,
+                self.profiles,
+                self.behaviors,
+                now,
+                lists=self.lists_query,
+                partitions=partitions,
+                longest=longest,
+            )
         found: dict[str, set[str]] = {s.id: set() for s in rule_set.of_kind("batch", "list")}
         for query in queries:
             for key, names in self._athena.run(query.sql):

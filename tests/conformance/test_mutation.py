@@ -13,8 +13,10 @@ from itertools import count
 from typing import Any
 
 import pytest
+from segmentation.language import sql_events
 from segmentation.language.index import layers, literals, regions, tables
 from segmentation.language.operators import OPERATORS, behaviors, compare, logic, text
+from segmentation.language.sql_buckets import Buckets, Cell, Figure, adding
 from segmentation.language.sql_events import EventSql
 from segmentation.language.times import Window
 
@@ -83,6 +85,24 @@ def sum_in_doubles_in_sql(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventSql, "_exact", lambda self, column: column)
 
 
+def bucket_holds_its_border(patch: pytest.MonkeyPatch) -> None:
+    """An event at the very border of a window counts."""
+    of = Buckets.of
+    patch.setattr(Buckets, "of", lambda self, time: of(self, time).replace(" > ", " >= "))
+
+
+def buckets_know_no_end(patch: pytest.MonkeyPatch) -> None:
+    """Windows that ended before now go on."""
+    patch.setattr(Buckets, "until", lambda self, border: "true")
+
+
+def distinct_by_bucket(patch: pytest.MonkeyPatch) -> None:
+    """A value that is in two buckets counts twice."""
+    patch.setattr(sql_events, "distinct", lambda selected, column: Figure(
+        (Cell(f"CAST(count(DISTINCT CASE WHEN {selected} THEN {column} END) AS double)", adding("sum")),), str
+    ))  # fmt: skip
+
+
 def last_is_any(patch: pytest.MonkeyPatch) -> None:
     """Ties are left to chance."""
     patch.setitem(behaviors.FIGURES, "last", lambda rows, c: rows[0].columns.get(c) if rows else None)
@@ -147,6 +167,8 @@ CLOSURES = [
 ]
 SQL = [(le_is_lt_in_sql, "comparison"), (no_coalesce, "missing"), (closed_window, "sliding-windows"), (sum_in_doubles_in_sql, "exact-sums")]  # fmt: skip
 
+STEPS = [(bucket_holds_its_border, "sliding-windows"), (buckets_know_no_end, "sliding-windows"), (distinct_by_bucket, "aggregates")]  # fmt: skip
+
 
 def wrong(suite: Suite, kind: str, reading: Callable[..., Any]) -> list[str]:
     """The names of the cases that a reading gets wrong."""
@@ -193,6 +215,19 @@ def test_sql_with_a_fault_is_noticed(fault: Fault, topic: str, athena: Athena) -
     tables = Tables(athena, suite.schema, suite.profiles)
     with faulty(fault):
         assert wrong(suite, "batch", tables.members)
+
+
+@pytest.mark.parametrize(("fault", "topic"), STEPS, ids=lambda x: getattr(x, "__name__", None))
+def test_two_steps_with_a_fault_are_noticed(fault: Fault, topic: str, athena: Athena) -> None:
+    suite = SUITES[topic]
+    tables = Tables(athena, suite.schema, suite.profiles)
+
+    def reading(rules: Any, now: int) -> Any:
+        return tables.members(rules, now, two_steps=True)
+
+    assert not wrong(suite, "batch", reading)
+    with faulty(fault):
+        assert wrong(suite, "batch", reading)
 
 
 def test_a_visitor_that_counts_events_twice_is_noticed() -> None:

@@ -11,6 +11,7 @@ import pytest
 from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import members_query
+from segmentation.language.sql_buckets import Buckets
 
 from tests.conformance.strategies import loaded, world
 from tests.conformance.suite import suites
@@ -180,6 +181,18 @@ def test_every_conformance_query_is_valid_trino(witness: Witness) -> None:
 def test_random_queries_are_valid_trino(witness: Witness) -> None:
     worlds = [world(Random(seed), rules=20, people=0) for seed in range(40)]
     queries = [members(loaded(one), one.now) for one in worlds]
+    assert [error for error in witness(queries) if error] == []
+
+
+def test_queries_in_two_steps_are_valid_trino(witness: Witness) -> None:
+    """As they are where events are many and many segments ask; those of enough segments have lists in pieces."""
+    rules = rule_set([one for one in EVERY_OPERATOR for _ in range(5)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Buckets, "worth", lambda *_: True)
+        queries = [query(rules)]
+        queries += [members(one, now) for suite in suites() for now, one, _ in rule_sets(suite, "batch")]
+    assert "GROUP BY profile_key, g" in queries[0]
+    assert "concat_ws" in queries[0]
     assert [error for error in witness(queries) if error] == []
 
 

@@ -67,7 +67,9 @@ def check(world: World, athena: Athena, counted: dict[str, int]) -> None:
         found = by_visitor(rules, world.profiles, world.now, world.lead, expected)
         counted["visitor"] += len(found) * len(world.profiles)
         agree(world, expected, found, "the visitor")
-    answers = Tables(athena, world.schema, world.profiles).members(rules, world.now)
+    two_steps = world.now % 2 == 0
+    answers = Tables(athena, world.schema, world.profiles).members(rules, world.now, two_steps=two_steps)
+    event(f"SQL in {'two steps' if two_steps else 'one step'}")
     counted["sql"] += (len(answers) - len(LISTS)) * len(world.profiles)
     agree(world, expected, answers, "the SQL")
     lowered, left_out = by_oracle(rules, world.profiles, world.now)

@@ -16,6 +16,14 @@ def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
 
 
 @pytest.mark.parametrize("suite", NAMED)
+def test_sql_in_two_steps(suite: Suite, athena: Athena) -> None:
+    """Events that are put together by bucket first, as those of many segments are, mean the same."""
+    tables = Tables(athena, suite.schema, suite.profiles)
+    for now, rules, cases in rule_sets(suite, "batch"):
+        assert_members("SQL in two steps", suite, cases, tables.members(rules, now, two_steps=True))
+
+
+@pytest.mark.parametrize("suite", NAMED)
 def test_sql_in_several_queries(suite: Suite, athena: Athena) -> None:
     """What would be too long is split, and means the same."""
     tables = Tables(athena, suite.schema, suite.profiles)

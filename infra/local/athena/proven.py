@@ -9,8 +9,11 @@ from sqlglot import exp
 
 from infra.local.athena import functions
 from infra.local.athena.errors import NotProven, QueryFailed
-from infra.local.athena.rendering import SPECIAL_ARGUMENTS
+from infra.local.athena.rendering import SPECIAL_ARGUMENTS, is_literal
 from infra.local.athena.trino import position
+
+MOST_ITEMS: Final = 254
+"""Of an array in Trino, where any of them varies."""
 
 # Node type -> the arguments that it may carry (None: any).
 _ANY: Final = None
@@ -138,6 +141,8 @@ def _check_one(node: exp.Expr) -> None:
             raise NotProven(f"a window frame of {node.args['kind']}", position(node))
         case exp.Interval() if not isinstance(node.parent, (exp.Add, exp.Sub)):
             raise NotProven("INTERVAL outside of an addition or subtraction", position(node))
+        case exp.Array() if len(node.expressions) > MOST_ITEMS and not all(map(is_literal, node.expressions)):
+            raise QueryFailed("NOT_SUPPORTED", f"{position(node)}Too many arguments for array constructor")
         case exp.AtTimeZone() if not isinstance(node.parent, exp.Cast):
             raise NotProven(
                 "AT TIME ZONE outside of CAST(... AS date) or CAST(... AS timestamp)", position(node)

@@ -96,9 +96,11 @@ def _render(node: exp.Expr) -> exp.Expr:
         case exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() if not _in_join(node):
             return _compare(node)
         case exp.Between() if not _in_join(node):
-            return _guarded(node, node.this, node.args["low"])
+            low = node.args["low"]
+            return _guarded(node, node.this, low, f":a AND {_same(node.this, low)}")
         case exp.In() if node.expressions and not _in_join(node) and not isinstance(node.this, exp.Tuple):
-            return _guarded(node, node.this, node.expressions[0])
+            first = node.expressions[0]
+            return _guarded(node, node.this, first, f":a AND {_same(node.this, first)}")
         case exp.Cast():
             return _cast(node)
         case exp.AtTimeZone():
@@ -133,33 +135,51 @@ def _in_join(node: exp.Expr) -> bool:
     return isinstance(parent, exp.Join) and parent.args.get("on") is child
 
 
-def _is_literal(node: exp.Expr) -> bool:
+def is_literal(node: exp.Expr) -> bool:
+    """Whether it is a constant as written."""
     if isinstance(node, (exp.Cast, exp.Neg, exp.Paren)):
-        return _is_literal(node.this)
+        return is_literal(node.this)
     return isinstance(node, (exp.Literal, exp.Boolean, exp.Null))
+
+
+def _same(left: exp.Expr, right: exp.Expr) -> str:
+    """The guard against comparing texts with what is none. Beside a literal it looks at one side alone: planning a
+    query of a thousand comparisons would take most of its time in these."""
+    for literal, other in ((left, ":c"), (right, ":b")):
+        if isinstance(literal, exp.Null):
+            return "true"
+        if is_literal(literal):
+            return f"trino_{'text' if _is_text(literal) else 'no_text'}({other})"
+    return "trino_same(:b, :c)"
+
+
+def _is_text(literal: exp.Expr) -> bool:
+    texts = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
+    literal = literal.unnest()
+    return isinstance(literal, exp.Cast) and literal.to.this in texts
 
 
 def _compare(node: exp.Expr) -> exp.Expr:
     """A comparison as Trino has it: NaN equals nothing and is on no side of anything."""
     left, right = node.this, node.expression
-    guards = ["trino_same(:b, :c)"]
-    if isinstance(node, (exp.GT, exp.GTE)) and not _is_literal(left):
+    guards = [_same(left, right)]
+    if isinstance(node, (exp.GT, exp.GTE)) and not is_literal(left):
         guards.append("NOT trino_nan(:b)")
-    if isinstance(node, (exp.LT, exp.LTE)) and not _is_literal(right):
+    if isinstance(node, (exp.LT, exp.LTE)) and not is_literal(right):
         guards.append("NOT trino_nan(:c)")
-    if isinstance(node, exp.EQ) and not _is_literal(left) and not _is_literal(right):
+    if isinstance(node, exp.EQ) and not is_literal(left) and not is_literal(right):
         guards.append("NOT trino_nan(:b)")
+    if guards[0].startswith("trino_no_text") and len(guards) == 2:  # both look at the side that is no literal
+        guards = [guards[0].replace("no_text", "number")]
     if isinstance(left, exp.Tuple) or isinstance(right, (exp.Tuple, exp.Query, exp.Subquery)):
         return node
     condition = " AND ".join([":a", *guards])
-    if isinstance(node, exp.NEQ) and not _is_literal(left) and not _is_literal(right):
+    if isinstance(node, exp.NEQ) and not is_literal(left) and not is_literal(right):
         condition = f"({condition}) OR (trino_nan(:b) AND trino_nan(:c))"
     return _guarded(node, left, right, condition)
 
 
-def _guarded(
-    node: exp.Expr, left: exp.Expr, right: exp.Expr, condition: str = ":a AND trino_same(:b, :c)"
-) -> exp.Expr:
+def _guarded(node: exp.Expr, left: exp.Expr, right: exp.Expr, condition: str) -> exp.Expr:
     """A node with guards over two of its parts."""
     return _fill(condition, a=node, b=left.copy(), c=right.copy())
 
@@ -250,6 +270,8 @@ def _cast_to(source: exp.Expr, target: exp.DataType, attempt_only: bool, depth: 
     name = {types.INT: "integer"}.get(kind, kind.name.lower())
     if name not in functions.CASTS:
         raise NotProven(f"CAST to {target.sql('trino')}", position(source))
+    if name == "double" and isinstance(source, exp.Anonymous) and source.name in ("count", "count_if"):
+        return _cast_as(source, kind)  # of a whole number that is never missing
     attempt, said, duck = functions.CASTS[name]
     if attempt_only:
         return _fill(attempt, a=source)
@@ -357,6 +379,7 @@ _SPECIAL: Final[Mapping[str, Callable[[exp.Anonymous], exp.Expr]]] = {
     "date_add": _date_add,
     "date": _date,
     "concat": _concat,
+    "concat_ws": lambda node: exp.Anonymous(this="concat_ws", expressions=node.expressions),
     "coalesce": _coalesce,
     "greatest": _extreme,
     "least": _extreme,
@@ -369,7 +392,8 @@ SPECIAL_ARGUMENTS: Final[Mapping[str, Sequence[int]]] = {
     "date_diff": [3],
     "date_add": [3],
     "date": [1],
-    "concat": range(2, 255),
+    "concat": range(2, 128),
+    "concat_ws": range(2, 128),
     "coalesce": range(2, 255),
     "greatest": range(2, 255),
     "least": range(2, 255),

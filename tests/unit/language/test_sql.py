@@ -96,6 +96,46 @@ def test_equal_terms_are_computed_once() -> None:
     assert sql.count("'a'") == 1
 
 
+DAYS = (1, 3, 7, 14, 30, 60)
+OFTEN = [
+    {">": [{"count": [{"within": [pages(page), f"{days}d"]}]}, least]}
+    for page in "abc"
+    for days in DAYS
+    for least in (1, 2)
+]
+
+
+def of_many(rules: list[Any], events_a_profile: float) -> str:
+    return members_query(
+        rule_set(*rules), "profiles", TABLES, NOW, events_a_profile={"views": events_a_profile}
+    )
+
+
+def test_events_of_many_windows_are_put_together_in_two_steps() -> None:
+    sql = of_many(OFTEN, 100)
+    assert sql.count("count_if") == 3  # one a page, whatever the windows
+    assert sql.count("GROUP BY profile_key, g") == 1
+    assert tables_of(sql) == {"profiles": 1, "t_views": 1}
+    # The border of the longest window is that of all events, so it is none of the buckets'.
+    assert f"t > {NOW - 60 * 86_400}" not in sql
+    assert sql.count(f"CASE WHEN t > {NOW - 30 * 86_400}") == 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "events"),
+    [(OFTEN, 5), (OFTEN[:6], 100), (OFTEN, 0)],
+    ids=["few events", "few aggregates", "nobody has counted"],
+)
+def test_otherwise_one_step_takes_less(rules: list[Any], events: float) -> None:
+    assert ", g" not in of_many(rules, events)
+
+
+def test_a_condition_of_several_segments_stands_once() -> None:
+    often = {">": [{"count": [VIEWS]}, 3]}
+    sql = query(often, {"and": [often, {"==": [{"var": "attributes.name"}, "x"]}]}, {"!": [often]})
+    assert sql.count("3e0 <") == 1
+
+
 def test_an_equal_filter_is_applied_once_an_event() -> None:
     filtered = pages("a", "b")
     sql = query(

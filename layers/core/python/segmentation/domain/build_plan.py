@@ -95,6 +95,14 @@ def partitions_of(pointer: Mapping[str, Any]) -> dict[str, Partitions]:
     return {name: Partitions.from_document(one) for name, one in stated.items()}
 
 
+def events_a_profile(pointer: Mapping[str, Any]) -> dict[str, float]:
+    """How many events a profile of a version has on average, by behavior; nothing where rows were not counted."""
+    rows: Mapping[str, int] = pointer.get("rows", {})
+    profiles = rows.get(PROFILES, 0)
+    events = {name.removeprefix(BEHAVIOR): n for name, n in rows.items() if name.startswith(BEHAVIOR)}
+    return {name: n / profiles for name, n in events.items()} if profiles else {}
+
+
 def identities_of(pointer: Mapping[str, Any]) -> tuple[str, ...]:
     """The identities that the profiles of a version have keys of beside the profile key."""
     return tuple(pointer.get("layout", {}).get("identities", ()))

@@ -6,7 +6,7 @@ from typing import Any
 
 from segmentation.language.sql import members_queries
 
-from .build_plan import has_identities, identities_of, partitions_of
+from .build_plan import events_a_profile, has_identities, identities_of, partitions_of
 from .lake_sql import as_the_stream_saw
 from .list_sql import lists_query
 from .lists import Lists
@@ -71,5 +71,6 @@ class RunPlan:
                 only=only,
                 partitions=partitions_of(self.document),
                 identities=inline and self.identities,
+                events_a_profile=events_a_profile(self.document),
             )
         ]

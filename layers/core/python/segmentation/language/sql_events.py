@@ -26,7 +26,7 @@ def filter_of(selection: Selection) -> Filter:
 
 
 SHORT_LIMIT = "1e8"
-"""Below it a double has nine digits after the point to spare, fifteen in all: it is the nearest to one decimal only."""
+"""Below it the millionths of a double, as a double, are right to a sixtieth."""
 
 
 class EventPass:
@@ -78,9 +78,12 @@ class EventSql:
                 for a, column in edges.items()
             ]
             source = nested(f"SELECT *,{listed(columns)}\nFROM {source}")
+
         def figures(windows: bool) -> dict[str, Figure]:
             return {
-                column: self._figure(one, self._selected(event_pass, one.events, flags, windows), edges, summed)
+                column: self._figure(
+                    one, self._selected(event_pass, one.events, flags, windows), edges, summed
+                )
                 for one, column in event_pass.aggregates.items()
             }
 
@@ -260,11 +263,11 @@ class EventSql:
     def _exact(self, column: str) -> str:
         """A number as an exact decimal: shortest text, six places, half away from zero (decision 3).
 
-        Over its text the way is long. A number that is a multiple of a millionth, as nearly all are, goes straight: below
-        `SHORT_LIMIT` no other decimal of six places is as near to it, so every rounding finds that one.
+        Over its text the way is long. A number that does not lie near the middle of two millionths, as hardly any does,
+        goes straight: it and its shortest text are so near to each other that every rounding finds the same millionth.
         """
         limit = f"{SUM_LIMIT:.0e}".replace("e+", "e")
-        short = f"abs({column}) < {SHORT_LIMIT} AND round({column} * 1e6) = {column} * 1e6"
+        short = f"abs({column}) < {SHORT_LIMIT} AND abs(round({column} * 1e6) - {column} * 1e6) < 0.25e0"
         straight, by_text = (
             f"CAST({one} AS decimal(38, 6))" for one in (column, f"CAST({column} AS varchar)")
         )

@@ -9,6 +9,7 @@ from .limits import WHOLE
 from .operators import OPERATORS
 from .partitions import Partitions
 from .sql_events import EventPass, EventSql
+from .sql_lists import Mark, segment_list
 from .sql_parts import listed, nested
 from .sqltext import identifier, text
 from .times import zone
@@ -104,6 +105,8 @@ class Plan:
         self._attributes: dict[str, None] = {}
         self._once: dict[str, str] = {}
         self._has_identities = False
+        self._length: dict[str, int] = {}
+        """Of the SQL of each segment's truth."""
         self.passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
         self.shared: dict[Node, str] = {}
@@ -189,28 +192,26 @@ class Plan:
         identities: bool = False,
     ) -> str:
         """The whole query."""
-        parts, last = self.parts(profiles_table, attributes, identities)
+        layers = self._truths()
         names = sorted(segment.id for segment in wanted)
-        marks = [f"if({self.segment_column(name)}, {text(name)})" for name in names]
-        members = (
-            f"filter(ARRAY[{listed(marks)}\n], x -> x IS NOT NULL)"
-            if marks
-            else "CAST(ARRAY[] AS array(varchar))"
-        )
+        marks = [Mark(name, self.segment_column(name), self._length.get(name, 0)) for name in names]
+        more, members = segment_list(marks)
+        parts, last = self._with(profiles_table, layers + more, attributes, identities)
         exposed = "".join(f",\n  {self.attribute(name)} AS {identifier(name)}" for name in attributes)
         exposed += f",\n  {IDENTITIES}" if identities else ""
         return f"{parts}\nSELECT profile_key,\n  {members} AS segments{exposed}\nFROM {last}"
 
-    def parts(
-        self, profiles_table: str, attributes: Sequence[str] = (), identities: bool = False
-    ) -> tuple[str, str]:
+    def parts(self, profiles_table: str, attributes: Sequence[str] = ()) -> tuple[str, str]:
         """The WITH clause, and the name of its last part: a row a profile, with a column a segment."""
-        writer = Writer(self)
-        layers: list[list[str]] = self._share(writer)
-        for layer in self._layers():
-            truths = [f"{self._truth(writer, s)} AS {self._column_before_limit(s)}" for s in layer]
-            limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
-            layers += [truths, limited] if limited else [truths]
+        return self._with(profiles_table, self._truths(), attributes)
+
+    def _with(
+        self,
+        profiles_table: str,
+        layers: Sequence[Sequence[str]],
+        attributes: Sequence[str],
+        identities: bool = False,
+    ) -> tuple[str, str]:
         self._has_identities = identities
         for name in attributes:
             self.attribute(name)
@@ -224,6 +225,18 @@ class Plan:
             select = f"SELECT *,{listed(columns)}\nFROM c{number - 1}"
             parts.append(f"c{number} AS {nested(select)}")
         return "WITH\n" + ",\n".join(parts), f"c{len(layers)}"
+
+    def _truths(self) -> list[list[str]]:
+        """Layers of columns, each over the one before: conditions that several segments have, then the segments."""
+        writer = Writer(self)
+        layers: list[list[str]] = self._share(writer)
+        for layer in self._layers():
+            truths = {segment.id: self._truth(writer, segment) for segment in layer}
+            self._length |= {name: len(truth) for name, truth in truths.items()}
+            columns = [f"{truths[s.id]} AS {self._column_before_limit(s)}" for s in layer]
+            limited = [f"{self._limited(writer, s)} AS {self.segment_column(s.id)}" for s in layer if s.limit]
+            layers += [columns, limited] if limited else [columns]
+        return layers
 
     def _share(self, writer: Writer) -> list[list[str]]:
         """The columns of shared conditions, as a layer before all others."""

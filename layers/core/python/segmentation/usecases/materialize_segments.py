@@ -139,6 +139,7 @@ class MaterializeSteps:
             "audience_version": pointer["version"],
             "tables": pointer["tables"],
             "layout": pointer.get("layout", {}),
+            "rows": pointer.get("rows", {}),
             "rules": published.document,
             "expected": before.tag if before else "",
             "previous": previous.to_document() if previous else None,
