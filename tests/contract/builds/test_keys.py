@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 from segmentation.domain.audience_document import parse_audience
-from segmentation.domain.build_plan import has_identities
+from segmentation.domain.build_plan import events_a_profile, has_identities
 from segmentation.domain.run_sql import changes_query, create_table, identities_query
 from segmentation.language import load_rule_set
 from segmentation.language.sql import members_query
@@ -50,6 +50,13 @@ def test_a_key_of_two_profiles_goes_to_the_latest_then_to_the_smallest(keys: Wor
     ]
     assert has_identities(keys.pointer)
     assert not has_identities({"layout": {}})
+
+
+def test_how_many_events_a_profile_has_is_told_by_the_rows() -> None:
+    rows = {"profiles": 20, "behavior_visits": 50, "behavior_orders": 5}
+    assert events_a_profile({"rows": rows}) == {"visits": 2.5, "orders": 0.25}
+    assert events_a_profile({"rows": {**rows, "profiles": 0}}) == {}
+    assert events_a_profile({}) == {}
 
 
 def test_a_profile_that_is_filtered_out_holds_no_key(keys: Workshop) -> None:

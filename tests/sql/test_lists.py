@@ -13,7 +13,8 @@ from segmentation.language.sql_lists import MOST_MARKS, Mark, segment_list
 from sqlglot import exp
 
 from infra.local.athena.functions import macros_for
-from infra.local.athena.translate import parse_query, translate
+from infra.local.athena.translate import translate
+from infra.local.athena.trino import parse_query
 
 ITEMS = 254
 """That Trino takes in an array, where any of them varies."""
