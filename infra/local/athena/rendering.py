@@ -96,11 +96,9 @@ def _render(node: exp.Expr) -> exp.Expr:
         case exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() if not _in_join(node):
             return _compare(node)
         case exp.Between() if not _in_join(node):
-            low = node.args["low"]
-            return _guarded(node, node.this, low, f":a AND {_same(node.this, low)}")
+            return _guarded(node, node.this, node.args["low"])
         case exp.In() if node.expressions and not _in_join(node) and not isinstance(node.this, exp.Tuple):
-            first = node.expressions[0]
-            return _guarded(node, node.this, first, f":a AND {_same(node.this, first)}")
+            return _guarded(node, node.this, node.expressions[0])
         case exp.Cast():
             return _cast(node)
         case exp.AtTimeZone():
@@ -142,6 +140,9 @@ def is_literal(node: exp.Expr) -> bool:
     return isinstance(node, (exp.Literal, exp.Boolean, exp.Null))
 
 
+_TEXTS: Final = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
+
+
 def _same(left: exp.Expr, right: exp.Expr) -> str:
     """The guard against comparing texts with what is none. Beside a literal it looks at one side alone: planning a
     query of a thousand comparisons would take most of its time in these."""
@@ -154,9 +155,7 @@ def _same(left: exp.Expr, right: exp.Expr) -> str:
 
 
 def _is_text(literal: exp.Expr) -> bool:
-    texts = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
-    literal = literal.unnest()
-    return isinstance(literal, exp.Cast) and literal.to.this in texts
+    return isinstance(literal.unnest(), exp.Cast) and literal.unnest().to.this in _TEXTS
 
 
 def _compare(node: exp.Expr) -> exp.Expr:
@@ -169,8 +168,8 @@ def _compare(node: exp.Expr) -> exp.Expr:
         guards.append("NOT trino_nan(:c)")
     if isinstance(node, exp.EQ) and not is_literal(left) and not is_literal(right):
         guards.append("NOT trino_nan(:b)")
-    if guards[0].startswith("trino_no_text") and len(guards) == 2:  # both look at the side that is no literal
-        guards = [guards[0].replace("no_text", "number")]
+    if guards[0].startswith("trino_no_text") and len(guards) == 2:
+        guards = [guards[0].replace("no_text", "number")]  # both in one
     if isinstance(left, exp.Tuple) or isinstance(right, (exp.Tuple, exp.Query, exp.Subquery)):
         return node
     condition = " AND ".join([":a", *guards])
@@ -179,9 +178,9 @@ def _compare(node: exp.Expr) -> exp.Expr:
     return _guarded(node, left, right, condition)
 
 
-def _guarded(node: exp.Expr, left: exp.Expr, right: exp.Expr, condition: str) -> exp.Expr:
+def _guarded(node: exp.Expr, left: exp.Expr, right: exp.Expr, condition: str = "") -> exp.Expr:
     """A node with guards over two of its parts."""
-    return _fill(condition, a=node, b=left.copy(), c=right.copy())
+    return _fill(condition or f":a AND {_same(left, right)}", a=node, b=left.copy(), c=right.copy())
 
 
 def _cast_as(node: exp.Expr, kind: exp.DType) -> exp.Cast:
@@ -260,7 +259,7 @@ def _cast_to(source: exp.Expr, target: exp.DataType, attempt_only: bool, depth: 
         function = "TRY_CAST" if attempt_only else "CAST"
         inner = "trino_decimal_source(:a)" if attempt_only else ":a"
         return _fill(f"{function}({inner} AS DECIMAL({size}))", a=source)
-    if kind in (types.VARCHAR, types.TEXT):
+    if kind in _TEXTS:
         text = _fill(functions.VARCHAR_CAST, a=source)
         if target.expressions:
             return _fill(f"left(:a, {target.expressions[0].name})", a=text)
