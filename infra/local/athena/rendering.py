@@ -144,8 +144,7 @@ _TEXTS: Final = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
 
 
 def _same(left: exp.Expr, right: exp.Expr) -> str:
-    """The guard against comparing texts with what is none. Beside a literal it looks at one side alone: planning a
-    query of a thousand comparisons would take most of its time in these."""
+    """The guard against comparing texts with what is none. Beside a literal it looks at one side: it is cheaper to plan."""
     for literal, other in ((left, ":c"), (right, ":b")):
         if isinstance(literal, exp.Null):
             return "true"
@@ -155,7 +154,7 @@ def _same(left: exp.Expr, right: exp.Expr) -> str:
 
 
 def _is_text(literal: exp.Expr) -> bool:
-    return isinstance(literal.unnest(), exp.Cast) and literal.unnest().to.this in _TEXTS
+    return isinstance(cast := literal.unnest(), exp.Cast) and cast.to.this in _TEXTS
 
 
 def _compare(node: exp.Expr) -> exp.Expr:
@@ -169,7 +168,7 @@ def _compare(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.EQ) and not is_literal(left) and not is_literal(right):
         guards.append("NOT trino_nan(:b)")
     if guards[0].startswith("trino_no_text") and len(guards) == 2:
-        guards = [guards[0].replace("no_text", "number")]  # both in one
+        guards = [guards[0].replace("no_text", "number")]  # one macro for both
     if isinstance(left, exp.Tuple) or isinstance(right, (exp.Tuple, exp.Query, exp.Subquery)):
         return node
     condition = " AND ".join([":a", *guards])
@@ -321,8 +320,9 @@ def _date_diff(node: exp.Anonymous) -> exp.Expr:
 
 def _date_add(node: exp.Anonymous) -> exp.Expr:
     unit = _unit(node, functions.INTERVAL_UNITS)
-    interval = _interval(unit, ":b")
-    return _fill(f"trino_add_interval(:a, {interval})", a=node.expressions[2], b=node.expressions[1])
+    return _fill(
+        f"trino_add_interval(:a, {_interval(unit, ':b')})", a=node.expressions[2], b=node.expressions[1]
+    )
 
 
 def _date(node: exp.Anonymous) -> exp.Expr:
@@ -354,11 +354,8 @@ def _extreme(node: exp.Anonymous) -> exp.Expr:
 def _replace(node: exp.Anonymous) -> exp.Expr:
     if not _text(node.expressions[1], "replace with a sought text"):
         raise NotProven("replace of an empty text", position(node))
-    replacement = (
-        node.expressions[2]
-        if len(node.expressions) > 2
-        else _cast_as(exp.Literal.string(""), exp.DataType.Type.VARCHAR)
-    )
+    nothing = _cast_as(exp.Literal.string(""), exp.DataType.Type.VARCHAR)
+    replacement = [*node.expressions, nothing][2]
     return _fill("replace(:a, :b, :c)", a=node.expressions[0], b=node.expressions[1], c=replacement)
 
 

@@ -94,6 +94,8 @@ class Buckets:
 
     def until(self, border: int) -> str:
         """The condition on a bucket for what is not later than a border."""
+        if border not in self._borders:  # a day that never was ends where it begins
+            return "false"
         return f"{BUCKET} <= {bisect_left(self._borders, border)}"
 
 
