@@ -39,7 +39,11 @@ def test_the_realtime_change_reaches_the_webhook_signed(stage: Stage) -> None:
     wait_until(lambda: "welcome-back" in stage.ask(household).segments, 20, "welcome-back")
     stage.settle()
     key = f"household_id:{household}"
-    told = [one.payload for one in stage.receiver.of("welcome-back") if key in str(one.payload)]
+    told = [
+        one.payload
+        for one in stage.receiver.of("welcome-back")
+        if key in one.payload["joined"] + one.payload["left"]
+    ]
     assert [(one["joined"], one["left"], one["audience"]) for one in told] == [([key], [], AUDIENCE)]
     assert stage.receiver.refused == 0
 
