@@ -16,6 +16,7 @@ from infra.cli.app import app
 from infra.demo.stage import AUDIENCE, SITE_TOKEN, WRITE_KEY, Stage
 
 from .conftest import Path
+from .support import post, wait_until
 
 BASE = f"/v1/audiences/{AUDIENCE}"
 Ask = Callable[..., tuple[int, Any]]
@@ -24,9 +25,18 @@ Ask = Callable[..., tuple[int, Any]]
 @pytest.fixture(scope="module")
 def ask(stage: Stage) -> Ask:
     def asked(
-        method: str, path: str, body: Any = None, *, role: str = "admin", token: str = "", if_match: str = ""
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str = "admin",
+        token: str = "",
+        if_match: str = "",
+        key: str = "",
     ) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token or stage.cloud.issuer.token('ann', role)}"}
+        if key:
+            headers["Idempotency-Key"] = key
         if if_match:
             headers["If-Match"] = if_match
         data = json.dumps(body).encode() if body is not None else None
@@ -196,6 +206,20 @@ def test_members_are_uploaded_to_a_list(
     stage.wait_until_published(run["id"])
     assert sorted(members(ask, "guests")) == sorted(households)
     assert ask("DELETE", f"{BASE}/segments/guests", if_match="*", role="editor")[0] == 204
+
+
+def test_a_lost_answer_is_told_again_and_the_key_in_it_opens_the_door(stage: Stage, ask: Ask) -> None:
+    def told() -> tuple[int, Any]:
+        return ask("POST", f"{BASE}/write-keys", {"document": {"id": "again"}}, key="once")
+
+    status, made = told()
+    assert (status, told()) == (201, (201, made))
+    assert ask("POST", f"{BASE}/write-keys", {"document": {"id": "again"}}, key="twice")[0] == 409
+    try:
+        event = {"household_id": "nobody-yet", "sales_value": 1}
+        wait_until(lambda: post(stage, event, key=made["secret"])[0] == 200, 20, "the new key is known")
+    finally:
+        assert ask("DELETE", f"{BASE}/write-keys/again", if_match="*")[0] == 204
 
 
 def test_a_machine_signs_its_requests(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
