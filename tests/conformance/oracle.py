@@ -12,7 +12,7 @@ from segmentation.language.evaluate import Row
 from segmentation.language.lower import NOT_LOWERED, Lowered, NotLowered, Source, lower_rule
 from segmentation.language.times import zone
 
-from .readings import Members, by_closures, typed_attributes, typed_rows
+from .readings import Members, by_closures, limited, typed_attributes, typed_rows
 from .suite import Profile
 
 WHOLE = 2**53
@@ -22,15 +22,16 @@ WHOLE = 2**53
 def by_oracle(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> tuple[Members, dict[str, str]]:
     """Members, and what was left out: segment id -> what of it cannot be lowered.
 
-    Where a segment that was left out is referred to, the closures' answer stands.
+    Where a segment that was left out, or a limited one, is referred to, the closures' answer stands.
     """
     schema = rule_set.schema
     engine = Engine()
     others = by_closures(rule_set, profiles, now)
     lowered: list[tuple[str, Lowered, Any]] = []
     left_out: dict[str, str] = {}
+    given = limited(rule_set)
     for segment in rule_set:
-        if segment.rule is not None:
+        if segment.rule is not None and segment.id not in given:
             try:
                 made = lower_rule(segment.rule, now, zone(schema.time_zone))
             except NotLowered as error:
@@ -41,7 +42,7 @@ def by_oracle(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> tuple
     assert not unlisted, f"left out, but not listed as what cannot be lowered: {unlisted}"
     found: dict[str, set[str]] = {name: set() for name, _, _ in lowered}
     for profile in profiles:
-        inside = {*profile.lists, *(name for name in left_out if profile.key in others[name])}
+        inside = {*profile.lists, *(name for name in (*left_out, *given) if profile.key in others[name])}
         attributes = {n: _plain(v) for n, v in typed_attributes(schema, profile).items() if v is not None}
         by_name = {name: (made, rule) for name, made, rule in lowered}
         for segment in rule_set:

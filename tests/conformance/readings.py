@@ -63,36 +63,53 @@ def history_of(schema: Schema, profile: Profile) -> History:
 
 
 def by_closures(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Members:
-    """The closures, over whole histories."""
+    """The closures, over whole histories; of a limited segment, those who stay."""
     schema = rule_set.schema
     compiler = Compiler()
-    compiled = [(s.id, compiler.compile(s.rule)) for s in rule_set if s.rule is not None]
-    found: dict[str, set[str]] = {segment.id: set() for segment in rule_set}
-    for profile in profiles:
-        evaluation = Evaluation(
-            history_of(schema, profile), profile.key, now, zone(schema.time_zone), profile.lists
-        )
-        for name, holds in compiled:
+    evaluations = [
+        Evaluation(history_of(schema, profile), profile.key, now, zone(schema.time_zone), profile.lists)
+        for profile in profiles
+    ]
+    for segment in rule_set:
+        if segment.rule is None:
+            continue
+        holds = compiler.compile(segment.rule)
+        inside = []
+        for evaluation in evaluations:
             truth = holds(evaluation, None)
-            assert truth is True or truth is False, f"{name} is {truth!r} for {profile.key}"
+            assert truth is True or truth is False, f"{segment.id} is {truth!r} for {evaluation.key}"
             if truth:
-                evaluation.segments.add(name)
-        for name in evaluation.segments:
-            found[name].add(profile.key)
-    return {name: frozenset(keys) for name, keys in found.items()}
+                inside.append(evaluation)
+        if segment.limit is not None:
+            by = compiler.compile(segment.limit.by)
+            kept = segment.limit.keep((evaluation.key, by(evaluation, None)) for evaluation in inside)
+            inside = [evaluation for evaluation in inside if evaluation.key in kept]
+        for evaluation in inside:
+            evaluation.segments.add(segment.id)
+    return {
+        segment.id: frozenset(one.key for one in evaluations if segment.id in one.segments)
+        for segment in rule_set
+    }
+
+
+def limited(rule_set: RuleSet) -> list[str]:
+    """The segments that no reading of one profile can tell: who stays in them is up to the others."""
+    return [segment.id for segment in rule_set if segment.limit is not None]
 
 
 def by_index(rule_set: RuleSet, profiles: Sequence[Profile], now: int) -> Members:
-    """The index, over whole histories, after a round through its stored form."""
+    """The index, over whole histories, after a round through its stored form; limited segments are given to it."""
     schema = rule_set.schema
-    rules = [(s.id, s.rule) for s in rule_set if s.rule is not None]
+    rules = [(s.id, s.rule) for s in rule_set if s.rule is not None and s.limit is None]
     index = Index.load(Index.compile(rules, schema.time_zone).dump())
+    given = by_closures(rule_set, profiles, now) if limited(rule_set) else {}
     found: dict[str, set[str]] = {segment.id: set() for segment in rule_set}
     for profile in profiles:
+        outside = [*profile.lists, *(name for name in limited(rule_set) if profile.key in given[name])]
         evaluation = Evaluation(
-            history_of(schema, profile), profile.key, now, zone(schema.time_zone), profile.lists
+            history_of(schema, profile), profile.key, now, zone(schema.time_zone), outside
         )
-        for name in [*index.members(index.evaluate(evaluation)), *profile.lists]:
+        for name in [*index.members(index.evaluate(evaluation)), *outside]:
             found[name].add(profile.key)
     return {name: frozenset(keys) for name, keys in found.items()}
 

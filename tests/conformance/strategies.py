@@ -276,18 +276,29 @@ class Maker(Values):
         condition = self.condition(Scope(self.columns(behavior)), min(depth, 1))
         return {self.pick(("some", "all", "none")): [self.events(behavior, depth), condition]}
 
+    def limit(self) -> Any:
+        size = self.pick(
+            ({"count": self.random.randint(1, 4)}, {"percent": self.pick((50, 33.33, 0.01, 99.99, 100))})
+        )
+        everything = Scope(self.schema.attributes, "attributes.", profile=True)
+        type_ = self.pick((Type.STRING, Type.NUMBER, Type.NUMBER, Type.TIMESTAMP, Type.DATE))
+        by = self.value(everything, type_, 2) or {"bucket": ["a"]}
+        return {**size, "by": by, **self.pick(({}, {"order": "ascending"}, {"order": "descending"}))}
+
     def rule(self, depth: int) -> Any:
         prefixed = Scope(self.schema.attributes, "attributes.", profile=True)
         return self.condition(prefixed, depth)
 
 
 @st.composite
-def worlds(draw: Callable[[st.SearchStrategy[int]], int], rules: int = 14, people: int = 7) -> World:
+def worlds(
+    draw: Callable[[st.SearchStrategy[int]], int], rules: int = 14, people: int = 7, limits: bool = False
+) -> World:
     """An audience with rules and people, from a number; what fails names the rule and the person."""
-    return world(Random(draw(st.integers(0, 2**64 - 1))), rules, people)
+    return world(Random(draw(st.integers(0, 2**64 - 1))), rules, people, limits)
 
 
-def world(random: Random, rules: int, people: int) -> World:
+def world(random: Random, rules: int, people: int, limits: bool = False) -> World:
     """What is drawn is small, but everything meets everything."""
 
     def columns() -> dict[str, Type]:
@@ -308,7 +319,10 @@ def world(random: Random, rules: int, people: int) -> World:
         name = f"r{number}"
         kind = random.choice(("batch", "realtime"))
         rule = maker.rule(random.choice((0, 1, 2, 3, 3, 4)))
-        documents.append({"id": name, "name": name, "audience": AUDIENCE, "kind": kind, "rule": rule})
+        document = {"id": name, "name": name, "audience": AUDIENCE, "kind": kind, "rule": rule}
+        if limits and kind == "batch" and maker.chance(4):
+            document["limit"] = maker.limit()
+        documents.append(document)
         maker.segments.append(name)
     profiles = [_profile(maker, f"p{i}", ids) for i in range(people)]
     lead = random.choice((0, 0, 1, 3_600, 86_400, 40 * 86_400))

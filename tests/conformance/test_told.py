@@ -17,7 +17,7 @@ from segmentation.language.times import UNIT_SECONDS, first_second, local_date, 
 from tests.examples import examples
 
 from .random_values import DURATIONS
-from .readings import by_closures, history_of, typed_attributes, typed_rows
+from .readings import by_closures, history_of, limited, typed_attributes, typed_rows
 from .strategies import World, loaded, worlds
 from .suite import AUDIENCE, PUBLISHED, Profile, segment, suites
 
@@ -123,10 +123,12 @@ def test_every_conformance_case_is_explained_and_said() -> None:
             rules = load_rule_set(documents, suite.schema, AUDIENCE)
             one = next(s for s in rules if s.id == "the-case")
             assert segment_sentence(one, suite.schema.time_zone)
+            stays = by_closures(rules, suite.profiles, case.now) if limited(rules) else {}
             for profile in suite.profiles:
-                lists = {s.id: s.id in profile.lists for s in rules if s.kind == "list"}
+                given = {s.id: s.id in profile.lists for s in rules if s.kind == "list"}
+                given |= {name: profile.key in stays[name] for name in limited(rules)}
                 known = history_of(suite.schema, profile)
-                explanation = explain(rules, "the-case", known, profile.key, case.now, lists)
+                explanation = explain(rules, "the-case", known, profile.key, case.now, given)
                 assert explanation["holds"] is (profile.key in case.members), (
                     suite.name,
                     case.name,

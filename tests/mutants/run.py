@@ -48,6 +48,7 @@ def notices(sql: bool) -> bool:
     """Whether a conformance case fails, by the cheapest reading first; by the SQL only where it is asked."""
     from tests.conformance import test_cases as cases
     from tests.conformance.readings import Athena
+    from tests.sql import test_cases as sql_cases
 
     try:
         for suite in cases.SUITES:
@@ -66,8 +67,8 @@ def notices(sql: bool) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             athena = Athena(Path(folder))
             for suite in cases.SUITES:
-                cases.test_sql(suite, athena, partitioned=True)
-                cases.test_sql_in_several_queries(suite, athena)
+                sql_cases.test_sql(suite, athena, partitioned=True)
+                sql_cases.test_sql_in_several_queries(suite, athena)
     except BaseException:  # pytest's own failures are no Exceptions; whatever it is, it is noticed
         return True
     return False

@@ -48,7 +48,7 @@ def test_all_readings_agree(athena: Athena) -> None:
     counted = dict.fromkeys(("pairs", "oracle", "visitor", "sql"), 0)
 
     @settings(max_examples=examples(40))
-    @given(worlds())
+    @given(worlds(limits=True))
     def in_any_world(world: World) -> None:
         check(world, athena, counted)
 

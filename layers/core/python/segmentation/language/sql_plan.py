@@ -14,6 +14,7 @@ from .sql_parts import listed, nested
 from .sqltext import identifier, text
 from .times import zone
 from .tree import ZERO_OF_NOTHING, Aggregate, Node
+from .types import Type
 
 IDENTITIES = "identities"
 """The column of a profile's other identity keys."""
@@ -266,7 +267,10 @@ class Plan:
         if limit is None:
             raise ValueError(f"segment {segment.id} has no limit")
         member = self._column_before_limit(segment)
-        order = f"{writer.expression(limit.by)} {'DESC' if limit.descending else 'ASC'} NULLS LAST, profile_key ASC"
+        by = writer.expression(limit.by)
+        if limit.by.type is Type.NUMBER:
+            by = f"{by} + 0e0"  # Trino sorts -0 before 0, which are one number
+        order = f"{by} {'DESC' if limit.descending else 'ASC'} NULLS LAST, profile_key ASC"
         rank = f"row_number() OVER (PARTITION BY {member} ORDER BY {order})"
         if limit.count is not None:
             return f"({member} AND {rank} <= {limit.count})"
