@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from segmentation.domain.errors import Unavailable
@@ -79,13 +80,18 @@ class FakeRemover:
 
 @dataclass
 class LakeRuleSets:
-    """The rule sets that stand in a lake, read anew each time."""
+    """The rule sets that stand in a lake at each moment; one that has not changed is not parsed again."""
 
     lake: MemoryLake
 
     def all(self) -> Mapping[str, Published]:
         paths = [path for path in self.lake.objects if path.startswith("rules/")]
-        return {path.split("/")[1]: parse_published(self.lake.json(path)) for path in paths}
+        return {path.split("/")[1]: _parsed(self.lake.objects[path]) for path in paths}
+
+
+@lru_cache(maxsize=100)
+def _parsed(data: bytes) -> Published:
+    return parse_published(json.loads(data))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What was made of deleted segments goes: pages, exports, sizes, archived changes; wherever the removal is cut off."""
+"""What was made of deleted segments goes: pages, exports, sizes, archived changes."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,6 @@ from segmentation.usecases.remove_segments import RemoveSegments
 
 from tests.fakes import FixedClock, MemoryLake, MemorySizes
 from tests.fakes.documents import documents
-from tests.fakes.fuse import Fuse, Killed
 from tests.management.support import LakeRuleSets
 from tests.publishing import PublishRules
 
@@ -212,25 +211,6 @@ def test_an_archive_out_of_reach_leaves_it_for_later(world: World, monkeypatch: 
         assert world.remove.go_on().rows == 0
     world.whole_way()
     check_gone(world)
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_each_write_it_ends_whole(after: bool) -> None:
-    at = 0
-    while True:
-        fuse = Fuse(at, after)
-        world = World(fuse.wrap)
-        world.delete()
-        try:
-            world.whole_way()
-        except Killed:
-            world.assemble()
-            world.whole_way()
-        check_gone(world)
-        if fuse.writes <= at:
-            break
-        at += 1
-    assert at > 8
 
 
 def test_by_hand_it_goes_at_once_but_never_while_it_is_in_the_rules(world: World) -> None:
