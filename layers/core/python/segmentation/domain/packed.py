@@ -39,7 +39,12 @@ def pack(document: Any) -> bytes:
 
 def unpack(data: bytes) -> Any:
     """The document of stored bytes. Raises `ValueError` for bytes that are none."""
+    return load_json(inflate(data))
+
+
+def inflate(data: bytes) -> bytes:
+    """The JSON of stored bytes. Raises `ValueError` for bytes that are none."""
     try:
-        return load_json(zlib.decompress(data, _WINDOW))
+        return zlib.decompress(data, _WINDOW)
     except zlib.error as error:
         raise ValueError("not a packed document") from error

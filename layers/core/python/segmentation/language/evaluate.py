@@ -1,8 +1,9 @@
 """The Python meaning of a rule: a tree compiled to closures, run on what is known of one profile."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 from zoneinfo import ZoneInfo
 
 from .operators import OPERATORS, Closure
@@ -19,6 +20,52 @@ class Row(NamedTuple):
     time: int
     id: str = ""
     columns: Mapping[str, Value] = _NO_COLUMNS
+
+
+class ByColumn(Sequence[Row]):
+    """Events that stand by column, in the order of time: most figures need no more. Rows are made for who looks at them."""
+
+    __slots__ = ("_made", "times")
+
+    def __init__(self, times: list[int]) -> None:
+        self.times = times
+        self._made: tuple[Row, ...] | None = None
+
+    @abstractmethod
+    def column(self, name: str) -> Sequence[Value]:
+        """The values of a column, one an event, `None` where it has none."""
+
+    @abstractmethod
+    def make(self) -> tuple[Row, ...]:
+        """The rows."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows, the same ones whenever they are asked for."""
+        if self._made is None:
+            self._made = self.make()
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, place: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[place]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return self.rows == (other.rows if isinstance(other, ByColumn) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self.rows)
 
 
 class Known(Protocol):

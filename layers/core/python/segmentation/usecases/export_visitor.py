@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.erasure_sql import rows_of_keys
@@ -95,12 +95,19 @@ def _profile(one: Family) -> dict[str, Any]:
             "key": name_of(key),
             "segments": list(state.members),
             "computed": instant(state.computed),
-            "state": _plain(asdict(Visitor.decode(state.state))),
+            "state": _state(Visitor.decode(state.state)),
         }
         for key, state in states.items()
         if state is not None and state.state
     ]
     return document
+
+
+def _state(visitor: Visitor) -> dict[str, Any]:
+    """What is kept of events: by term, each as time, id and columns; hashes of ids; what went."""
+    rows = {term: list(kept) for term, kept in visitor.rows.items()}
+    state: dict[str, Any] = _plain({"rows": rows, "seen": visitor.seen, "lost": visitor.lost})
+    return state
 
 
 def _plain(value: Any) -> Any:

@@ -160,7 +160,7 @@ def known_of(program: Program, visitor: Visitor, batch: BatchView) -> Known:
 class _Known:
     """A visitor's state and batch part, as rules read them."""
 
-    def __init__(self, program: Program, rows: Mapping[str, tuple[Row, ...]], batch: BatchView) -> None:
+    def __init__(self, program: Program, rows: Mapping[str, Sequence[Row]], batch: BatchView) -> None:
         self._program = program
         self._rows = rows
         self._attributes = batch.attributes

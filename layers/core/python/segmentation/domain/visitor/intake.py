@@ -89,7 +89,7 @@ def short_id(behavior: str, event: str) -> int:
 
 def _clear(program: Program, visitor: Visitor, now: int) -> Intake:
     """Let go of terms that no rule has, of events that can count no more, and of old ids."""
-    rows: dict[str, tuple[Row, ...]] = {}
+    rows: dict[str, Sequence[Row]] = {}
     lost: dict[str, int] = {}
     for name, kept in visitor.rows.items():
         term = program.term_named(name)
@@ -122,7 +122,7 @@ def _time(row: Row) -> int:
 
 
 def _put(
-    rows: dict[str, tuple[Row, ...]], lost: dict[str, int], term: Term, ordered: Sequence[Row], now: int
+    rows: dict[str, Sequence[Row]], lost: dict[str, int], term: Term, ordered: Sequence[Row], now: int
 ) -> None:
     """Keep the events of a term that can still count, oldest first; those later than now wait beside the latest."""
     first, past = 0, len(ordered)

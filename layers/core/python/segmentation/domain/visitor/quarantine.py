@@ -20,6 +20,8 @@ from .state import Visitor
 
 MOST_PROGRAMS = 8
 """Sets of failing rules that are remembered."""
+MOST_NAMED = 20
+"""Failing rules that are named in the log."""
 RETRY = 3_600
 """Seconds after which a visitor for whom a rule failed is evaluated again, if nothing happens before."""
 
@@ -71,8 +73,9 @@ class Guarded:
             if not found:
                 raise
             logger.error(
-                "rules failed, their segments are closed to a visitor: %s: %s",
-                sorted(found),
+                "%d rules failed, their segments are closed to a visitor: %s: %s",
+                len(found),
+                sorted(found)[:MOST_NAMED],
                 type(error).__name__,
             )
         failed = frozenset(found)

@@ -1,6 +1,6 @@
 """The state of one visitor, and how it is stored."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segmentation.language.evaluate import Row
@@ -24,7 +24,7 @@ class Visitor:
     (`None`: never).
     """
 
-    rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     seen: Mapping[int, int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     members: Collection[str] = ()

@@ -20,17 +20,17 @@ import json
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from operator import sub
 from typing import Any
 
 import msgspec
-from segmentation.language.evaluate import Row
+from segmentation.language.evaluate import ByColumn, Row
 from segmentation.language.values import Value
 
-from ..packed import dump_json, load_json, pack, unpack
+from ..packed import dump_json, inflate, load_json, pack
 
 FORMAT = 3
 """The first byte of a stored state."""
@@ -45,7 +45,10 @@ _PIECE = struct.Struct("<HB")
 _ID = struct.Struct("<QH")
 DAY = 86_400
 
-Rows = Mapping[str, tuple[Row, ...]]
+Kept = Sequence[Row]
+"""The events of a term."""
+Rows = Mapping[str, Kept]
+_TERMS = msgspec.json.Decoder(tuple[dict[str, tuple[list[int], msgspec.Raw, msgspec.Raw]], dict[str, int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ def extended(stored: Stored, rows: Rows, seen: Mapping[int, int], lost: Mapping[
 def _add(
     events: dict[tuple[int, str, bytes], list[int | str]],
     name: int | str,
-    before: tuple[Row, ...],
-    kept: tuple[Row, ...],
+    before: Kept,
+    kept: Kept,
 ) -> bool:
     """Note the later events of a term; `False` where others went than the oldest, or came between."""
     gone = 0
@@ -124,7 +127,7 @@ def _add(
     return True
 
 
-def read(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int], dict[str, int], Stored | None]:
+def read(data: bytes) -> tuple[dict[str, Kept], dict[int, int], dict[str, int], Stored | None]:
     """Events by term, ids and losses of bytes. Raises `ValueError` for a format that this code does not know."""
     if data[:1] == bytes([_FIRST_FORMAT]):
         rows, seen = _first_format(data)
@@ -146,39 +149,101 @@ def read(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int], dict[
     names.frombytes(data[start:middle])
     days.frombytes(data[middle:end])
     seen = dict(zip(names, days, strict=True))
-    terms, lost = unpack(data[end:whole])
-    rows = {term: _rows(columns) for term, columns in terms.items()}
+    columns, lost = _terms(inflate(data[end:whole]))
     if version != FORMAT:
-        return rows, seen, lost, None
-    places = {term: place for place, term in enumerate(terms)}
+        return dict(columns), seen, lost, None
+    places = {term: place for place, term in enumerate(columns)}
     if len(data) > whole:
-        _take_pieces(data, whole, [*terms], rows, seen)
+        _take_pieces(data, whole, [*columns], columns, seen)
     # What is made of the state later are other mappings, so that these stay what the bytes say.
-    return rows, seen, lost, Stored(data, rows, len(seen), lost, places, whole)
+    kept: dict[str, Kept] = {**columns}
+    return kept, seen, lost, Stored(data, kept, len(seen), lost, places, whole)
+
+
+def _terms(text: bytes) -> tuple[dict[str, ByColumn], dict[str, int]]:
+    """Events by term, and losses."""
+    try:
+        terms, lost = _TERMS.decode(text)
+    except ValueError:
+        # What the fast parser refuses: lone surrogates.
+        terms, lost = load_json(text)
+    return {term: _ByColumn(*columns) for term, columns in terms.items()}, lost
+
+
+class _ByColumn(ByColumn):
+    """A term's events as they are stored: most events that come touch other terms."""
+
+    __slots__ = ("_columns", "_ids")
+
+    def __init__(self, steps: list[int], ids: Any, columns: Any) -> None:
+        super().__init__([*accumulate(steps)])
+        self._ids = ids
+        self._columns = columns
+
+    def _values(self) -> Mapping[str, list[Value]]:
+        if isinstance(self._columns, msgspec.Raw):
+            self._columns = load_json(bytes(self._columns))
+        return {name: _arrays_as_tuples(values) for name, values in self._columns.items()}
+
+    def column(self, name: str) -> Sequence[Value]:
+        return self._values().get(name) or [None] * len(self)
+
+    def make(self) -> tuple[Row, ...]:
+        ids = load_json(bytes(self._ids)) if isinstance(self._ids, msgspec.Raw) else self._ids
+        columns = self._values()
+        if not columns:
+            return tuple(map(Row, self.times, ids))
+        cells = [
+            {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+            for row in zip(*columns.values(), strict=True)
+        ]
+        return tuple(map(Row, self.times, ids, cells))
+
+
+class _Continued(ByColumn):
+    """A term's events of the whole and of pieces, less some of the oldest."""
+
+    __slots__ = ("_before", "_gone", "_later")
+
+    def __init__(self, before: ByColumn, gone: int, later: list[Row]) -> None:
+        super().__init__([*before.times, *(row.time for row in later)][gone:])
+        self._before = before
+        self._gone = gone
+        self._later = later
+
+    def column(self, name: str) -> Sequence[Value]:
+        return [*self._before.column(name), *(row.columns.get(name) for row in self._later)][self._gone :]
+
+    def make(self) -> tuple[Row, ...]:
+        return (*self._before.rows, *self._later)[self._gone :]
 
 
 def _take_pieces(
-    data: bytes, start: int, terms: list[str], rows: dict[str, tuple[Row, ...]], seen: dict[int, int]
+    data: bytes, start: int, terms: list[str], rows: dict[str, ByColumn], seen: dict[int, int]
 ) -> None:
+    texts = []
     while start < len(data):
         size, count = _PIECE.unpack_from(data, start)
         start += _PIECE.size
-        for name, day in _ID.iter_unpack(data[start : start + 10 * count]):
-            seen[name] = day
-        for time, id_, columns, places in load_json(data[start + 10 * count : start + size]):
+        middle, end = start + _ID.size * count, start + size
+        seen.update(_ID.iter_unpack(data[start:middle]))
+        texts.append(data[middle:end])
+        start = end
+    gone: dict[str, int] = {}
+    later: dict[str, list[Row]] = {}
+    for piece in load_json(b"[%b]" % b",".join(texts)):
+        for time, id_, columns, places in piece:
             cells = dict(zip(columns, _arrays_as_tuples(list(columns.values())), strict=True))
             row = Row(time, id_, cells)
-            for term, gone in _pairs(places):
+            for term, went in zip(places[::2], places[1::2], strict=True):
                 name = terms[term] if type(term) is int else term
-                rows[name] = (*rows.get(name, ())[gone:], row)
-        start += size
+                gone[name] = gone.get(name, 0) + went
+                later.setdefault(name, []).append(row)
+    for name, came in later.items():
+        rows[name] = _Continued(rows.get(name) or _ByColumn([], [], {}), gone[name], came)
 
 
-def _pairs(flat: list[Any]) -> Iterator[tuple[Any, Any]]:
-    return zip(flat[::2], flat[1::2], strict=True)
-
-
-def plain_columns(rows: tuple[Row, ...]) -> list[Any]:
+def plain_columns(rows: Kept) -> list[Any]:
     """A term's events by column: the first time and the steps to the later ones, ids, values."""
     times = [row[0] for row in rows]
     steps = [times[0], *map(sub, times[1:], times)]
@@ -188,34 +253,16 @@ def plain_columns(rows: tuple[Row, ...]) -> list[Any]:
     return [steps, [row[1] for row in rows], columns]
 
 
-def _rows(stored: list[Any]) -> tuple[Row, ...]:
-    steps, ids, columns = stored
-    times = accumulate(steps)
-    if not columns:
-        return tuple(map(Row, times, ids))
-    names = list(columns)
-    values = [_arrays_as_tuples(columns[name]) for name in names]
-    if len(names) == 1:
-        (name,), (only,) = names, values
-        cells = [{} if value is None else {name: value} for value in only]
-    else:
-        cells = [
-            {name: value for name, value in zip(names, row, strict=True) if value is not None}
-            for row in zip(*values, strict=True)
-        ]
-    return tuple(map(Row, times, ids, cells))
-
-
 def _arrays_as_tuples(values: list[Any]) -> list[Value]:
     return [tuple(value) if type(value) is list else value for value in values]
 
 
-def _first_format(data: bytes) -> tuple[dict[str, tuple[Row, ...]], dict[int, int]]:
+def _first_format(data: bytes) -> tuple[dict[str, Kept], dict[int, int]]:
     try:
         document = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
     except zlib.error as error:
         raise ValueError("not a visitor's state") from error
-    rows = {}
+    rows: dict[str, Kept] = {}
     for term, kept in document["rows"].items():
         cells = [
             dict(zip(columns, _arrays_as_tuples(list(columns.values())), strict=True)) for *_, columns in kept

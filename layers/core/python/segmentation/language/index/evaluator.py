@@ -1,7 +1,7 @@
 """The evaluator: an index over the rules of an audience, and what it holds of one profile."""
 
 from collections.abc import Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from ..evaluate import Base, Evaluation
@@ -55,11 +55,12 @@ class State:
 class _Unit:
     """Variables that are read together, each as its table; `defaults` are the values that turn nothing."""
 
-    __slots__ = ("defaults", "number", "read", "tables")
+    __slots__ = ("caches", "defaults", "number", "read", "tables")
 
     def __init__(self, number: int, tables: Sequence[Table], read: Reader) -> None:
         self.number = number
         self.tables = tables
+        self.caches = [table.cache for table in tables]
         self.defaults: Sequence[Value] = [table.default for table in tables]
         self.read = read
 
@@ -180,7 +181,7 @@ class Index:
             touched += self._of_base[self._number_of(base)]
         for name in evaluation.segments & self._segments.keys():
             touched += self._segments[name]
-        state._standing.turn(turned ^ self._refresh(state, evaluation, touched))
+        state._standing.turn(turned ^ self._look(state, evaluation, touched))
         self._settle(state, evaluation)
         return state
 
@@ -237,6 +238,31 @@ class Index:
         # Hashing and comparing a base walks its conditions, so its identity is tried first.
         number = self._base_numbers.get(id(base))
         return self._by_value[base] if number is None else number
+
+    def _look(self, state: State, evaluation: Evaluation, touched: Iterable[_Unit]) -> int:
+        """Read variables for the first time; which literals their values turn. As `_refresh` does it, without a before."""
+        held, moments = state._values, state._until
+        turned = 0
+        for unit in touched:
+            number = unit.number
+            if number in held:  # of two reasons, or of a profile of which nothing is known
+                turned ^= self._refresh(state, evaluation, (unit,))
+                continue
+            values, until = unit.read(evaluation)
+            if until != NEVER:
+                moments[number] = until
+            if values == unit.defaults:
+                continue
+            held[number] = values
+            for cache, table, value in zip(unit.caches, unit.tables, values, strict=True):
+                bits = cache.get(value)
+                if bits is None:
+                    bits = table.delta(value)
+                if bits:
+                    turned ^= bits
+        state._heap = [(moment, number) for number, moment in moments.items()]
+        heapify(state._heap)
+        return turned
 
     def _refresh(self, state: State, evaluation: Evaluation, touched: Iterable[_Unit]) -> int:
         """Read variables again; which literals their values turn."""

@@ -12,7 +12,7 @@ say is folded once, and leaves the clauses that are up to their moving literals.
 A rule that refers to another one stands in a later layer than that.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,29 +23,22 @@ from .tables import TableDraft, bitmap
 class Strips:
     """The clauses of a layer's rules, slot by slot: the first one of each rule, the second one, ..."""
 
-    __slots__ = ("first", "reach", "slots")
+    __slots__ = ("slots",)
 
     def __init__(self, slots: Sequence[Sequence[tuple[int, int]]]) -> None:
-        strips = [strip for slot in slots for strip in slot]
-        self.first: int = min((start for start, _ in strips), default=0)
-        self.reach: int = (1 << max((start + length for start, length in strips), default=0)) - 1
-        self.slots = [[self._place(*strip) for strip in slot] for slot in slots]
+        # Of each strip the mask of all literals up to its end, and where it begins.
+        self.slots = [[((1 << (start + length)) - 1, start) for start, length in slot] for slot in slots]
 
-    def _place(self, start: int, length: int) -> tuple[int, int]:
-        """The mask of all literals up to the end of a strip, and where the strip begins in it."""
-        return (1 << (start - self.first + length)) - 1, start - self.first
-
-    def holding(self, literals: int) -> Iterator[int]:
+    def holding(self, literals: int) -> list[int]:
         """Of each slot the rules whose clause has a literal that holds."""
-        own = literals & self.reach
-        if self.first:
-            own >>= self.first
+        found = []
         for slot in self.slots:
             clauses = 0
             for reach, start in slot:
                 # Masking comes first, for it is cheaper than shifting, whose cost is that of what it leaves.
-                clauses |= (own & reach) >> start if start else own & reach
-            yield clauses
+                clauses |= (literals & reach) >> start
+            found.append(clauses)
+        return found
 
 
 class Layer:
@@ -84,15 +77,7 @@ class Layer:
 
     def result(self, literals: int, failing: int, undecided: Sequence[int]) -> int:
         """The rules that hold, given the moving literals and what the fixed ones decided."""
-        # As `Strips.holding` does it, without its detour: this is where an event's time goes.
-        moving = self._moving
-        own = literals & moving.reach
-        if moving.first:
-            own >>= moving.first
-        for slot, unmet in zip(moving.slots, undecided, strict=True):
-            clauses = 0
-            for reach, start in slot:
-                clauses |= (own & reach) >> start if start else own & reach
+        for clauses, unmet in zip(self._moving.holding(literals), undecided, strict=True):
             failing |= unmet ^ (unmet & clauses)
         return self._full ^ failing
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from ..evaluate import Base, Compiler, Evaluation, Row, base_of
+from ..evaluate import Base, ByColumn, Compiler, Evaluation, Row, base_of
 from ..moments import moments_of
 from ..operators.behaviors import FIGURES
 from ..tree import Aggregate, Node
@@ -179,10 +179,13 @@ class Track:
     __slots__ = ("_sums", "rows", "times")
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        times = [row.time for row in rows]
-        ordered = sorted(times)
-        if times != ordered:
-            rows = sorted(rows, key=lambda row: row.time)
+        if isinstance(rows, ByColumn):
+            ordered = rows.times[:]
+        else:
+            times = [row.time for row in rows]
+            ordered = sorted(times)
+            if times != ordered:
+                rows = sorted(rows, key=lambda row: row.time)
         self.rows = rows
         self.times = ordered
         self._sums: dict[str, tuple[list[int], list[int]]] = {}
@@ -205,8 +208,13 @@ class Track:
         sums = self._sums.get(column)
         if sums is None:
             totals, counts = [0], [0]
-            for row in self.rows:
-                number: Any = row.columns.get(column)
+            rows = self.rows
+            numbers: Sequence[Any] = (
+                rows.column(column)
+                if isinstance(rows, ByColumn)
+                else [row.columns.get(column) for row in rows]
+            )
+            for number in numbers:
                 part = None if number is None else _micros(number)
                 totals.append(totals[-1] + (part or 0))
                 counts.append(counts[-1] + (part is not None))
