@@ -77,7 +77,7 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     return Intake(after, accepted, frozenset(entered), causes)
 
 
-def _ids(rows: Mapping[str, tuple[Row, ...]], term: str) -> set[str]:
+def _ids(rows: Mapping[str, Sequence[Row]], term: str) -> set[str]:
     return {row[1] for row in rows.get(term, ())}
 
 
