@@ -77,7 +77,7 @@ class AskRemoval:
         reasons = [f"{_some(named)} stand{'' if len(named) > 1 else 's'} in it"] if named else []
         raise Conflict(
             f"audience {audience!r} is not removed: {'; '.join([*reasons, *running])}. Take them out and wait for the "
-            "run's end, or send force=true: then all of it goes, and the run is stopped"
+            "run's end, or force it (force=true, --force): then all of it goes, and the run is stopped"
         )
 
 
