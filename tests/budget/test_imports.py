@@ -30,16 +30,17 @@ MOST_OF = {
     # A page waits for it: see tests/bench/READS.md.
     "serve_api": (115, 515),
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
-    "fill_segments": (135, 655),
+    "fill_segments": (140, 660),
     # It writes what a run says, and evaluates whoever that changes.
     "publish_memberships": (115, 630),
     # The batch path, whose jobs are many small modules; nobody waits for it.
-    "advance_runs": (128, 530),
-    "import_lists": (120, 635),
-    "remove_audiences": (120, 635),
-    "materialize_segments": (120, 520),
+    "advance_runs": (130, 530),
+    "build_audience": (120, 515),
+    "import_lists": (130, 640),
+    "remove_audiences": (130, 640),
+    "materialize_segments": (130, 525),
     # Many operations in one function, for people who can wait.
-    "manage_api": (185, 590),
+    "manage_api": (195, 600),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import segmentation
 from segmentation.domain.errors import NotFound, Unavailable
+from segmentation.domain.lists import lists_path
 from segmentation.domain.pipeline import Job, Outcome
 from segmentation.domain.profile import BatchPart, RealtimePart
 from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, STEPS, Removal, is_of, removed_path
@@ -67,6 +68,7 @@ class World:
             for folder in FOLDERS:
                 self.lake.put(f"{folder}/{audience}/some/thing", b"x")
             self.lake.put(f"rules/{audience}/ruleset.json", b"{}")
+            self.lake.put(lists_path(audience), b"{}")
             part = BatchPart("20240101t000000z_0001", NOW, ("adults",))
             self.profiles.batch |= {f"{audience}#person_id:{n}": part for n in range(3)}
             self.profiles.realtime |= {f"{audience}#person_id:{n}": LIVE for n in range(5)}
@@ -88,7 +90,7 @@ class World:
 
     def of_others(self) -> tuple[set[str], ...]:
         return (
-            {path for path in self.lake.objects if "/shop-two/" in path},
+            {path for path in self.lake.objects if "shop-two" in path},
             {one for one in (*self.profiles.batch, *self.profiles.realtime) if one.startswith("shop-two#")},
             {
                 one
@@ -110,8 +112,8 @@ class World:
         pytest.fail(f"it does not end: {self.lake.json('removals/shop.json')}")
 
     def check_gone(self) -> None:
-        left = [path for path in self.lake.objects if "/shop/" in path or path.startswith("removals/")]
-        assert left == []
+        left = [path for path in self.lake.objects if "shop" in path and "shop-two" not in path]
+        assert left == [removed_path("shop")]
         assert not [one for one in (*self.profiles.batch, *self.profiles.realtime) if one.startswith("shop#")]
         assert self.warehouse.named("shop_2") == []
         assert not [key for key in self.sizes.points if key[0] == "shop"]
@@ -164,7 +166,8 @@ def test_every_folder_that_the_code_writes_for_an_audience_is_known() -> None:
 
 def test_tables_over_archived_events_are_dropped_too(world: World) -> None:
     removal = world.remove.ask("shop")
-    assert len(removal.tables) == 5  # two behaviors, the changes of membership, the view of them, joined keys
+    # Two behaviors, lists, keys that were joined or erased, changes of membership, and the view of them.
+    assert len(removal.tables) == 7
     world.warehouse.tables |= {name: {} for name in removal.tables}
     world.whole_way()
     assert not set(removal.tables) & set(world.warehouse.tables)

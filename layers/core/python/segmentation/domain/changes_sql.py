@@ -1,7 +1,7 @@
 """The SQL by which readers see archived membership changes: each once."""
 
 from .audience import Audience
-from .event_lake import BY_DATE, MERGED_CHANGES, LakeView, changes_table, lake_tables
+from .event_lake import BY_DATE, MERGED_CHANGES, LakeView, changes_table
 from .run import table_name
 
 
@@ -17,8 +17,3 @@ def changes_view(audience: Audience) -> LakeView:
     first = f"row_number() OVER (PARTITION BY {same} ORDER BY {', '.join(MERGED_CHANGES.first)}) AS rn"
     sql = f"SELECT {named} FROM (SELECT {named}, {first} FROM {table.name}) AS c WHERE rn = 1"
     return LakeView(table_name(audience.id, "segment_changes"), columns, sql)
-
-
-def lake_names(audience: Audience) -> list[str]:
-    """What the catalog knows of it: the names of tables and views."""
-    return [*(one.name for one in lake_tables(audience)), changes_view(audience).name]

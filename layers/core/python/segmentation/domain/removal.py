@@ -12,6 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from .audience import Audience
+from .changes_sql import changes_view
+from .erasure import excluded_table
+from .event_lake import lake_tables
+from .lists import listed_table
 from .run import table_name
 
 SETTLED_SECONDS = 1_800
@@ -24,6 +29,7 @@ FOLDERS = (
     "changes",
     "links",
     "lists",
+    "lists_open",
     "listed",
     "previews",
     "exports",
@@ -34,7 +40,7 @@ FOLDERS = (
     "history",
     "rules",
 )
-"""What lies below `<folder>/<audience>/` in the lake."""
+"""What lies below `<folder>/<audience>/` in the lake. Beside them there is which uploads make up lists: `lists_path`."""
 STEPS = ("rules", "settle", "runs", "profiles", "drain", "data")
 
 
@@ -79,6 +85,12 @@ def removal_path(audience: str) -> str:
 def removed_path(audience: str) -> str:
     """Where it stands that an audience was removed."""
     return f"removed/{audience}.json"
+
+
+def lake_names(audience: Audience) -> list[str]:
+    """What the catalog has over the lake's folders of an audience; tables of builds and runs have names by time."""
+    tables = (*lake_tables(audience), excluded_table(audience.id), listed_table(audience))
+    return [*(one.name for one in tables), changes_view(audience).name]
 
 
 def is_of(table: str, audience: str) -> bool:

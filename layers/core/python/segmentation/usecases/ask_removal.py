@@ -5,10 +5,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segmentation.domain.changes_sql import lake_names
 from segmentation.domain.errors import Conflict, NotFound, Outdated, Unavailable
 from segmentation.domain.pipeline import Job
-from segmentation.domain.removal import FOLDERS, Removal, removal_path, removed_path
+from segmentation.domain.removal import FOLDERS, Removal, lake_names, removal_path, removed_path
 from segmentation.domain.run import RunRecord, run_pointer_path
 from segmentation.language.types import SEGMENT_ID
 from segmentation.ports import Clock, Function, Lake, RuleSets, Runs

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from segmentation.domain.lists import lists_path
 from segmentation.domain.removal import FOLDERS, SETTLED_SECONDS, Removal, is_of, removed_path
 from segmentation.domain.run import table_name
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Runs, Sizes, Warehouse
@@ -111,6 +112,7 @@ class RemoveAudiences:
                 self.warehouse.drop(table)
         for folder in FOLDERS:
             self.lake.delete_prefix(f"{folder}/{audience}/")
+        self.lake.delete([lists_path(audience)])
         for segment in removal.segments:
             self.sizes.forget(audience, segment)
         self.runs.forget(audience)

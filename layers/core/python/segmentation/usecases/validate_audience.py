@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from segmentation.domain.audience import Audience
 from segmentation.domain.build_sql import raw_tables, source_problems
-from segmentation.domain.changes_sql import lake_names
 from segmentation.domain.errors import QueryFailed
+from segmentation.domain.event_lake import lake_tables
 from segmentation.domain.source_sql import Catalog
 from segmentation.domain.validation import Finding, TableReport, Validation, report
 from segmentation.domain.validation_sql import looks
@@ -22,7 +22,7 @@ class ValidateAudience:
     def __call__(self, audience: Audience, now: int | None = None) -> Validation:
         """The report. What is wrong at one place does not keep the others from being looked at."""
         # Tables over archived events are made by the build; what they lack is no problem of the document.
-        made = set(lake_names(audience))
+        made = {one.name for one in lake_tables(audience)}
         catalog: dict[str, dict[str, str] | None] = {
             table: self.warehouse.columns(table) for table in raw_tables(audience) if table not in made
         }
