@@ -74,7 +74,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(SIDE_BY_SIDE) tests/unit tests/conformance
+	$(SIDE_BY_SIDE) -p no:schemathesis tests/unit tests/conformance
 
 # The end-to-end tests share one embedded cloud, which takes all processors by itself.
 test: check $(SAM_STAMP) $(GRAMMAR)

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,13 +144,20 @@ class Catalog:
         pages = self.glue.get_paginator("get_partitions").paginate(
             DatabaseName=table.name.database, TableName=table.name.table
         )
+        partitions = [one for page in pages for one in page["Partitions"]]
+        # They mostly lie below the table: one listing instead of one a partition.
+        below = sorted(self.files(table.location)) if partitions else []
         found: list[str] = []
-        for page in pages:
-            for partition in page["Partitions"]:
-                location = partition["StorageDescriptor"]["Location"].rstrip("/") + "/"
-                keys = _keys_of(location, table)
-                if keys is None or list(keys.values()) != partition["Values"]:
-                    raise NotProven(f"a partition whose location does not spell its values ({location})")
+        for partition in partitions:
+            location = partition["StorageDescriptor"]["Location"].rstrip("/") + "/"
+            keys = _keys_of(location, table)
+            if keys is None or list(keys.values()) != partition["Values"]:
+                raise NotProven(f"a partition whose location does not spell its values ({location})")
+            if location.startswith(table.location):
+                found.extend(
+                    below[bisect_left(below, location) : bisect_left(below, location + "\U0010ffff")]
+                )
+            else:
                 found.extend(self.files(location))
         return found
 
