@@ -14,7 +14,7 @@ SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 # A dozen Python processes a run: what they import is compiled once, whatever the machine's own settings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: browser run test check unit fuzz histories bench build install grammar cross-check fmt clean
+.PHONY: browser soak run test check unit fuzz histories bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
@@ -24,6 +24,7 @@ help:
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
 	@echo "make histories  random histories of events, failures and sweeps, many more than in make test"
+	@echo "make soak   a steady stream with faults through the embedded cloud, and nothing lost; DURATION=3600 for an hour"
 	@echo "make bench  figures: an event against many segments beside six rule engines; a batch in one query or in many"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
@@ -88,7 +89,11 @@ fuzz: $(STAMP)
 
 histories: TIMES ?= 25
 histories: $(STAMP)
-	TIMES=$(TIMES) $(SIDE_BY_SIDE) $(addprefix tests/properties/test_,arrival.py compaction.py forgotten_ids.py identities.py runs.py)
+	TIMES=$(TIMES) $(SIDE_BY_SIDE) $(addprefix tests/properties/test_,arrival.py compaction.py cut_off.py forgotten_ids.py identities.py runs.py)
+
+# Seconds of the stream; then all of it is checked, which takes half a minute or more.
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak $${DURATION:-240} $(SEED)
 
 # Peers go into tests/bench/.peers, the tables to tests/bench/*.md. The five million profiles take a few minutes.
 bench: $(STAMP)

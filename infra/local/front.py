@@ -32,6 +32,7 @@ from infra.local.athena.service import AthenaService
 from infra.local.changes import CHANGES, Changes
 from infra.local.errors import CloudError
 from infra.local.event_post import ATHENA_CHANGE, put_event
+from infra.local.faults import FAULTS, Faults
 from infra.local.quiet import QuietHandler, serve
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -50,6 +51,7 @@ class Front:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.Lock() for service in _SERIAL}
         self._changes = Changes()
+        self._faults = Faults()
         self.athena: AthenaService | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -63,6 +65,11 @@ class Front:
             return self._call_lambda(environ, start_response)
         access_key, service = credential(environ)
         body = _body(environ)  # read before the lock: a slow sender must not hold up the others
+        if environ["PATH_INFO"] == FAULTS:
+            self._faults.ask(body)
+            return _json(200, b"{}", start_response)
+        if (refusal := self._faults.refusal(service, target)) is not None:
+            return _json(400, refusal, start_response)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         try:
@@ -106,10 +113,7 @@ class Front:
         if self.athena is None:
             raise RuntimeError("the endpoint is not ready")
         status, answer = self.athena.handle(operation, json.loads(_body(environ) or b"{}"))
-        body = json.dumps(answer).encode()
-        headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
-        start_response(f"{status} {http.client.responses.get(status, '')}", headers)
-        return [body]
+        return _json(status, json.dumps(answer).encode(), start_response)
 
     def _call_lambda(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Hand the request to the process that runs the functions."""
@@ -145,6 +149,12 @@ def credential(environ: dict[str, Any]) -> tuple[str, str]:
         return found.group(1), found.group(2)
     presigned = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0].split("/")
     return (presigned[0], presigned[3]) if len(presigned) == 5 else ("", "s3")
+
+
+def _json(status: int, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} {http.client.responses.get(status, '')}", headers)
+    return [body]
 
 
 def _body(environ: dict[str, Any]) -> bytes:

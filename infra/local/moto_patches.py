@@ -92,7 +92,7 @@ def _query(table: Any, *arguments: Any, **options: Any) -> Any:
             item
             for own in list(table.items.values())
             for item in (list(own.values()) if table.range_key_attr else [own])
-            if all(item.attrs.get(name) == value for name, value in wanted)
+            if all(name in item.attrs and item.attrs[name] == value for name, value in wanted)
         ]
     _candidates.items = found
     try:

@@ -10,7 +10,7 @@ from segmentation.usecases.export_visitor import ExportVisitor
 
 from tests.contract.batch import Batch, fill
 from tests.contract.conftest import Cloud
-from tests.fakes import StaticRuleSets
+from tests.fakes import MemoryLake, StaticRuleSets
 from tests.fakes.documents import published
 
 
@@ -31,7 +31,7 @@ def test_an_erased_person_is_in_no_later_version_and_leaves_what_they_were_in(ba
     assert batch.segments("1") == ["adults", "buyers"]
     batch.activations.messages.clear()
     erase = EraseVisitor(batch.profiles, batch.lake, sets, batch.activations, batch.clock, lambda: "0000")
-    nightly = EraseProfiles(erase, batch.lake, ParquetTables(batch.lake), sets, batch.clock)
+    nightly = EraseProfiles(erase, batch.lake, ParquetTables(batch.lake), sets, batch.clock, MemoryLake())
     export = ExportVisitor(
         batch.profiles, batch.lake, ParquetTables(batch.lake), batch.warehouse, sets, batch.clock
     )

@@ -1,5 +1,6 @@
 """Erasing people: at once in the store, night by night in the lake, and finished whatever is cut off."""
 
+import base64
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from segmentation.domain.event_lake import CHANGES, LINKS, event_columns, event_
 from segmentation.domain.lists import COLUMNS, members_folder
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.run import run_id, stamp
+from segmentation.domain.stream import StreamRecord
 from segmentation.domain.syndication import contents_path, page_path
 from segmentation.usecases.erase_profiles import Erased, EraseProfiles
 from segmentation.usecases.erase_visitor import EraseVisitor
@@ -30,6 +32,7 @@ class Privacy:
     shop: Shop = field(default_factory=Shop)
     lake: MemoryLake = field(default_factory=MemoryLake)
     tables: MemoryTables = field(default_factory=MemoryTables)
+    failures: MemoryLake = field(default_factory=MemoryLake)
     seconds: float = 900
 
     def __post_init__(self) -> None:
@@ -42,7 +45,7 @@ class Privacy:
             clock,
             lambda: f"{len(self.lake.objects):04x}",
         )
-        self.profiles = EraseProfiles(self.erase, MirroredLake(self), self.tables, sets, clock)
+        self.profiles = EraseProfiles(self.erase, MirroredLake(self), self.tables, sets, clock, self.failures)
         self.export = ExportVisitor(self.shop.profiles, self.lake, self.tables, FakeWarehouse(), sets, clock)
 
     def request(self) -> Erasure:
@@ -245,6 +248,51 @@ def test_joined_keys_are_taken_out_by_either_side(known: Privacy) -> None:
     known.erase("shop", "person_id", "1")
     assert known.night(60).rows == 3
     assert [row["profile"] for row in known.tables.objects[path]] == ["td_client_id:z"]
+
+
+def poison(one: Any, broken: bytes = b"") -> bytes:
+    data = one.to_json()[: -len(broken) or None] if broken else one.to_json()
+    return StreamRecord("1", data).kept("evaluate_events", "a reason", NOW)
+
+
+def given_up(*records: dict[str, Any]) -> bytes:
+    """As Lambda keeps a batch that no retry could process."""
+    return json.dumps({"requestContext": {}, "payload": json.dumps({"Records": records})}).encode()
+
+
+def kinesis_record(one: Any) -> dict[str, Any]:
+    return {"kinesis": {"data": base64.b64encode(one.to_json()).decode(), "partitionKey": "x"}}
+
+
+def test_what_could_not_be_processed_is_gone_through_too(known: Privacy) -> None:
+    objects = {
+        "poison/evaluate_events/1.json": poison(event("1", C)),
+        "poison/evaluate_events/2.json": poison(event("2", OTHER)),
+        "poison/evaluate_events/3.json": poison(event("3", OTHER, C)),
+        "poison/evaluate_events/4.json": poison(event("4", P), b"}"),  # no JSON, but it names them
+        "poison/evaluate_events/5.json": poison(replace(event("5", P), audience="another")),
+        "replayed/poison/evaluate_events/6.json": poison(event("6", E)),
+        "aws/lambda/a": given_up(kinesis_record(event("7", P)), kinesis_record(event("8", OTHER))),
+        "aws/lambda/b": given_up(kinesis_record(event("9", C))),
+        "aws/lambda/c": given_up({"dynamodb": {"Keys": {"profile": {"S": f"shop#{P}"}}}}),
+        "aws/lambda/d": given_up(kinesis_record(event("10", OTHER))),
+        "aws/lambda/e": b"no JSON",
+    }
+    for path, data in objects.items():
+        known.failures.put(path, data)
+    known.erase("shop", "person_id", "1")
+    night = known.night(60)
+    assert (night.rows, night.corrupt) == (7, 1)
+    assert sorted(known.failures.objects) == [
+        "aws/lambda/a",
+        "aws/lambda/d",
+        "aws/lambda/e",
+        "poison/evaluate_events/2.json",
+        "poison/evaluate_events/5.json",
+    ]
+    (kept,) = json.loads(known.failures.json("aws/lambda/a")["payload"])["Records"]
+    assert kept == kinesis_record(event("8", OTHER))
+    assert known.night().rows == 0
 
 
 def test_a_pass_that_has_no_time_left_goes_on_where_it_was(known: Privacy) -> None:

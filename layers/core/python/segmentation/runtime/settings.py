@@ -132,6 +132,7 @@ class EraseSettings(Struct, frozen=True):
     lake_bucket: str
     profiles_table: str
     activations_queue_url: str
+    failures_bucket: str
 
 
 class RemoveSettings(Struct, frozen=True):

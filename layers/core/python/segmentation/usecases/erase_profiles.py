@@ -21,6 +21,7 @@ from segmentation.domain.erasure import (
 )
 from segmentation.domain.errors import CorruptObject, SegmentationError, Unavailable
 from segmentation.domain.event_lake import changes_folder, events_folder, links_folder
+from segmentation.domain.kept_failures import FOLDERS, without_people
 from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
@@ -69,13 +70,15 @@ class _Pass:
 
 @dataclass(frozen=True, slots=True)
 class EraseProfiles:
-    """The scheduled half. `store`: empties the profiles store for requests that were cut off before."""
+    """The scheduled half. `store`: empties the profiles store for requests that were cut off before; `failures`: where
+    what could not be processed is kept."""
 
     store: EraseVisitor
     lake: Lake
     tables: Tables
     rule_sets: RuleSets
     clock: Clock
+    failures: Lake
 
     def __call__(self, seconds_left: Callable[[], float]) -> Erased:
         """Go on until nothing is due or the time is over."""
@@ -167,7 +170,33 @@ class EraseProfiles:
             going.after = path
             if number % FILES_A_NOTE == FILES_A_NOTE - 1:
                 self._note(audience.id, going)
+        names = {name for one in requests for name in one.names}
+        for folder in FOLDERS if names else ():
+            for path in self.failures.list(folder):
+                if seconds_left() < SHORTEST:
+                    self._note(audience.id, going)  # of what is cleaned nothing is found again
+                    return False
+                going.found += self._clean_failure(audience.id, path, names, result)
         return True
+
+    def _clean_failure(self, audience: str, path: str, names: set[str], result: Erased) -> int:
+        """Remove people from an object of what could not be processed."""
+        stored = self.failures.get(path)
+        if stored is None:
+            return 0
+        try:
+            rest, rows = without_people(stored.data, audience, names)
+        except (ValueError, KeyError, TypeError) as error:
+            logger.error("%s is left as it is, and goes by age: %s", path, type(error).__name__)
+            result.corrupt += 1
+            return 0
+        if rows and rest is None:
+            self.failures.delete([path])
+        elif rows and rest is not None:
+            self.failures.put(path, rest)
+        result.rows += rows
+        result.files += bool(rows)
+        return rows
 
     def _files(self, folders: list[str], after: str) -> Iterator[str]:
         for folder in sorted(folders):

@@ -34,4 +34,5 @@ def compose(environ: Mapping[str, str]) -> EraseProfiles:
         tables=ParquetTables(lake),
         rule_sets=rule_sets,
         clock=clock,
+        failures=S3Lake(client("s3"), settings.failures_bucket),
     )
