@@ -1,6 +1,7 @@
 """Erasing people: at once in the store, night by night in the lake, and finished whatever is cut off."""
 
 import base64
+import gzip
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -292,6 +293,20 @@ def test_what_could_not_be_processed_is_gone_through_too(known: Privacy) -> None
     ]
     (kept,) = json.loads(known.failures.json("aws/lambda/a")["payload"])["Records"]
     assert kept == kinesis_record(event("8", OTHER))
+    assert known.night().rows == 0
+
+
+def test_uploaded_rows_that_matched_nobody_are_gone_through(known: Privacy) -> None:
+    folder = "lists/shop/vips/upload1/"
+    keys = ["email:aa", "1", "2", "td_client_id:c", "email:aa,b"]
+    text = "".join(f"{line},{key}\n" for line, key in enumerate(keys)).encode()
+    known.lake.put(f"{folder}unmatched/1/part", gzip.compress(text))
+    known.lake.put(f"{folder}unmatched/1/broken", b"\x1f\x8bno gzip")
+    known.lake.put(f"{folder}upload.json", b"{}")
+    known.erase("shop", "person_id", "1")
+    night = known.night(60)
+    assert (night.rows, night.corrupt) == (3, 1)
+    assert gzip.decompress(known.lake.objects[f"{folder}unmatched/1/part"]) == b"2,2\n4,email:aa,b\n"
     assert known.night().rows == 0
 
 

@@ -4,9 +4,11 @@ A pass goes through all files of an audience, for all requests that are due. Whe
 many invocations, and one that is cut off goes on; rewriting a file that was rewritten already finds nothing.
 """
 
+import gzip
 import json
 import logging
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from segmentation.domain.audience import Audience
@@ -161,7 +163,7 @@ class EraseProfiles:
         audience = published.audience
         folders = [events_folder(audience.id, one) for one in audience.behaviors]
         folders += [changes_folder(audience.id), links_folder(audience.id), listed_table(audience).folder]
-        folders.append(f"syndication/{audience.id}/")
+        folders += [f"syndication/{audience.id}/", f"lists/{audience.id}/"]
         for number, path in enumerate(self._files(folders, going.after)):
             if seconds_left() < SHORTEST:
                 self._note(audience.id, going)
@@ -201,20 +203,26 @@ class EraseProfiles:
     def _files(self, folders: list[str], after: str) -> Iterator[str]:
         for folder in sorted(folders):
             for path in self.lake.list(folder):
-                if path > after and path.endswith((".parquet", ".json")) and "/_" not in path:
+                if folder.startswith("lists/"):
+                    wanted = "/unmatched/" in path
+                else:
+                    wanted = path.endswith((".parquet", ".json")) and "/_" not in path
+                if wanted and path > after:
                     yield path
 
     def _clean(self, audience: Audience, path: str, requests: list[Erasure], result: Erased) -> int:
         """Remove people from one file; how many rows they had."""
         try:
-            if path.endswith(".json"):
+            if path.startswith("lists/"):
+                rows = self._clean_rejected(audience, path, requests)
+            elif path.endswith(".json"):
                 rows = self._clean_page(audience, path, requests)
             else:
                 values = {name for one in requests for name in one.names}
                 column = "profile"
                 if path.startswith("listed/"):
                     column = "key"  # a profile key as it is, any other key as a name
-                    values |= {key for one in requests for key in _profile_keys(audience, one)}
+                    values |= _profile_keys_of(audience, requests)
                 rows = self.tables.remove(path, column, values)
                 if path.startswith("links/"):
                     rows += self.tables.remove(path, "owner", values)
@@ -229,6 +237,22 @@ class EraseProfiles:
         result.rows += rows
         result.files += bool(rows)
         return rows
+
+    def _clean_rejected(self, audience: Audience, path: str, requests: list[Erasure]) -> int:
+        """Remove people from the lines of an upload that matched nobody: `line,key`, compressed."""
+        stored = self.lake.get(path)
+        if stored is None:
+            return 0
+        keys = {name.encode() for one in requests for name in one.names}
+        keys |= {key.encode() for key in _profile_keys_of(audience, requests)}
+        try:
+            lines = gzip.decompress(stored.data).splitlines(keepends=True)
+        except (OSError, EOFError, zlib.error) as error:
+            raise CorruptObject(path, type(error).__name__) from error
+        kept = [line for line in lines if line.rstrip(b"\n").partition(b",")[2] not in keys]
+        if len(kept) < len(lines):
+            self.lake.put(path, gzip.compress(b"".join(kept), mtime=0))
+        return len(lines) - len(kept)
 
     def _clean_page(self, audience: Audience, path: str, requests: list[Erasure]) -> int:
         """Remove people from a page of a run, unless partners have still to read there that they left."""
@@ -260,6 +284,10 @@ class EraseProfiles:
             record = RunRecord.from_document(json.loads(run.data))
             moments.append(stamped(record.audience_version))
         return min(moments, default=None)
+
+
+def _profile_keys_of(audience: Audience, requests: Iterable[Erasure]) -> set[str]:
+    return {key for one in requests for key in _profile_keys(audience, one)}
 
 
 def _profile_keys(audience: Audience, request: Erasure) -> set[str]:
