@@ -1,5 +1,7 @@
 """POST /v1/{call}: the calls of Segment's clients; and the settings that the browser's asks for first."""
 
+from segmentation.runtime import starting  # isort: skip - before everything else
+
 import os
 from functools import cache
 from typing import Any
@@ -11,6 +13,8 @@ from segmentation.runtime.http import NAMES, Answer, Reply, Request, respond
 from segmentation.runtime.observability import measure, observed
 from segmentation.usecases.collect_calls import CallRequest, CollectCalls
 from segmentation.usecases.collect_events import tally
+
+starting.started()
 
 
 @cache

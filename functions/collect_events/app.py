@@ -1,5 +1,7 @@
 """POST /{database}/{table}: visitor events in; with a personalization token, what to show comes out."""
 
+from segmentation.runtime import starting  # isort: skip - before everything else
+
 import os
 from functools import cache
 from typing import Any
@@ -11,6 +13,8 @@ from segmentation.runtime.http import Answer, Request, parse, respond
 from segmentation.runtime.observability import measure, observed
 from segmentation.usecases.answer_event import error_document
 from segmentation.usecases.collect_events import Submission, receipt_document, tally
+
+starting.started()
 
 
 @cache

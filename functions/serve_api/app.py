@@ -1,5 +1,7 @@
 """Personalization for websites, members and changes for partners."""
 
+from segmentation.runtime import starting  # isort: skip - before everything else
+
 import os
 from functools import cache
 from typing import Any
@@ -9,6 +11,8 @@ from segmentation.runtime.composition.serve_api import Api, compose
 from segmentation.runtime.http import Answer, Reply, Request, cached, respond
 from segmentation.runtime.observability import observed
 from segmentation.runtime.snapshots import before_snapshot
+
+starting.started()
 
 
 @cache

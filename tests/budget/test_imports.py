@@ -92,6 +92,20 @@ def test_a_function_imports_few_modules(function: str) -> None:
     assert len(found) <= most[1]
 
 
+@pytest.mark.parametrize("function", ["collect_calls", "collect_events", "manage_api", "serve_api"])
+def test_a_start_that_somebody_waits_for_collects_no_garbage(function: str) -> None:
+    code = (
+        "import gc\n"
+        "def collections(): return sum(one['collections'] for one in gc.get_stats())\n"
+        "before = collections()\n"
+        f"import {function}.app\n"
+        "assert collections() - before <= 1, collections() - before\n"
+        "assert gc.isenabled()\n"
+        "assert gc.get_freeze_count() > 50_000, gc.get_freeze_count()\n"
+    )
+    run(code)
+
+
 def test_before_a_snapshot_clients_are_made_and_nothing_is_read() -> None:
     code = (
         "import os, socket\n"
