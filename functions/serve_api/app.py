@@ -39,12 +39,7 @@ def route(request: Request) -> Any:
             return {"status": "ok"}
         case ["cdp", "lookup", "collect", "segments"]:
             tokens = [token for token in request.query.get("token", "").split(",") if token]
-            keys = {
-                name.removeprefix("key."): value
-                for name, value in request.query.items()
-                if name.startswith("key.")
-            }
-            return application().personalize(tokens, keys, request.origin)
+            return application().personalize(tokens, request.query_below("key."), request.origin)
         case ["v1", "profiles", column, value]:
             return profile(request, column, value)
         case ["v1", "profiles", column, value, ("segments" | "attributes") as part]:

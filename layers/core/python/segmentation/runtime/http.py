@@ -91,6 +91,10 @@ class Request:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else None
 
+    def query_below(self, prefix: str) -> dict[str, str]:
+        """The parameters whose names begin so, by what follows."""
+        return {name[len(prefix) :]: one for name, one in self.query.items() if name.startswith(prefix)}
+
     def body(self) -> bytes:
         """The body's bytes."""
         if not self.encoded:
