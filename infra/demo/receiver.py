@@ -20,6 +20,11 @@ class Received:
     at: float
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who goes away in the middle of a request: it sends it again."""
+
+
 class Receiver:
     """Listens on a free port of this machine from the moment it is made."""
 
@@ -44,7 +49,7 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
         self._thread.start()

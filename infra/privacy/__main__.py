@@ -1,10 +1,12 @@
-"""Erase or export everything of a person, named by any of their keys.
+"""Erase or export everything of a person, named by any of their keys; or lift an erasure.
 
     python -m infra.privacy erase  --bucket B --table T --queue URL --audience A email=ann@example.com
+    python -m infra.privacy lift   --bucket B --table T --audience A person_id=17
     python -m infra.privacy export --bucket B --table T --database D --workgroup W --audience A person_id=17 > ann.json
 
 B, T, D and W are outputs of the stack; the queue is that of activations, by which partners hear that the person left.
 Erasing empties the profiles store at once; the function `erase_profiles` does the rest and forgets the keys within 30 days.
+Lifting lets later builds and runs take the person in again; what was erased stays erased.
 Works on AWS with the account that boto3 finds, and on the embedded cloud with AWS_ENDPOINT_URL set to its address.
 """
 
@@ -25,6 +27,7 @@ from segmentation.adapters.sqs import SqsQueue
 from segmentation.domain.errors import SegmentationError
 from segmentation.usecases.erase_visitor import EraseVisitor
 from segmentation.usecases.export_visitor import ExportVisitor
+from segmentation.usecases.lift_erasure import LiftErasure
 
 
 def main(arguments: list[str]) -> int:
@@ -43,6 +46,10 @@ def main(arguments: list[str]) -> int:
                 f"request {request.id}: erased under {len(request.names)} keys; erase_profiles does the rest"
             )
             return 0
+        if options.verb == "lift":
+            for lifted in LiftErasure(profiles, lake, rule_sets, clock)(options.audience, column, value):
+                print(f"request {lifted.id}: lifted; the next build takes the person in again")
+            return 0
         warehouse = AthenaWarehouse(
             boto3.client("athena"), boto3.client("glue"), options.workgroup, options.database
         )
@@ -58,7 +65,7 @@ def main(arguments: list[str]) -> int:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.privacy", description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, needs in (("erase", ("queue",)), ("export", ("database", "workgroup"))):
+    for verb, needs in (("erase", ("queue",)), ("lift", ()), ("export", ("database", "workgroup"))):
         one = verbs.add_parser(verb)
         for name in ("bucket", "table", *needs, "audience"):
             one.add_argument(f"--{name}", required=True)

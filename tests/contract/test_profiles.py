@@ -186,6 +186,15 @@ def test_what_is_barred_is_gone_and_is_never_published(profiles: Profiles) -> No
     assert profiles.read([KEY])[KEY].batch is None
 
 
+def test_what_is_unbarred_is_published_again_and_nothing_else_is_touched(profiles: Profiles) -> None:
+    profiles.publish([("shop#person_id:2", BATCH)])
+    profiles.bar([KEY], 1_000)
+    profiles.unbar([KEY, "shop#person_id:2", "shop#nobody"])
+    assert profiles.read(["shop#person_id:2"])["shop#person_id:2"].run == BATCH.run
+    assert profiles.publish([(KEY, BATCH)]) == 1
+    assert profiles.read([KEY])[KEY].run == BATCH.run
+
+
 def test_a_join_is_written_whole_or_not_at_all(profiles: Profiles) -> None:
     cookie = "shop#td_client_id:a"
     profiles.save({cookie: PART})

@@ -120,6 +120,12 @@ class MemoryProfiles:
                         return cursor
         return None
 
+    def unbar(self, keys: Collection[str]) -> None:
+        if self.unreadable:
+            raise Unavailable("profiles cannot be written")
+        for one in keys:
+            self.barred.pop(one, None)
+
     def bar(self, keys: Collection[str], at: int) -> None:
         if self.unreadable:
             raise Unavailable("profiles cannot be written")

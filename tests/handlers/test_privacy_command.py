@@ -25,6 +25,19 @@ def test_a_person_is_exported_and_erased(aws: Aws, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["profiles"] == []
 
 
+def test_an_erasure_is_lifted(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    places = ["--bucket", "lake", "--table", "profiles", "--audience", "shop", "person_id=1"]
+    assert main(["lift", *places]) == 1
+    assert "no erasure of audience 'shop' has this person_id" in capsys.readouterr().err
+    assert main(["erase", "--queue", aws.activations, *places]) == 0
+    key = {"profile": {"S": "shop#person_id:1"}, "part": {"S": "batch"}}
+    assert "erased" in aws.dynamodb.get_item(TableName="profiles", Key=key)["Item"]
+    assert main(["lift", *places]) == 0
+    assert "lifted" in capsys.readouterr().out
+    assert "Item" not in aws.dynamodb.get_item(TableName="profiles", Key=key)
+    assert main(["lift", *places]) == 1
+
+
 def test_what_cannot_be_done_says_why(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     places = ["--bucket", "lake", "--table", "profiles", "--queue", aws.activations]
     assert main(["erase", *places, "--audience", "shop", "phone=1"]) == 1

@@ -16,8 +16,9 @@ from segmentation.domain.run import run_id, stamp
 from segmentation.domain.stream import StreamRecord
 from segmentation.domain.syndication import contents_path, page_path
 from segmentation.usecases.erase_profiles import Erased, EraseProfiles
-from segmentation.usecases.erase_visitor import EraseVisitor
+from segmentation.usecases.erase_visitor import EraseVisitor, keep
 from segmentation.usecases.export_visitor import ExportVisitor
+from segmentation.usecases.lift_erasure import LiftErasure
 
 from tests.fakes import FakeWarehouse, MemoryLake, MemoryProfiles, MemoryTables, StaticRuleSets
 from tests.unit.test_identity import NOW, PUBLISHED, C, Crash, D, E, P, Shop, event
@@ -238,6 +239,47 @@ def test_the_lake_is_gone_through_until_nothing_arrives_any_more(known: Privacy)
     assert kept.hashes == tuple(sorted(map(key_hash, (E, P, C))))
     assert "email:aa" not in json.dumps(kept.to_document())
     assert known.night().open == 0
+
+
+def lift(privacy: Privacy, column: str, value: str) -> list[Erasure]:
+    sets = StaticRuleSets({"shop": PUBLISHED})
+    return LiftErasure(privacy.shop.profiles, privacy.lake, sets, privacy.shop.clock)("shop", column, value)
+
+
+def test_a_lifted_erasure_lets_runs_and_builds_take_them_in_and_the_past_stays_erased(known: Privacy) -> None:
+    shop = known.shop
+    known.erase("shop", "person_id", "1")
+    known.night(60)
+    excluded = [path for path in known.tables.objects if path.startswith(excluded_table("shop").folder)]
+    assert len(excluded) == 1
+    (lifted,) = lift(known, "email", "aa")
+    assert (lifted.names, lifted.done is not None) == ((), True)
+    assert excluded[0] not in known.lake.objects
+    shop.profiles.publish([(f"shop#{P}", BatchPart("run2", NOW, ("bought",)))])
+    assert shop.profiles.batch[f"shop#{P}"].segments == ("bought",)
+    shop.deliver(event("1", P), event("9", P, time=NOW - 5))
+    assert shop.item(P).state == b""
+    known.archive("late", event("4", P))
+    assert known.night(2 * DAY).rows == 0  # nobody looks for them any more
+    with pytest.raises(NotFound, match="or it was lifted already"):
+        lift(known, "person_id", "1")
+
+
+def test_a_lifting_that_is_cut_off_is_done_again(known: Privacy) -> None:
+    known.erase("shop", "person_id", "1")
+    known.shop.profiles.unreadable = True
+    with pytest.raises(Unavailable):
+        lift(known, "person_id", "1")
+    known.shop.profiles.unreadable = False
+    assert len(lift(known, "person_id", "1")) == 1
+
+
+def test_of_an_erasure_that_is_done_any_key_finds_it(known: Privacy) -> None:
+    request = known.erase("shop", "person_id", "1")
+    keep(known.lake, request.finished(NOW))
+    lift(known, "td_client_id", "c")
+    assert f"shop#{C}" not in known.shop.profiles.barred
+    assert f"shop#{P}" in known.shop.profiles.barred  # it is not known any more which key that is
 
 
 def test_joined_keys_are_taken_out_by_either_side(known: Privacy) -> None:

@@ -97,6 +97,10 @@ class Profiles(Protocol):
         """Remove batch parts, and let none be written again; what was barred later than `at` stays as it is."""
         ...
 
+    def unbar(self, keys: Collection[str]) -> None:
+        """Let batch parts be written again that were barred. `Unavailable`: not all were; doing it again is right."""
+        ...
+
     def unlink(self, parts: Iterable[tuple[str, str, BatchPart]]) -> int:
         """Write batch parts as `publish` does; over one of the same run only if its owner is the one that is named (second).
 

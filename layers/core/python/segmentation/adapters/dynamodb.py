@@ -198,6 +198,19 @@ class DynamoProfiles:
         for _ in _side_by_side(put, keys):
             pass
 
+    def unbar(self, keys: Collection[str]) -> None:
+        """Delete what stands in the place of batch parts."""
+        for identifier in keys:
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key={"profile": {"S": identifier}, "part": {"S": "batch"}},
+                    ConditionExpression="attribute_exists(erased)",
+                )
+            except (ClientError, BotoCoreError) as error:
+                if not isinstance(error, ClientError) or code_of(error) != LOST:
+                    raise Unavailable(f"a batch part was not unbarred: {reason(error)}") from error
+
     def page(self, audience: str, cursor: str) -> tuple[list[str], str | None]:
         """One page of a scan; the cursor is the scan's own. Of links and of those who were erased there is nothing to say."""
         start: dict[str, Any] = {"ExclusiveStartKey": json.loads(cursor)} if cursor else {}

@@ -13,7 +13,7 @@ from typing import Any
 from segmentation.language.types import Type
 
 from .event_lake import Kind, LakeTable
-from .run import table_name
+from .run import instant, table_name
 
 SETTLED = 3 * 86_400
 """Seconds until nothing old can arrive in the lake any more: the stream keeps events for two days."""
@@ -33,7 +33,7 @@ class Erasure:
     """A request. `names` are the person's keys; once it is done only their hashes are kept.
 
     `store`: the profiles store was emptied. `excluded`: when builds were told to leave the keys out. `passed`: when the last
-    pass over the lake began, which found `found` rows.
+    pass over the lake began, which found `found` rows. `lifted`: since when builds take the person in again.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Erasure:
     passed: int | None = None
     found: int = 0
     done: int | None = None
+    lifted: int | None = None
 
     def knows(self, names: Iterable[str]) -> "Erasure":
         """The same with further keys of the person."""
@@ -108,6 +109,13 @@ def request_path(audience: str, request: str) -> str:
 def pass_path(audience: str) -> str:
     """How far the pass over the lake has come."""
     return f"erasures/{audience}/pass.json"
+
+
+def excluded_path(request: Erasure) -> str:
+    """The file of the keys of a request that builds leave out."""
+    return (
+        f"{excluded_table(request.audience).folder}date={instant(request.moment)[:10]}/{request.id}.parquet"
+    )
 
 
 def excluded_table(audience: str) -> LakeTable:

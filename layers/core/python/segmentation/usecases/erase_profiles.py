@@ -16,7 +16,7 @@ from segmentation.domain.erasure import (
     EXCLUDED,
     LAST_PASS,
     Erasure,
-    excluded_table,
+    excluded_path,
     key_hash,
     pass_path,
     requests_folder,
@@ -29,7 +29,6 @@ from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
 from segmentation.domain.run import (
     RunRecord,
-    instant,
     pointer_path,
     run_pointer_path,
     stamped,
@@ -128,10 +127,10 @@ class EraseProfiles:
 
     def _exclude(self, request: Erasure) -> Erasure:
         """Tell later builds, by hashes: one file a request, so that twice is once."""
-        day = instant(request.moment)[:10]
-        path = f"{excluded_table(request.audience).folder}date={day}/{request.id}.parquet"
         hashes = sorted(map(key_hash, request.names))
-        self.tables.write(path, EXCLUDED, [{"key_hash": one, "moment": request.moment} for one in hashes])
+        self.tables.write(
+            excluded_path(request), EXCLUDED, [{"key_hash": one, "moment": request.moment} for one in hashes]
+        )
         request = replace(request, excluded=self.clock.now())
         keep(self.lake, request)
         return request
