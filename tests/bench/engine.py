@@ -100,6 +100,11 @@ class Audience:
     bytes: int
     seconds: float
 
+    @property
+    def events_a_profile(self) -> dict[str, float]:
+        """How many events a profile has on average, by behavior."""
+        return dict.fromkeys(self.behaviors, self.events / self.size)
+
 
 def generate(engine: Engine, profiles: int, events_each: int, chunk: int = 10_000_000) -> Audience:
     """Profiles and purchases of the last year, straight to Parquet; a month's events lie together, as a build lays them.

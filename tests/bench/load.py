@@ -38,7 +38,12 @@ def run(profiles: int, events_each: int, memory: str, folder: Path, steps: Steps
     runs = []
     for number, now in enumerate((NOW - DAY, NOW)):
         (query,) = members_queries(
-            set_, audience.profiles, audience.behaviors, now, partitions=audience.partitions
+            set_,
+            audience.profiles,
+            audience.behaviors,
+            now,
+            partitions=audience.partitions,
+            events_a_profile=audience.events_a_profile,
         )
         done = engine.write(f"run{number}", query.sql)
         runs.append(engine.table(f"run{number}", str(folder / f"run{number}.parquet")))
