@@ -14,7 +14,7 @@ SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 # A dozen Python processes a run: what they import is compiled once, whatever the machine's own settings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: browser soak run test check unit fuzz histories bench build install grammar cross-check fmt clean
+.PHONY: browser soak run test check unit fuzz mutants histories bench build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
@@ -23,6 +23,7 @@ help:
 	@echo "make browser  real clients of sites in Chromium and in Python; as root on Debian it installs Chromium"
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
+	@echo "make mutants  faults in the rule language, one at a time: the conformance cases notice each; takes an hour"
 	@echo "make histories  random histories of events, failures and sweeps, many more than in make test"
 	@echo "make soak   a steady stream with faults through the embedded cloud, and nothing lost; DURATION=3600 for an hour"
 	@echo "make bench  figures: an event against many segments beside six rule engines; a batch in one query or in many"
@@ -94,6 +95,10 @@ histories: $(STAMP)
 # Seconds of the stream; then all of it is checked, which takes half a minute or more.
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak $${DURATION:-240} $(SEED)
+
+# MODULES="operators/time times" for some; ARGS="--every 5" for a sample.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutants.run $(ARGS) $(MODULES)
 
 # Peers go into tests/bench/.peers, the tables to tests/bench/*.md. The five million profiles take a few minutes.
 bench: $(STAMP)

@@ -1,10 +1,10 @@
 """The mutants of a module: its source with one small fault each."""
 
 import ast
-import copy
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -55,19 +55,19 @@ WORDS_ONLY = frozenset(
     {"sentence", "denial", "comparison", "between", "_entries", "_counted", "__repr__", "__str__", "report"}
 )
 """Functions whose results people read; other tests hold those."""
-MESSAGES = frozenset({"message", "hint", "wanted", "takes", "noun", "fit", "fitting", "how", "each", "mend", "example", "usual", "names", "named"})  # fmt: skip
+MESSAGES = frozenset({"message", "hint", "wanted", "takes", "noun", "fit", "fitting", "how", "each", "mend", "example", "usual", "names", "named", "plain", "_SAID"})  # fmt: skip
 """What such are assigned to is said, too."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: the line and the function that it is in, what it does, and the whole source with it."""
+    """A fault: its number in the module, the line and the function that it is in, and what it does."""
 
+    number: int
     line: int
     function: str
     text: str
     fault: str
-    source: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -78,17 +78,23 @@ class Mutant:
 Change = tuple[str, Callable[[ast.AST], None]]
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """All mutants of a source, in its order."""
+def mutants(source: str) -> list[Mutant]:
+    """All faults that a source can be given, in its order."""
     tree = ast.parse(source)
     lines = source.splitlines()
+    found = []
     for number, (node, fault, _) in enumerate(_changes(tree)):
         line = getattr(node, "lineno", 0)
-        changed = copy.deepcopy(tree)
-        place, _, change = next(found for index, found in enumerate(_changes(changed)) if index == number)
-        change(place)
-        mutated = ast.unparse(ast.fix_missing_locations(changed))
-        yield Mutant(line, _function_at(tree, line), lines[line - 1].strip(), fault, mutated)
+        found.append(Mutant(number, line, _function_at(tree, line), lines[line - 1].strip(), fault))
+    return found
+
+
+def mutated(source: str, mutant: Mutant) -> str:
+    """The source with one of its faults."""
+    tree = ast.parse(source)
+    place, _, change = next(islice(_changes(tree), mutant.number, None))
+    change(place)
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def _function_at(tree: ast.AST, line: int) -> str:

@@ -27,7 +27,7 @@ import pyarrow.parquet
 import pytest
 import sqlglot
 
-from .mutate import Mutant, mutants
+from .mutate import Mutant, mutants, mutated
 from .unnoticed import UNNOTICED
 
 PRELOADED = (datalogic_py, duckdb, hypothesis, jsonschema, pyarrow.parquet, pytest, sqlglot)
@@ -93,6 +93,11 @@ class OneModule(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return compile(self.source, f"<mutant of {self.name}>", "exec", dont_inherit=True)
 
 
+def source_of(module: str) -> str:
+    """The source of a module of the language."""
+    return (LANGUAGE / f"{module}.py").read_text(encoding="utf-8")
+
+
 def start(module: str, mutant: Mutant | None) -> int:
     """The process of a mutant."""
     child = os.fork()
@@ -103,7 +108,8 @@ def start(module: str, mutant: Mutant | None) -> int:
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     if mutant is not None:
-        sys.meta_path.insert(0, OneModule(f"segmentation.language.{module.replace('/', '.')}", mutant.source))
+        faulty = mutated(source_of(module), mutant)
+        sys.meta_path.insert(0, OneModule(f"segmentation.language.{module.replace('/', '.')}", faulty))
     sql = mutant is None or module in SQL_MODULES or mutant.function in ("sql", "render")
     try:
         status = NOTICED if notices(sql) else SURVIVED
@@ -143,7 +149,7 @@ def main() -> int:
     tried = noticed = unexpected = 0
     for module in chosen.modules:
         began = time.monotonic()
-        found = list(mutants((LANGUAGE / f"{module}.py").read_text(encoding="utf-8")))[:: chosen.every]
+        found = mutants(source_of(module))[:: chosen.every]
         alive = survivors(module, found, chosen.side_by_side)
         harmless = UNNOTICED.get(module, {})
         new = [mutant for mutant in alive if mutant.key not in harmless]
