@@ -69,6 +69,7 @@ def notices(sql: bool) -> bool:
             for suite in cases.SUITES:
                 sql_cases.test_sql(suite, athena, partitioned=True)
                 sql_cases.test_sql_in_several_queries(suite, athena)
+                sql_cases.test_sql_in_two_steps(suite, athena)
     except BaseException:  # pytest's own failures are no Exceptions; whatever it is, it is noticed
         return True
     return False
