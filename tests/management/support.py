@@ -15,6 +15,7 @@ from segmentation.usecases.ask_removal import AskRemoval
 from segmentation.usecases.explain_profile import ExplainProfile
 from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
+from segmentation.usecases.lift_erasure import LiftErasure
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
@@ -163,6 +164,7 @@ class Office:
                 self.clock,
                 self._secret,
             ),
+            lift=LiftErasure(self.profiles, self.lake, rule_sets, self.clock),
             removal=AskRemoval(managed, rule_sets, self.lake, self.runs, self.clock, self.remover),
             clock=self.clock,
             roles_claim="cognito:groups",

@@ -7,8 +7,10 @@ from segmentation.domain.export_sql import export_query
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_pointer_path
 from segmentation.domain.syndication import contents_path, index_path, page_path
+from segmentation.usecases.erase_visitor import EraseVisitor
 
-from tests.management.support import SHOP, Office
+from tests.fakes import MemoryQueue
+from tests.management.support import SHOP, LakeRuleSets, Office
 
 ADULTS = f"{SHOP}/segments/adults"
 
@@ -158,3 +160,18 @@ def test_a_query_that_fails_is_said_to(office: Office) -> None:
     assert office.explain(ADULTS, "p1")["error"] == "GENERIC_INTERNAL_ERROR"
     office.warehouse.throttled = 1
     assert office.ask("POST", f"{ADULTS}/explanations", {"key": "p1"}).status == 503
+
+
+def test_an_admin_lifts_an_erasure_by_any_key(office: Office) -> None:
+    sets = LakeRuleSets(office.lake)
+    erase = EraseVisitor(office.profiles, office.lake, sets, MemoryQueue(), office.clock, lambda: "0001")
+    request = erase("shop", "person_id", "1")
+    where = "/v1/audiences/shop/erasures/lift"
+    assert office.ask("POST", where, {"key": "1"}, role="editor").status == 403
+    assert office.profiles.barred.keys() == {"shop#person_id:1"}
+    answer = office.ask("POST", where, {"key": "1"})
+    assert (answer.status, answer.body) == (200, {"requests": [request.id]})
+    assert office.profiles.barred == {}
+    again = office.ask("POST", where, {"key": "1", "column": "person_id"})
+    assert (again.status, "lifted already" in again.body["detail"]) == (404, True)
+    assert "phone" in office.ask("POST", where, {"key": "1", "column": "phone"}).body["detail"]

@@ -16,7 +16,8 @@ from segmentation.domain.run import run_id, stamp
 from segmentation.domain.stream import StreamRecord
 from segmentation.domain.syndication import contents_path, page_path
 from segmentation.usecases.erase_profiles import Erased, EraseProfiles
-from segmentation.usecases.erase_visitor import EraseVisitor, keep
+from segmentation.usecases.erase_visitor import EraseVisitor
+from segmentation.usecases.erasure_requests import keep
 from segmentation.usecases.export_visitor import ExportVisitor
 from segmentation.usecases.lift_erasure import LiftErasure
 

@@ -35,7 +35,8 @@ from segmentation.domain.run import (
 )
 from segmentation.ports import Clock, Lake, RuleSets, Tables
 
-from .erase_visitor import EraseVisitor, keep
+from .erase_visitor import EraseVisitor
+from .erasure_requests import keep
 
 SHORTEST = 30.0
 """Seconds that are left for a file to be begun."""

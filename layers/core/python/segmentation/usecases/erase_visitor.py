@@ -3,14 +3,13 @@
 The request is written down first, so that whatever is cut off after that is finished by the next pass.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from segmentation.domain.erasure import Erasure, request_path
-from segmentation.domain.errors import NotFound, Unavailable
+from segmentation.domain.erasure import Erasure
+from segmentation.domain.errors import Unavailable
 from segmentation.domain.joining import Family
 from segmentation.domain.membership import Change
 from segmentation.domain.messages import realtime_message
@@ -19,6 +18,7 @@ from segmentation.domain.published import Published, strength
 from segmentation.domain.run import stamp
 from segmentation.ports import Clock, Lake, Profiles, Queue, RuleSets
 
+from .erasure_requests import audience_of, keep
 from .find_profiles import FindProfiles
 
 MOST_TRIES = 10
@@ -86,17 +86,6 @@ class EraseVisitor:
         return not saved.lost
 
 
-def audience_of(rule_sets: RuleSets, audience: str, column: str) -> Published:
-    """The rule set of an audience with that identity column; `NotFound` says what is unknown."""
-    published = rule_sets.all().get(audience)
-    if published is None:
-        raise NotFound(f"no rule set of audience {audience!r} is published")
-    if column not in published.audience.identities:
-        known = ", ".join(published.audience.identities)
-        raise NotFound(f"{column!r} is no identity of audience {audience!r}; its identities are {known}")
-    return published
-
-
 def persons(profiles: Profiles, published: Published, names: Iterable[str], now: int) -> list[Family]:
     """The people (usually one) that names lead to, with every key that leads there; all of them read."""
     find, rank = FindProfiles(profiles), strength({published.audience.id: published})
@@ -119,12 +108,6 @@ def _said(one: Family) -> set[str]:
     part, batch = one.profile.realtime, one.profile.batch
     names = {*(part.aliases if part else ()), *(batch.identities if batch else ())}
     return {profile_id(one.key.partition("#")[0], name) for name in names}
-
-
-def keep(lake: Lake, request: Erasure, *, new: bool = False) -> bool:
-    """Write a request down."""
-    data = json.dumps(request.to_document()).encode()
-    return lake.put(request_path(request.audience, request.id), data, expected="" if new else None)
 
 
 def _remains(part: RealtimePart | None, moment: int) -> RealtimePart:

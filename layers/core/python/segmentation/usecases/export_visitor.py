@@ -16,7 +16,8 @@ from segmentation.domain.run import instant, pointer_path
 from segmentation.domain.visitor import Visitor
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Tables, Warehouse
 
-from .erase_visitor import audience_of, persons
+from .erase_visitor import persons
+from .erasure_requests import audience_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from segmentation.domain.errors import NotFound
 from segmentation.domain.profile import profile_id
 from segmentation.ports import Clock, Lake, Profiles, RuleSets
 
-from .erase_visitor import audience_of, keep
+from .erasure_requests import audience_of, keep
 
 logger = logging.getLogger("segmentation.lift_erasure")
 
@@ -34,7 +34,8 @@ class LiftErasure:
         Of a request that is done the other keys are known as hashes alone: builds take them in again, too; of batch parts only
         that of the key which is named is let in before its 401 days are over.
         """
-        published = audience_of(self.rule_sets, audience, column)
+        published = audience_of(self.rule_sets, audience, column or None)
+        column = column or published.audience.master_key
         name = published.audience.key_name(column, value)
         found = [one for one in self._requests(audience) if key_hash(name) in one.hashes]
         if not found:

@@ -22,6 +22,7 @@ from segmentation.usecases.ask_removal import AskRemoval
 from segmentation.usecases.explain_profile import ExplainProfile
 from segmentation.usecases.export_members import ExportMembers
 from segmentation.usecases.inspect_segments import InspectSegments
+from segmentation.usecases.lift_erasure import LiftErasure
 from segmentation.usecases.manage_documents import ManageDocuments
 from segmentation.usecases.manage_runs import ManageRuns
 from segmentation.usecases.preview_segment import PreviewSegment
@@ -48,6 +49,7 @@ class ManageApi:
     explain: ExplainProfile
     lists: UploadList
     removal: AskRemoval
+    lift: LiftErasure
     clock: Clock
     roles_claim: str
     issuer: str
@@ -67,6 +69,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
     )
     moment = logical_now(settings.logical_now)
     signing = SigningKeys(client("secretsmanager", SHORT), settings.signing_secret_arn)
+    profiles = DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table, LakeNumberings(lake))
     documents = ManageDocuments(lake, clock, lambda: secrets.token_urlsafe(32), signing)
     metrics = LambdaMetrics(client("cloudwatch", SHORT), settings.evaluate_function)
     return ManageApi(
@@ -98,7 +101,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             new_suffix=lambda: secrets.token_hex(2),
         ),
         explain=ExplainProfile(
-            DynamoProfiles(client("dynamodb", SHORT), settings.profiles_table, LakeNumberings(lake)),
+            profiles,
             warehouse,
             lake,
             rule_sets,
@@ -106,6 +109,7 @@ def compose(environ: Mapping[str, str]) -> ManageApi:
             lambda: secrets.token_hex(32),
             moment,
         ),
+        lift=LiftErasure(profiles, lake, rule_sets, clock),
         removal=AskRemoval(
             documents,
             rule_sets,

@@ -12,7 +12,7 @@ from segmentation.runtime import http
 from segmentation.runtime.http import Answer, Request
 from segmentation.runtime.observability import logger
 
-from . import documents, lists, people, removals, runs, segments, state
+from . import documents, erasures, lists, people, removals, runs, segments, state
 from .bodies import read_body, read_query
 from .caller import caller_of
 from .openapi import document, page
@@ -23,6 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *documents.operations(),
     *segments.operations(),
     *people.operations(),
+    *erasures.operations(),
     *lists.operations(),
     *runs.operations(),
     *state.operations(),

@@ -39,6 +39,12 @@ class Profile(Struct, forbid_unknown_fields=True):
     column: Annotated[str, Meta(max_length=128)] = ""
 
 
+class Lifted(Struct):
+    """The erasures that were lifted."""
+
+    requests: list[str]
+
+
 class Why(Struct):
     """Why a profile is in a segment, or is not: the truth of each condition, and the values behind it."""
 
