@@ -25,6 +25,12 @@ UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
             "10000 is 10001",
         ): "longer chains are too deep anyway",
     },
+    "evaluate": {
+        (
+            'return any(inner.op == "in_window" for inner in node.walk())',
+            "comparison 1: Eq is NotEq",
+        ): "every condition is asked anew at each evaluation: slower, and the same",
+    },
     "times": {
         ("if seconds % UNIT_SECONDS[unit] == 0:", "0 is 1"): "how durations are shown",
         ("shortest: int = 0", "0 is 1"): "always given where it counts",
