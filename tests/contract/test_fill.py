@@ -318,9 +318,10 @@ def test_a_fill_that_is_cut_off_goes_on_and_one_whose_time_is_over_too(shop: Sho
             raise Crash from None
 
     crashes = 0
-    for _ in range(60):
+    for _ in range(1_000):
         ticks = iter([900.0, 900.0, 900.0])
-        shop.clock.time += 60
+        if shop.step() is not Step.QUERY:  # queries take the time of this machine
+            shop.clock.time += 60
         try:
             shop.fill(dying)
         except Crash:
