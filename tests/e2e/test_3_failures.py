@@ -21,7 +21,7 @@ def test_a_process_killed_in_the_middle_of_a_batch_loses_nothing(path: Path) -> 
     killed = "in the middle of an invocation"
     visitors: list[str] = []
     while killed not in path.log.since(before):
-        assert len(visitors) < 2_000, "no process was killed while it worked"
+        assert len(visitors) < 6_000, "no process was killed while it worked"
         some = [f"killed-{number}" for number in range(len(visitors), len(visitors) + 100)]
         visitors += some
         records = [
@@ -29,7 +29,7 @@ def test_a_process_killed_in_the_middle_of_a_batch_loses_nothing(path: Path) -> 
             for one in some
         ]
         assert post(stage, {"records": records})[0] == 200
-        time.sleep(0.02 * (len(visitors) // 100))
+        time.sleep(0.02 * (len(visitors) // 100 % 20))
         stage.cloud.kill("EvaluateEvents")
         time.sleep(0.2)
     stage.settle(60)
