@@ -17,14 +17,21 @@ from tests.handlers.conftest import CONTEXT, Aws, batch
 from tests.publishing import PublishRules
 
 
-@pytest.fixture
-def uploads(aws: Aws) -> UploadList:
-    document = documents()
-    document["segments"].append({"id": "vip", "name": "VIP", "audience": "shop", "kind": "list"})
+def publish(aws: Aws, document: dict[str, Any]) -> None:
     PublishRules(aws.lake, FixedClock())(
         *(document[name] for name in ("audience", "segments", "access", "destinations"))
     )
+
+
+@pytest.fixture
+def uploads(aws: Aws) -> UploadList:
+    document = documents()
+    publish(aws, document)
     aws.client("glue").create_database(DatabaseInput={"Name": "warehouse"})
+    assert import_lists.handler({"source": "aws.scheduler"}, CONTEXT) == {}
+    # It has just looked at the rules, and knows the new list all the same.
+    document["segments"].append({"id": "vip", "name": "VIP", "audience": "shop", "kind": "list"})
+    publish(aws, document)
     numbers = itertools.count(1)
     return UploadList(
         aws.lake,

@@ -13,6 +13,7 @@ from segmentation.domain.profile import RETENTION
 from segmentation.domain.rulebook import Edit
 from segmentation.domain.segment_removal import AFTER, AGAIN, removals_path
 from segmentation.domain.sizes import SizePoint
+from segmentation.usecases.ask_removal import ask_removal
 from segmentation.usecases.edit_rules import Author, EditRules
 from segmentation.usecases.remove_segments import RemoveSegments
 
@@ -220,3 +221,10 @@ def test_by_hand_it_goes_at_once_but_never_while_it_is_in_the_rules(world: World
         world.remove.one("shop", "lonely")
     world.delete()
     assert (world.remove.one("shop", "lonely"), world.remove.one("shop", "lonely")) == (6, 0)
+
+
+def test_the_removal_of_an_audience_knows_segments_that_were_deleted_before() -> None:
+    world = World()
+    world.delete()
+    removal = ask_removal(world.lake, LakeRuleSets(world.lake), "shop", NOW)
+    assert {"lonely", "adults"} <= set(removal.segments)

@@ -3,15 +3,18 @@
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from segmentation.domain.errors import Conflict, NotFound, Outdated, Unavailable
+from segmentation.domain.errors import Conflict, CorruptObject, NotFound, Outdated, Unavailable
 from segmentation.domain.pipeline import Job
 from segmentation.domain.removal import FOLDERS, Removal, lake_names, removal_path, removed_path
 from segmentation.domain.run import RunRecord, run_pointer_path
+from segmentation.domain.segment_removal import deleted_segments
 from segmentation.language.types import SEGMENT_ID
 from segmentation.ports import Clock, Function, Lake, RuleSets, Runs
 
+from .edit_rules import read_book, rule_set_path
 from .manage_documents import ANY, ManageDocuments, bound_to
 
 MOST_NAMED = 10
@@ -89,6 +92,10 @@ def ask_removal(lake: Lake, rule_sets: RuleSets, audience: str, now: int, by: st
     if published is None and not _remains(lake, audience):
         raise NotFound(f"there is no audience {audience[:100]!r}, and nothing that was made of one")
     segments = {one.id for one in published.rules} if published else set()
+    stored = lake.get(rule_set_path(audience))
+    if stored is not None:  # what is left of deleted ones may not be removed yet
+        with suppress(CorruptObject):
+            segments |= deleted_segments(read_book(audience, stored.data)).keys()
     stored = lake.get(run_pointer_path(audience))
     if stored is not None:
         segments |= {one.id for one in RunRecord.from_document(json.loads(stored.data)).segments}

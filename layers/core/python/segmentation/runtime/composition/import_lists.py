@@ -25,7 +25,7 @@ def compose(environ: Mapping[str, str]) -> ImportLists:
             client("athena"), client("glue"), settings.athena_workgroup, settings.glue_database
         ),
         lake_catalog=GlueLakeCatalog(client("glue"), settings.glue_database, settings.lake_bucket),
-        rule_sets=S3RuleSets(lake),
+        rule_sets=S3RuleSets(lake, fresh=0),  # a list may have been made a moment before its first upload
         clock=SystemClock(),
         imports=SqsQueue(client("sqs"), settings.lists_queue_url),
         kept_seconds=int(settings.kept_days) * 86_400,
