@@ -24,7 +24,7 @@ def compose(environ: Mapping[str, str]) -> AdvanceRuns:
     """The use case on AWS."""
     settings = load(AdvanceSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
-    rule_sets = S3RuleSets(lake)
+    rule_sets = S3RuleSets(lake, fresh=0)  # a run is of the rules of its moment
     clock = SystemClock()
     warehouse = AthenaWarehouse(
         client("athena"), client("glue"), settings.athena_workgroup, settings.glue_database

@@ -19,7 +19,7 @@ def compose(environ: Mapping[str, str]) -> BuildAudience:
     """The use case on AWS."""
     settings = load(BuildSettings, environ)
     lake = S3Lake(client("s3"), settings.lake_bucket)
-    rule_sets = S3RuleSets(lake)
+    rule_sets = S3RuleSets(lake, fresh=0)  # a run is of the rules of its moment
     warehouse = AthenaWarehouse(
         client("athena"), client("glue"), settings.athena_workgroup, settings.glue_database
     )

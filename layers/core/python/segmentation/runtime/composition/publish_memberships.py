@@ -29,7 +29,7 @@ def compose(environ: Mapping[str, str]) -> PublishMemberships:
         tables=tables,
         lake=lake,
         part=PublishPart(tables, lake, profiles, update),
-        rule_sets=S3RuleSets(lake, compiled=True),
+        rule_sets=S3RuleSets(lake, fresh=0, compiled=True),  # none older than the run
         publications=SqsQueue(client("sqs"), settings.publications_queue_url),
         activations=activations,
     )
