@@ -188,7 +188,8 @@ class ApiRemote:
             return str(self.request("POST", path, body, write=not dry_run)["version"])
         except RemoteRefused as error:
             if error.status == 412:
-                raise Outdated([tuple(line.split("/", 1)) for line in error.lines]) from error  # type: ignore[misc]
+                named = (line.partition("/") for line in error.lines)
+                raise Outdated([(kind, identifier) for kind, _, identifier in named]) from error
             raise
 
     def request(

@@ -16,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -80,12 +81,11 @@ class Front:
     def _call_moto(
         self, service: str, access_key: str, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if service not in _SERIAL:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
         if service == "s3" and environ["REQUEST_METHOD"] == "GET":
             start_response = self._counting(environ, access_key, start_response)
-        with self._locks[service]:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        with self._locks[service] if service in _SERIAL else nullcontext():
+            answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
 
     def _wait_for_change(self, what: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
         service, seen = what.split("/")

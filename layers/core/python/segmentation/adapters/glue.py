@@ -71,27 +71,17 @@ class GlueLakeCatalog:
             },
         }
         found = self._find(view.name)
-        if found is None:
-            try:
-                self._client.create_table(DatabaseName=self._database, TableInput=wanted)
-                return
-            except ClientError as error:
-                if code_of(error) != "AlreadyExistsException":
-                    raise
-        elif found.get("ViewOriginalText") == wanted["ViewOriginalText"]:
+        if found is None and self._create(wanted):
             return
-        self._client.update_table(DatabaseName=self._database, TableInput=wanted)
+        if found is None or found.get("ViewOriginalText") != wanted["ViewOriginalText"]:
+            self._client.update_table(DatabaseName=self._database, TableInput=wanted)
 
     def _register(self, table: LakeTable, earliest: str | None) -> None:
         found = self._find(table.name)
         if found is None:
             wanted = self._input(table, table.columns, earliest)
-            try:
-                self._client.create_table(DatabaseName=self._database, TableInput=wanted)
+            if self._create(wanted):
                 return
-            except ClientError as error:
-                if code_of(error) != "AlreadyExistsException":
-                    raise
             found = self._find(table.name) or wanted  # another one was quicker
         known = {one["Name"]: one["Type"] for one in found["StorageDescriptor"]["Columns"]}
         wanted = self._input(table, {**known, **table.columns}, earliest)
@@ -99,6 +89,16 @@ class GlueLakeCatalog:
         kept = {name: found.get("Parameters", {}).get(name) for name in wanted["Parameters"]}
         if not same or kept != wanted["Parameters"]:
             self._client.update_table(DatabaseName=self._database, TableInput=wanted)
+
+    def _create(self, wanted: dict[str, Any]) -> bool:
+        """Whether the table was made; else another one was quicker."""
+        try:
+            self._client.create_table(DatabaseName=self._database, TableInput=wanted)
+        except ClientError as error:
+            if code_of(error) == "AlreadyExistsException":
+                return False
+            raise
+        return True
 
     def _find(self, name: str) -> dict[str, Any] | None:
         try:

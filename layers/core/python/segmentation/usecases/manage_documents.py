@@ -72,10 +72,8 @@ class ManageDocuments:
     ) -> Kept:
         """A new document. Of a key or token without a hash, a secret is made; the same request again is told it again."""
         identifier = document.get("id")
-        named = isinstance(identifier, str) and (kind == "segments" or SEGMENT_ID.fullmatch(identifier))
-        if (
-            not isinstance(identifier, str) or not named
-        ):  # what is wrong with a segment's id is said with all the rest
+        # What is wrong with a segment's id is said with all the rest.
+        if not isinstance(identifier, str) or not (kind == "segments" or SEGMENT_ID.fullmatch(identifier)):
             message = "the document needs an 'id' of 1 to 64 of a-z, 0-9 and -, not beginning with -"
             raise Refused([RefusedProblem(kind, "", Problem("/id", "bad-id", message))])
         secret = None
@@ -102,33 +100,14 @@ class ManageDocuments:
         note: str = "",
     ) -> Entry:
         """A new version of a document, made of the one that `expected` names; the same request again is told that one."""
-        done = self._change(
-            audience, kind, identifier, what, author, expected, document, folder, archived, note
-        )
-        return self._made(done, kind, identifier)
 
-    def _change(
-        self,
-        audience: str,
-        kind: str,
-        identifier: str,
-        what: str,
-        author: Author,
-        expected: str,
-        document: Mapping[str, Any] | Callable[[Entry], Mapping[str, Any]] | None = None,
-        folder: str | None = None,
-        archived: bool | None = None,
-        note: str = "",
-    ) -> Edited:
-        def edits(book: Rulebook) -> list[Edit]:
-            entry = _standing(book, kind, identifier)
+        def edit(entry: Entry) -> Edit:
             content = document(entry) if callable(document) else document
             if content is not None and kind in SECRET_KINDS and "sha256" not in content:
                 content = {**content, "sha256": entry.document["sha256"]}
-            tag = _expected(entry, expected)
-            return [Edit(kind, identifier, what, content, folder, archived, expected=tag, note=note)]
+            return Edit(kind, identifier, what, content, folder, archived, note=note)
 
-        return self._edit(audience, edits, author)
+        return self._made(self._change(audience, kind, identifier, edit, author, expected), kind, identifier)
 
     def roll_back(
         self,
@@ -159,10 +138,11 @@ class ManageDocuments:
         """A new secret; the one before it stays good beside it, until it is retired or the next one comes."""
         secret, author = self._secret(author)
 
-        def content(entry: Entry) -> Mapping[str, Any]:
-            return {**entry.document, "sha256": [_digests(entry.document)[-1], _digest(secret)]}
+        def edit(entry: Entry) -> Edit:
+            held = [_digests(entry.document)[-1], _digest(secret)]
+            return Edit(kind, identifier, "rotated", {**entry.document, "sha256": held})
 
-        done = self._change(audience, kind, identifier, "rotated", author, expected, content)
+        done = self._change(audience, kind, identifier, edit, author, expected)
         entry = self._made(done, kind, identifier)
         return Kept(entry, self._told(done, entry, author, secret))
 
@@ -177,11 +157,10 @@ class ManageDocuments:
     def delete(self, audience: str, kind: str, identifier: str, author: Author, *, expected: str) -> None:
         """Take a document out; `Conflict` names who still uses it."""
 
-        def edits(book: Rulebook) -> list[Edit]:
-            tag = _expected(_standing(book, kind, identifier), expected)
-            return [Edit(kind, identifier, "deleted", delete=True, expected=tag)]
+        def edit(_entry: Entry) -> Edit:
+            return Edit(kind, identifier, "deleted", delete=True)
 
-        self._edit(audience, edits, author)
+        self._change(audience, kind, identifier, edit, author, expected)
 
     def move_folder(self, audience: str, source: str, target: str, author: Author) -> list[Entry]:
         """Rename a folder with all that stands below it; the documents that moved."""
@@ -248,6 +227,23 @@ class ManageDocuments:
             )
         except NotFound:  # no longer kept
             return _standing(done.book, kind, identifier)
+
+    def _change(
+        self,
+        audience: str,
+        kind: str,
+        identifier: str,
+        edit: Callable[[Entry], Edit],
+        author: Author,
+        expected: str,
+    ) -> Edited:
+        """An edit of a document that stands, bound to the version that `expected` names."""
+
+        def edits(book: Rulebook) -> list[Edit]:
+            entry = _standing(book, kind, identifier)
+            return [replace(edit(entry), expected=_expected(entry, expected))]
+
+        return self._edit(audience, edits, author)
 
     def _edit(
         self,
