@@ -1,8 +1,16 @@
-"""How random tests run: an ordinary run draws the same examples each time; with TIMES it draws new ones, many more."""
+"""What all tests run under.
+
+Random tests: an ordinary run draws the same examples each time; with TIMES it draws new ones, many more.
+"""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
 from tests.examples import TIMES
+
+# As the template has it. Powertools reads it once a process, for whichever test comes first.
+os.environ |= {"POWERTOOLS_SERVICE_NAME": "segmentation", "POWERTOOLS_METRICS_NAMESPACE": "Segmentation"}
 
 settings.register_profile(
     "ours",

@@ -63,8 +63,6 @@ class Shop:
 def shop() -> Iterator[Shop]:
     made = Shop()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POWERTOOLS_SERVICE_NAME", "segmentation")
-        patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Segmentation")
         patch.setattr(collect_events, "application", lambda: made.events)
         patch.setattr(collect_calls, "application", lambda: made.calls)
         patch.setattr(serve_api, "application", lambda: made.api)

@@ -175,8 +175,7 @@ def test_members_and_changes_are_served(aws: Aws) -> None:
     assert call(serve_api.handler, get(f"{base}/changes", "since=r1", **token))[1]["changes"] == []
 
 
-def test_health_needs_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "segmentation")
+def test_health_needs_no_store() -> None:
     assert call(serve_api.handler, get("/health"))[:2] == (200, {"status": "ok"})
 
 
