@@ -220,6 +220,10 @@ class World:
             update, self.store, self.sets, clock
         )
 
+    def calm(self) -> None:
+        """From now on nothing fails."""
+        self.faults.plan.clear()
+
     def deliver(self, number: int, events: Sequence[Event]) -> None:
         """As the stream does: from the first that failed on, again; after a death all, to a new process."""
         left = list(events)

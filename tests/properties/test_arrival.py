@@ -129,7 +129,7 @@ def play(
             log = world.store.written.get(f"shop#person_id:{person}")
             if log:
                 assert world.reading(person) == oracle(person, log[-1][1], max(world.time, log[-1][0]))
-    world.faults.plan.clear()
+    world.calm()
     for _ in range(2):  # untold changes are due a minute later
         world.time += 60
         world.sweep(0)
