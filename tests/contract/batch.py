@@ -12,6 +12,7 @@ from segmentation.adapters.athena import AthenaWarehouse
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.adapters.s3 import S3Lake
+from segmentation.domain.pipeline import Job
 from segmentation.domain.programs import Programs
 from segmentation.domain.publication import Task
 from segmentation.domain.published import Published
@@ -100,6 +101,15 @@ class Batch:
     def rows(self, table: str) -> list[tuple[str | None, ...]]:
         """The rows of a table, sorted."""
         return self.shop.rows(f"SELECT * FROM {table}")
+
+    def statements(self, step: str) -> list[str]:
+        """The texts of the statements of a step of all materializations, as Athena has them, earliest first."""
+        runs = self.rig.runs.recent("shop", Job.MATERIALIZE)[::-1]
+        queries = [one.query for run in runs for one in run.of_step(step) if one.query is not None]
+        athena = self.cloud.client("athena")
+        return [
+            athena.get_query_execution(QueryExecutionId=one)["QueryExecution"]["Query"] for one in queries
+        ]
 
     def json(self, path: str) -> Any:
         """An object's document."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from segmentation.domain.fill import Fill, fill_path
-from segmentation.domain.pipeline import Job, Run, State
+from segmentation.domain.pipeline import Job, Run, State, Statement
 from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
 from segmentation.domain.sizes import SizePoint
 
@@ -222,6 +222,11 @@ def test_a_run_is_started_and_seen(office: Office) -> None:
     assert office.materialize.calls == [{"audience": "shop", "segments": ["adults"]}]
     assert office.ask("GET", answer.headers["location"]).body == answer.body
     assert office.ask("GET", f"{SHOP}/runs", query="job=build").body["items"] == []
+    run = office.runs.read("shop", Job.MATERIALIZE, answer.body["id"])
+    assert run is not None
+    done = (Statement("members", "members", query="q1"), Statement("sizes", "sizes"))
+    office.runs.note(replace(run, statements=done))
+    assert office.ask("GET", answer.headers["location"]).body["queries"] == ["q1"]
     assert len(office.ask("GET", f"{SHOP}/runs").body["items"]) == 1
     office.build.busy = "other"
     busy = office.ask("POST", f"{SHOP}/runs", {"job": "build"})
@@ -231,6 +236,8 @@ def test_a_run_is_started_and_seen(office: Office) -> None:
 def test_what_cannot_be_run_is_said_at_once(office: Office) -> None:
     bad = {"job": "materialize", "segments": ["adults", "none"], "now": "yesterday"}
     assert office.ask("POST", f"{SHOP}/runs", bad).pointers == ["/segments/1", "/now"]
+    realtime = office.ask("POST", f"{SHOP}/runs", {"job": "materialize", "segments": ["buying-now"]})
+    assert "in real time" in realtime.body["problems"][0]["message"]
     assert office.ask("POST", f"{SHOP}/runs", {"job": "build", "now": "2018-01-01T00:00:00Z"}).status == 400
     assert office.materialize.calls == office.build.calls == []
 
@@ -244,6 +251,20 @@ def test_runs_are_paged_latest_first(office: Office, job: str) -> None:
     assert [one["id"] for one in page["items"]] == ["r4", "r3"]
     page = office.ask("GET", f"{SHOP}/runs", query=f"job={job}&limit=9&cursor={page['next']}").body
     assert ([one["id"] for one in page["items"]], page["next"]) == (["r2", "r1", "r0"], None)
+
+
+def test_a_segment_is_found_in_runs_however_many_there_were_since(office: Office) -> None:
+    """Of other segments, that are computed every few minutes."""
+    old = counted(office, NOW, {"adults": 5})
+    for number in range(1_100):
+        later = f"{old.run}z{number:04}"
+        office.runs.note(Run("shop", Job.MATERIALIZE, later, "due", NOW, State.COMMITTED, now=NOW, ended=NOW))
+    listed = office.ask("GET", f"{SHOP}/runs", query="limit=200").body
+    for _ in range(5):
+        listed = office.ask("GET", f"{SHOP}/runs", query=f"limit=200&cursor={listed['next']}").body
+    assert (listed["items"][-1]["id"], len(listed["items"])) == (old.run, 101)
+    sizes = office.ask("GET", f"{SHOP}/segments/adults/sizes").body
+    assert [one["run"] for one in sizes["items"]] == [old.run]
 
 
 def test_the_days_of_a_segment_are_listed_in_the_audiences_zone(office: Office) -> None:

@@ -47,7 +47,7 @@ def new(job: Job = Job.MATERIALIZE) -> Run:
 
 
 def planned(*groups: int, merge: bool = False, hopeless: tuple[str, ...] = ()) -> Run:
-    return planned_materialize(new(), groups, hopeless, now=NOW, logical_now=NOW, merge=merge, backfill=False)
+    return planned_materialize(new(), groups, hopeless, now=NOW, logical_now=NOW, kept=merge, backfill=False)
 
 
 def start_all(run: Run, now: int = NOW) -> Run:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,3 +169,36 @@ def test_the_sql_of_a_segment(world: World) -> None:
     assert "in_draft" in world.show("shop", "draft", DRAFT)["sql"]
     with pytest.raises(NotFound, match="no segment 'nothing'"):
         world.show("shop", "nothing")
+
+
+def test_what_was_declared_since_the_build_is_said_and_hides_nothing_else(world: World) -> None:
+    """Without this a new attribute made every preview of the audience fail, and a new behavior was an error of ours."""
+    columns = {
+        "attributes": {"country": "string", "age": "string"},
+        "behaviors": {"purchases": {"item": "string"}},
+    }
+    world.lake.put(
+        "audiences/shop/current.json", json.dumps({**POINTER, "layout": {"columns": columns}}).encode()
+    )
+    plain = {**DRAFT, "rule": {"==": [{"var": "attributes.country"}, "DE"]}}
+    world.preview.start("shop", plain)
+    sql = world.warehouse.statements[-1][1]
+    assert "p_country" in sql
+    assert "p_age" not in sql
+    assert "p_tags" not in sql
+    lacking = {
+        "attribute 'born'": {"!=": [{"var": "attributes.born"}, None]},
+        "attribute 'age' as a number (it was built as a string)": {"in": ["adults", {"var": "segments"}]},
+        "behavior 'mailings'": {">=": [{"count": [{"var": "behaviors.mailings"}]}, 1]},
+        "column 'amount' of behavior 'purchases'": {
+            ">=": [{"sum": [{"var": "behaviors.purchases"}, "amount"]}, 1]
+        },
+    }
+    for what, rule in lacking.items():
+        said = f"the audience as it is built (version v1) lacks {what}; run build_audience first"
+        with pytest.raises(NotBuilt, match=re.escape(said)):
+            world.preview.start("shop", {**DRAFT, "rule": rule})
+        with pytest.raises(NotBuilt, match=re.escape(said)):
+            world.show("shop", "draft", {**DRAFT, "rule": rule})
+    with pytest.raises(NotBuilt, match="attribute 'tags' was declared since"):
+        world.preview.start("shop", plain, attributes=["tags"])

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.pipeline import Job, State
+from segmentation.domain.pipeline import Job, Run, State, Statement
+from segmentation.usecases.build_audience import BuildSteps
 from segmentation.usecases.run_engine import summary
 
 from tests.fakes.batch import RunFailed, the_run
@@ -13,6 +14,7 @@ from tests.fakes.batch_world import (
     STATEMENTS,
     World,
 )
+from tests.fakes.documents import documents, published
 
 
 @pytest.mark.parametrize("failing", ["profiles", "behavior_purchases", "count"])
@@ -116,6 +118,34 @@ def test_a_store_out_of_reach_is_waited_for(world: World, store: str) -> None:
     assert world.queue.messages == [{"audience": "shop", "run": run.id}]
 
 
+def test_a_mistake_of_ours_in_one_audience_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = documents()
+    other["audience"]["id"] = "annex"  # before the shop
+    for one in (*other["segments"], *other["destinations"]):
+        one["audience"] = "annex"
+    world.rig.sets["annex"] = published(**other)
+    world.warehouse.instant = False
+    for audience in ("annex", "shop"):
+        world.rig.build(audience)
+    world.warehouse.instant = True
+    for query in list(world.warehouse.queries):
+        world.warehouse.finish(query)
+
+    original = BuildSteps.sql
+
+    def mistaken(steps: BuildSteps, run: Run, statement: Statement) -> str:
+        if run.audience == "annex":
+            raise KeyError("a mistake")
+        return original(steps, run, statement)
+
+    monkeypatch.setattr(BuildSteps, "sql", mistaken)
+    done = world.rig.advance.sweep()
+    assert [(one.audience, one.state) for one in done.runs] == [("shop", State.COMMITTED)]
+    assert [type(one) for one in done.errors] == [KeyError]  # the invocation fails: the alarm rings
+
+
 def test_a_run_that_cannot_be_begun_says_so(world: World) -> None:
     world.runs.closed = True
     with pytest.raises(Unavailable):
@@ -153,6 +183,26 @@ def test_a_failing_segment_keeps_its_last_members_and_takes_no_other_down(world:
         ("adults", None, NOW + 60),
         ("buyers", None, NOW + 60 + 3_660),
     ]
+
+
+def test_a_segment_that_fails_alone_holds_up_no_other(world: World) -> None:
+    """Each has a schedule of its own, so that a run is of one segment; what fails is noted with it, and waits for itself."""
+    world.schedule(adults="rate(1 day)", buyers="rate(1 hour)")
+    world.built()
+    world.materialized()
+    world.warehouse.failing_segments["buyers"] = "Bytes scanned limit was exceeded"
+    for _ in range(24):
+        world.clock.time += 3_600
+        world.rig.advance.sweep()
+    record = world.current()
+    adults, buyers = record.segments
+    assert (adults.computed, adults.failed) == (NOW + 24 * 3_600, None)  # on its hour
+    assert (buyers.computed, buyers.failed) == (NOW, "Bytes scanned limit was exceeded")
+    assert buyers.failures > 3
+    assert world.runs.lock("shop", Job.MATERIALIZE).failures == 0
+    assert "contains(ARRAY['adults', 'buyers'], x)" in next(
+        sql for name, sql in world.warehouse.statements if name == "merge"
+    )
 
 
 def test_a_segment_that_fails_again_is_tried_later_each_time(world: World) -> None:

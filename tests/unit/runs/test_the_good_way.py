@@ -88,6 +88,13 @@ def test_an_unknown_audience_is_named(world: World) -> None:
             start("nobody")
 
 
+def test_segments_that_no_run_computes_are_named(world: World) -> None:
+    world.built()
+    with pytest.raises(NotFound, match="no batch segment or list is called 'buying-now', 'nobody'"):
+        world.materialized(segments=["adults", "nobody", "buying-now"])
+    assert world.of(Job.MATERIALIZE) == []
+
+
 def test_segments_need_a_built_audience(world: World) -> None:
     with pytest.raises(RunFailed, match=r"NotBuilt: .*run build_audience first"):
         world.materialized()

@@ -12,6 +12,7 @@ from segmentation.language.partitions import MOST, Partitions, borders
 
 from .audience import Audience
 from .build_sql import profiles_query, with_period
+from .built import columns_document
 from .erasure_sql import without_erased
 from .lake_sql import behavior_rows
 from .source_sql import Catalog
@@ -86,6 +87,7 @@ def layout_document(audience: Audience, tables: Mapping[str, BuildTable]) -> dic
             if table.partitions is not None
         },
         "identities": [identity.name for identity in audience.known_identities()],
+        "columns": columns_document(audience),
     }
 
 

@@ -76,7 +76,8 @@ def _is_new_list(segment: Segment, last: SegmentCount | None, version: str) -> b
 
 def _due(segment: Segment, last: SegmentCount | None, pending: bool, version: str, now: int) -> bool:
     if last is not None and last.failed is not None:
-        return last.failed_at > now or retry_at(last.failures, last.failed_at) <= now
+        built_since = last.lacking not in ("", version)
+        return built_since or last.failed_at > now or retry_at(last.failures, last.failed_at) <= now
     if segment.schedule is None:
         return pending
     if last is None:

@@ -81,6 +81,8 @@ class SegmentCount:
     failed_at: int = 0
     list_version: str = ""
     """Of a list: the uploads that it was made of."""
+    lacking: str = ""
+    """The built version that lacks what it reads, where that is why it failed: it is due with the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,17 @@ class RunRecord:
     dollars: float = 0.0
     identities: bool = False
     """Its members have identity keys beside the profile key."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """The types that the attributes had, where that is known."""
+
+    def comparable(self, types: Mapping[str, str]) -> tuple[str, ...]:
+        """The attributes whose values can be compared with those of other types: the types are the same, or not known."""
+        same = (
+            name
+            for name in self.attributes
+            if name not in types or types[name] == self.types.get(name, types[name])
+        )
+        return tuple(same)
 
     def members_table(self) -> str:
         """The table of its members."""

@@ -7,6 +7,7 @@ from typing import Any
 from segmentation.language.sql import members_queries
 
 from .build_plan import events_a_profile, has_identities, identities_of, partitions_of
+from .built import built_of, needed
 from .lake_sql import as_the_stream_saw
 from .list_sql import lists_query
 from .lists import Lists
@@ -48,9 +49,25 @@ class RunPlan:
         return has_identities(self.document)
 
     @property
+    def types(self) -> Mapping[str, str]:
+        """The types that the published attributes were built with, where that is known."""
+        built = built_of(self.document, self.document["audience_version"])
+        return {} if built is None else {name: built.attributes[name] for name in self.attributes}
+
+    @property
     def lists(self) -> Lists:
         """The uploaded lists as they were: a run that is repeated reads the same."""
         return Lists.from_document(self.document.get("lists", {}))
+
+    def unbuilt(self, names: Collection[str]) -> dict[str, str]:
+        """Of some segments those that read what the built version does not have, each with the reason."""
+        built = built_of(self.document, self.document["audience_version"])
+        if built is None:
+            return {}
+        rules = as_the_stream_saw(self.published.rules, self.published.audience)
+        reasons = {name: built.lacks(needed(rules, name)) for name in sorted(names)}
+        after = "it is computed after the next build"
+        return {name: f"{reason}; {after}" for name, reason in reasons.items() if reason is not None}
 
     def parts(
         self, only: Collection[str], attributes: Sequence[str] = (), *, inline: bool = True

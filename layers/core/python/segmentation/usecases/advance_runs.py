@@ -38,7 +38,7 @@ class Advanced:
 
     runs: list[Run] = field(default_factory=list)
     late: set[str] = field(default_factory=set)
-    errors: list[SegmentationError] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,10 @@ class AdvanceRuns:
             work()
         except SegmentationError as error:
             logger.error("%s: %s", type(error).__name__, error)
+            done.errors.append(error)
+        except Exception as error:
+            # A mistake of ours in one audience's run: it fails this invocation in the end, when the others are done.
+            logger.exception("one audience is not carried on")
             done.errors.append(error)
 
     def _drive(self, run: Run, done: Advanced) -> None:

@@ -1,12 +1,13 @@
 """What a query over an audience needs, as it stands now: the built tables, the lists, and rules with a draft in them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.audience import Audience
 from segmentation.domain.build_plan import identities_of, partitions_of
+from segmentation.domain.built import Built, built_of
 from segmentation.domain.errors import NotBuilt, NotFound
 from segmentation.domain.list_sql import lists_query
 from segmentation.domain.lists import Lists, lists_path
@@ -40,6 +41,18 @@ class CurrentBuild:
     """Those that profiles are known by beside the master key."""
     whole: Source
     sample: Source | None
+    columns: Built | None
+    """What it has; nobody knows of one that an earlier release built."""
+
+    def has(self, attribute: str, type_: str) -> bool:
+        """Whether profiles have an attribute of that type."""
+        return self.columns is None or self.columns.attributes.get(attribute) == type_
+
+    def check(self, segments: Iterable[Segment]) -> None:
+        """Whether these segments can be asked about. Raises `NotBuilt`: they read what was declared since."""
+        lacking = None if self.columns is None else self.columns.lacks(segments)
+        if lacking is not None:
+            raise NotBuilt(f"{lacking}; run build_audience first")
 
 
 def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
@@ -57,7 +70,8 @@ def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
 
     whole, sample = source(pointer["tables"], partitions), pointer.get("sample")
     few = None if sample is None else source(sample, {})
-    return CurrentBuild(pointer["version"], int(pointer["rows"]["profiles"]), identities, whole, few)
+    profiles, columns = int(pointer["rows"]["profiles"]), built_of(pointer, pointer["version"])
+    return CurrentBuild(pointer["version"], profiles, identities, whole, few, columns)
 
 
 def current_lists(lake: Lake, audience: str) -> Lists:

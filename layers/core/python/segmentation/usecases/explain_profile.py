@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segmentation.domain.built import columns_read, needed
 from segmentation.domain.errors import BadRequest, Gone, NotFound
 from segmentation.domain.explained import explain_visitor
 from segmentation.domain.lake_sql import as_the_stream_saw
@@ -106,8 +107,8 @@ class ExplainProfile:
         record = json.loads(stored.data)
         published = published_one(self.rule_sets, audience)
         segment_of(published.rules, segment)
-        needed = _needed(_rules(published), segment)
-        if {one.id: one.version for one in needed} != record["versions"]:
+        reads = needed(_rules(published), segment)
+        if {one.id: one.version for one in reads} != record["versions"]:
             raise Gone("the segment was edited since; ask for another explanation")
         queries = list(record["queries"].values())
         statuses = self.warehouse.statuses(queries)
@@ -118,7 +119,7 @@ class ExplainProfile:
                 return Explanation(explanation, "failed", error=status.reason)
         if any(status.outcome is Outcome.ACTIVE for status in statuses.values()):
             return Explanation(explanation, "running")
-        why = self._end(published, segment, needed, record)
+        why = self._end(published, segment, reads, record)
         return (
             Explanation(explanation, "done", why)
             if why
@@ -153,21 +154,23 @@ class ExplainProfile:
         last = self.lake.get(run_pointer_path(published.audience.id))
         if last is not None:
             now = RunRecord.from_document(json.loads(last.data)).now
-        needed = _needed(_rules(published), wanted.id)
-        build = current_build(self.lake, published.audience).whole
+        reads = needed(_rules(published), wanted.id)
+        current = current_build(self.lake, published.audience)
+        current.check(reads)
+        build = current.whole
         names = {"": build.profiles_table, **build.behaviors}
         queries = {
             table: self.warehouse.start(
                 "explain", rows_query(names[table], columns, name.removeprefix(prefix)), self.new_token()
             )
-            for table, columns in _tables(published, needed).items()
+            for table, columns in _tables(published, reads).items()
         }
         members = frozenset(profile.batch.segments) if profile.batch else frozenset()
-        given = [one.id for one in needed if one.kind == "list"]
-        given += [one.id for one in needed if one.limit is not None and one.id != wanted.id]
+        given = [one.id for one in reads if one.kind == "list"]
+        given += [one.id for one in reads if one.limit is not None and one.id != wanted.id]
         record = {
             "queries": queries,
-            "versions": {one.id: one.version for one in needed},
+            "versions": {one.id: one.version for one in reads},
             "now": now,
             "given": {one: one in members for one in given},
             "within": wanted.id in members if wanted.limit is not None else None,
@@ -178,12 +181,12 @@ class ExplainProfile:
         return Explanation(found, "running")
 
     def _end(
-        self, published: Published, wanted: str, needed: list[Segment], record: Mapping[str, Any]
+        self, published: Published, wanted: str, reads: list[Segment], record: Mapping[str, Any]
     ) -> Explained | None:
         """Of the rows that were found; nothing if there is no such profile."""
         found = {
             name: [values_of(columns, row) for row in self.warehouse.results(record["queries"][name])]
-            for name, columns in _tables(published, needed).items()
+            for name, columns in _tables(published, reads).items()
         }
         if not found[""]:
             return None
@@ -207,33 +210,20 @@ def _rules(published: Published) -> RuleSet:
     return as_the_stream_saw(published.rules, published.audience)
 
 
-def _tables(published: Published, needed: list[Segment]) -> dict[str, dict[str, Type]]:
+def _tables(published: Published, reads: list[Segment]) -> dict[str, dict[str, Type]]:
     """The columns that segments read of profiles (`""`), and of each behavior."""
     schema = _rules(published).schema
-    attributes = {name for one in needed for name in one.attributes}
+    attributes = {name for one in reads for name in one.attributes}
     columns = {name: schema.attributes[name] for name in sorted(attributes)}
     tables: dict[str, dict[str, Type]] = {"": {"profile_key": Type.STRING, **columns}}
-    for behavior in sorted({name for one in needed for name in one.behaviors}):
+    for behavior, read in sorted(columns_read(reads).items()):
         held = {"event_id": Type.STRING, "time": Type.TIMESTAMP}
-        tables[behavior] = {**held, **schema.behaviors[behavior]}
+        tables[behavior] = {**held, **{name: schema.behaviors[behavior][name] for name in sorted(read)}}
     return tables
 
 
 def _row(values: dict[str, Any]) -> Row:
     return Row(values.pop("time"), values.pop("event_id") or "", values)
-
-
-def _needed(rules: RuleSet, wanted: str) -> list[Segment]:
-    """A segment and all that it refers to."""
-    segments = {one.id: one for one in rules}
-    found: dict[str, Segment] = {}
-    waiting = [wanted]
-    while waiting:
-        one = segments[waiting.pop()]
-        if one.id not in found:
-            found[one.id] = one
-            waiting.extend(one.references)
-    return list(found.values())
 
 
 def _names(published: Published) -> Names:

@@ -16,6 +16,7 @@ from segmentation.ports import Lake, Runs
 
 from .edit_rules import Author
 from .manage_documents import SECRET_KINDS, ManageDocuments
+from .past_runs import uncleaned
 
 _ANY_HASH = "0" * 64
 
@@ -71,10 +72,10 @@ class InspectSegments:
         """The segment in committed runs before `before` (a run's id), latest first, at the most so many."""
         self.documents.find(audience, "segments", identifier)
         left = most
-        for run in self.runs.recent(audience, Job.MATERIALIZE, most=1_000):
+        for run in uncleaned(self.runs, audience, Job.MATERIALIZE, before or None):
             if left == 0:
                 return
-            if run.state is not State.COMMITTED or run.backfill or (before and run.id >= before):
+            if run.state is not State.COMMITTED or run.backfill or run.cleaned:
                 continue
             record = self._record(run_path(audience, run.id, "run.json"))
             count = record.segment(identifier) if record else None

@@ -7,8 +7,6 @@ from segmentation.domain.errors import Conflict, NotFound
 from segmentation.domain.pipeline import Job, Run
 from segmentation.ports import Function, Runs
 
-MOST_LISTED = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class ManageRuns:
@@ -20,8 +18,7 @@ class ManageRuns:
 
     def recent(self, audience: str, job: Job, before: str, most: int) -> list[Run]:
         """Runs before `before` (a run's id), latest first, at the most so many."""
-        found = self.runs.recent(audience, job, MOST_LISTED if before else most)
-        return [run for run in found if not before or run.id < before][:most]
+        return self.runs.recent(audience, job, most, before or None)
 
     def find(self, audience: str, job: str, identifier: str) -> Run:
         """One run."""

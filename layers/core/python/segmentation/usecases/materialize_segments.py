@@ -2,12 +2,13 @@
 
 import json
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segmentation.domain import pipeline
-from segmentation.domain.errors import BadRecord, NotBuilt, Superseded
+from segmentation.domain.built import built_of
+from segmentation.domain.errors import BadRecord, NotBuilt, NotFound, Superseded
 from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
@@ -58,10 +59,14 @@ class MaterializeSegments:
 
         By hand all segments are computed, or those that are named. The template's schedule computes those that
         have no schedule of their own. A `now` before that of the current run makes a backfill: it is kept as
-        history and does not become the current run.
+        history and does not become the current run. Raises `NotFound`: an audience, or a segment that is named.
         """
-        runs = []
-        for published in chosen(self.rule_sets, audience):
+        runs: list[Run] = []
+        sets = chosen(self.rule_sets, audience)
+        known = {one.id for published in sets for one in published.rules.of_kind(*KINDS)}
+        if strange := sorted(set(segments or ()) - known):
+            raise NotFound(f"no batch segment or list is called {', '.join(map(repr, strange))}")
+        for published in sets:
             asked = segments
             if asked is None and requested == pipeline.BY_SCHEDULE:
                 asked = unscheduled(published)
@@ -109,7 +114,7 @@ class MaterializeSteps:
             document["hopeless"],
             now=now,
             logical_now=document["now"],
-            merge=bool(document["kept"]),
+            kept=bool(document["kept"]),
             backfill=document["backfill"],
         )
 
@@ -143,14 +148,17 @@ class MaterializeSteps:
             "rules": published.document,
             "expected": before.tag if before else "",
             "previous": previous.to_document() if previous else None,
-            "attributes": published.published_attributes(),
+            "attributes": _built_attributes(published, pointer),
             "kept": kept,
             "lists": current_lists(self.lake, run.audience).members_only().to_document(),
         }
         plan = RunPlan(document, published, previous)
-        groups, hopeless = self._groups(plan, [one for one in batch if one.id in asked])
+        unbuilt = plan.unbuilt(asked)
+        groups, too_long = self._groups(plan, [one for one in batch if one.id in asked - unbuilt.keys()])
+        hopeless = {**unbuilt, **too_long}
         return {
             **document,
+            "unbuilt": list(unbuilt),
             "groups": [len(group) for group in groups],
             "hopeless": list(hopeless.values()),
             "segments": [one for group in groups for one in group] + list(hopeless),
@@ -217,7 +225,7 @@ class MaterializeSteps:
                     _table(run, _members(run)),
                     before.members_table() if before else None,
                     plan.attributes,
-                    before.attributes if before else (),
+                    before.comparable(plan.types) if before else (),
                     identities=plan.identities,
                     old_identities=before is not None and before.identities,
                 )
@@ -283,6 +291,7 @@ class MaterializeSteps:
             bytes_scanned=bill.bytes_scanned,
             dollars=bill.dollars,
             identities=plan.identities,
+            types=plan.types,
         )
 
     def _segment(
@@ -317,6 +326,9 @@ class MaterializeSteps:
                 "failed": failed,
                 "failures": failures,
                 "failed_at": run.started,
+                "lacking": plan.document["audience_version"]
+                if segment.id in plan.document.get("unbuilt", ())
+                else "",
             }
         if segment.id in plan.order:
             return fresh
@@ -335,6 +347,13 @@ class MaterializeSteps:
     def report(self, run: Run) -> None:
         """Say beside its remains why it failed."""
         self.lake.put(run_path(run.audience, run.id, "failed.json"), failure(run))
+
+
+def _built_attributes(published: Published, pointer: Mapping[str, Any]) -> list[str]:
+    """The attributes to publish, as far as the version has them: what was declared since comes with the next build."""
+    built = built_of(pointer, pointer["version"])
+    wanted = published.published_attributes()
+    return [name for name in wanted if built is None or name in built.attributes]
 
 
 def _members(run: Run) -> Statement:

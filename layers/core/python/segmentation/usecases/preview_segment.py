@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segmentation.domain.errors import BadRequest, Gone, NotFound
+from segmentation.domain.audience import Audience
+from segmentation.domain.built import needed
+from segmentation.domain.errors import BadRequest, Gone, NotBuilt, NotFound
 from segmentation.domain.estimate import CONFIDENCE, Estimate, estimate
 from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.domain.pipeline import COST_PER_BYTE, LEAST_BYTES, Outcome
@@ -22,7 +24,7 @@ from segmentation.language.limits import WHOLE
 from segmentation.language.types import Type
 from segmentation.ports import Clock, Lake, RuleSets, Warehouse
 
-from .current_build import current_build, published_one, with_draft
+from .current_build import CurrentBuild, current_build, published_one, with_draft
 
 MOST_ATTRIBUTES = 20
 """Attributes that a shown member has, in declared order, unless others are asked for."""
@@ -97,6 +99,7 @@ class PreviewSegment:
         build = current_build(self.lake, published.audience)
         now = self.clock.now() if self.logical_now is None else self.logical_now
         rules = as_the_stream_saw(rules, published.audience)
+        build.check(needed(rules, segment.id))
         source = build.whole if exact or build.sample is None else build.sample
         whole = source is build.whole
         shown: list[str] = []
@@ -109,7 +112,7 @@ class PreviewSegment:
         if exact and build.sample is not None:
             sql = count_query(rules, segment, *tables)
         else:
-            shown = self._shown(published.audience.columns(), published.audience.public(), attributes)
+            shown = self._shown(published.audience, build, attributes)
             sql = preview_query(rules, segment, *tables, shown)
         query = self.warehouse.start("preview", sql, self.new_token())
         limit = None if whole else with_draft(published, document)[1].limit
@@ -126,13 +129,20 @@ class PreviewSegment:
         self.lake.put(preview_path(audience, query), json.dumps(record).encode())
         return self._preview(record, "running")
 
-    def _shown(self, columns: Mapping[str, Any], public: set[str], asked: Sequence[str] | None) -> list[str]:
+    def _shown(self, audience: Audience, build: CurrentBuild, asked: Sequence[str] | None) -> list[str]:
+        """The attributes to show: of those that are neither PII nor blocked, and are built."""
+        public = audience.public()
+        can = [
+            name for name, one in audience.columns().items() if name in public and build.has(name, one.type)
+        ]
         if asked is None:
-            return [name for name in columns if name in public][:MOST_ATTRIBUTES]
+            return can[:MOST_ATTRIBUTES]
         for name in asked:
             if name not in public:
-                raise BadRequest(
-                    f"attribute {name!r} cannot be shown; these can: {', '.join(sorted(public))}"
+                raise BadRequest(f"attribute {name!r} cannot be shown; these can: {', '.join(sorted(can))}")
+            if name not in can:
+                raise NotBuilt(
+                    f"attribute {name!r} was declared since the audience was built: run build_audience first"
                 )
         return list(dict.fromkeys(asked))
 

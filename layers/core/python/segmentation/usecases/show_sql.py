@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segmentation.domain.built import needed
 from segmentation.domain.lake_sql import as_the_stream_saw
 from segmentation.language.sentence import Names
 from segmentation.language.sql_view import segment_sql
@@ -34,8 +35,10 @@ class ShowSql:
         build = current_build(self.lake, published.audience)
         now = self.clock.now() if self.logical_now is None else self.logical_now
         names = Names(segments={one.id: one.name for one in rules})
+        rules = as_the_stream_saw(rules, published.audience)
+        build.check(needed(rules, wanted.id))
         sql = segment_sql(
-            as_the_stream_saw(rules, published.audience),
+            rules,
             wanted.id,
             build.whole.profiles_table,
             build.whole.behaviors,

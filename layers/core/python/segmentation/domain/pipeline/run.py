@@ -59,6 +59,8 @@ class Run:
     """The segments that were asked for; nothing: all."""
     segments: int = 0
     """How many segments are planned."""
+    kept: bool = False
+    """There are segments whose members are carried over."""
     merge: bool = False
     """Members must be put together: of several queries, or with members that are carried over."""
     backfill: bool = False

@@ -52,12 +52,12 @@ def planned_materialize(
     *,
     now: int,
     logical_now: int,
-    merge: bool,
+    kept: bool,
     backfill: bool,
 ) -> Run:
     """The segments to compute, in groups of so many a query, then those that no query can be made of, with the reasons.
 
-    `merge`: there are members to carry over.
+    `kept`: there are members to carry over.
     """
     statements, first = [], 0
     for number, size in enumerate(groups):
@@ -73,7 +73,8 @@ def planned_materialize(
             FailedSegments(first + number, first + number + 1, reason)
             for number, reason in enumerate(hopeless)
         ),
-        merge=merge or len(groups) != 1 or bool(hopeless),
+        kept=kept,
+        merge=kept or len(groups) != 1 or bool(hopeless),
         backfill=backfill,
         now=logical_now,
     )
@@ -144,7 +145,8 @@ def settled(run: Run, now: int) -> Run:
             return replace(run, step="commit")
         case "members":
             lost = sum(one.last - one.first for one in run.failed)
-            if run.segments and lost == run.segments:
+            # Where others are carried over, the failure is one of these segments, not of the audience.
+            if run.segments and lost == run.segments and not run.kept:
                 reasons = sorted({one.reason for one in run.failed})
                 return failed(run, f"every segment failed: {'; '.join(reasons)[:2_000]}", now)
             return _next(run, "merge" if run.merge else "changes", now)

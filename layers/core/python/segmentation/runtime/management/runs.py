@@ -3,6 +3,7 @@
 from typing import Any
 
 from segmentation.domain.pipeline import Job, Run, bill
+from segmentation.domain.rulebook import Entry
 from segmentation.domain.run import instant
 from segmentation.language.problems import Problem
 from segmentation.runtime.settings import logical_now
@@ -55,9 +56,9 @@ def started(api: Any, call: Call) -> Done:
     audience, job = call.path["audience"], Job(body.job)
     book = api.documents.book(audience)
     problems = [
-        Problem(f"/segments/{index}", "unknown-segment", f"there is no segment {one!r}")
+        Problem(f"/segments/{index}", *problem)
         for index, one in enumerate(body.segments or ())
-        if book.get("segments", one) is None
+        if (problem := _not_run(book.get("segments", one), one)) is not None
     ]
     if job is Job.BUILD and (body.segments is not None or body.now is not None):
         problems.append(
@@ -72,6 +73,17 @@ def started(api: Any, call: Call) -> Done:
         raise BadInput(problems)
     run = api.runs.start(audience, job, body.segments, body.now)
     return Done(_run(run), location=f"/v1/audiences/{audience}/runs/{run.job}/{run.id}")
+
+
+def _not_run(entry: Entry | None, name: str) -> tuple[str, str] | None:
+    """Why no run computes a segment: code and words."""
+    if entry is None:
+        return "unknown-segment", f"there is no segment {name!r}"
+    if entry.document.get("kind") == "realtime":
+        return "not-batch", f"{name!r} is computed in real time; runs compute batch segments and lists"
+    if entry.record.archived:
+        return "archived", f"{name!r} is archived; restore it first"
+    return None
 
 
 def _run(run: Run) -> shapes.Run:
@@ -90,6 +102,7 @@ def _run(run: Run) -> shapes.Run:
         segments=run.segments,
         bytes_scanned=cost.bytes_scanned,
         dollars=cost.dollars,
+        queries=[one.query for one in run.statements if one.query is not None],
         error=run.error,
         failures=[one.reason for one in run.failed],
     )

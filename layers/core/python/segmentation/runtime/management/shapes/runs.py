@@ -8,7 +8,8 @@ from .common import Identifier, Text
 
 
 class Run(Struct):
-    """A batch run. `failures` says why segments could not be computed; their last good membership stays."""
+    """A batch run. `failures` says why segments could not be computed; their last good membership stays. `queries` are
+    Athena's ids."""
 
     id: str
     audience: str
@@ -23,6 +24,7 @@ class Run(Struct):
     segments: int
     bytes_scanned: int
     dollars: float
+    queries: list[str]
     error: str | None
     failures: list[str]
 
