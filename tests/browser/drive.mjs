@@ -26,9 +26,12 @@ try {
     page.on('response', (answer) => {
       if (answer.url().includes(host)) requests.push([answer.request().method(), new URL(answer.url()).pathname, answer.status()])
     })
-    await page.addInitScript(() => { window.delivered = 0 })
+    await page.addInitScript(() => { window.delivered = window.refused = 0 })
+    // Faults that the embedded cloud is to show from now on.
+    await page.exposeFunction('fault', (shares) => fetch(`${process.env.AWS_URL}/_local/faults`, { method: 'POST', body: JSON.stringify(shares) }).then(() => null))
     page.on('response', (answer) => {
-      if (answer.url().includes(`${host}/v1/`) && answer.request().method() === 'POST') page.evaluate(() => { window.delivered++ }).catch(() => {})
+      if (!answer.url().includes(`${host}/v1/`) || answer.request().method() !== 'POST') return
+      page.evaluate((name) => { window[name]++ }, answer.ok() ? 'delivered' : 'refused').catch(() => {})
     })
     await page.goto(`${origin}/${name}.html?host=${host}`)
     const found = await page.evaluate(() => window.tried.then((value) => value, (error) => ({ error: String(error.stack || error) })))

@@ -138,6 +138,7 @@ def tried(cloud: Cloud, origin: str) -> dict[str, Any]:
         text=True,
         timeout=180,
         cwd=HERE,
+        env={**os.environ, "AWS_URL": cloud.endpoint_url},
     )
     assert done.returncode == 0, done.stderr
     return {one["page"]: one for one in map(json.loads, done.stdout.splitlines())}
@@ -188,10 +189,14 @@ def test_segments_client_tracks_and_identifies(tried: dict[str, Any], cloud: Clo
     assert {(path, status) for method, path, status in page["requests"] if method == "POST"} == {
         ("/v1/p", 200),
         ("/v1/t", 200),
+        ("/v1/t", 503),
         ("/v1/i", 200),
     }
     kept = {one.id: one for one in stream(cloud)}
-    home, clicked, identified = (kept[one["id"]] for one in found["sent"])
+    home, clicked, identified, again = (kept[one["id"]] for one in found["sent"])
+    assert (again.columns["event"], found["refused"] > 0) == ("Clicked again", True), (
+        "sent until it was taken"
+    )
     assert home.columns["url"].endswith("/segment.html?host=" + cloud.https_url.removeprefix("https://"))
     assert "Mozilla" in home.columns["user_agent"]
     assert (clicked.columns["event"], clicked.columns["amount"]) == ("Clicked", 2)

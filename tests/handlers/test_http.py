@@ -100,6 +100,37 @@ def test_the_preflight_is_answered(aws: Aws) -> None:
         status, body, headers = call(handler, event)
         assert (status, body) == (204, None)
         assert headers["access-control-allow-origin"] == "https://shop.example"
+        assert headers["access-control-allow-credentials"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("authorization,content-type,x-retry-count", {"authorization", "content-type", "x-retry-count"}),
+        ("X-Own-Header, authorization", {"x-own-header", "authorization"}),
+        ("*, bad name, \r\nset-cookie: a", set()),
+        (",".join(f"x-{number}" for number in range(1_000)), {"authorization", "wp13n-token", "x-0"}),
+    ],
+)
+def test_a_preflight_allows_the_headers_that_a_client_adds(aws: Aws, asked: str, allowed: set[str]) -> None:
+    event = golden("collect")
+    event["requestContext"]["http"]["method"] = "OPTIONS"
+    event["headers"]["access-control-request-headers"] = asked
+    _, _, headers = call(collect_events.handler, event)
+    found = headers["access-control-allow-headers"].split(", ")
+    assert allowed <= set(found)
+    assert len(found) <= 30
+    assert all(one.replace("-", "").isalnum() for one in found)
+
+
+def test_a_preflight_allows_what_the_known_clients_send(aws: Aws) -> None:
+    event = golden("collect")
+    event["requestContext"]["http"]["method"] = "OPTIONS"
+    _, _, headers = call(collect_events.handler, event)
+    # Segment's client counts its attempts in a header, from the second one on: without it no event is ever sent again.
+    assert {"authorization", "content-type", "wp13n-token", "x-retry-count"} <= set(
+        headers["access-control-allow-headers"].split(", ")
+    )
 
 
 def test_a_profile_nobody_knows_is_an_empty_array(aws: Aws) -> None:

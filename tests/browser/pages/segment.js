@@ -14,5 +14,12 @@ window.tried = (async () => {
   ]
   // The client answers before its queue is empty.
   for (let tries = 0; tries < 100 && window.delivered < 3; tries++) await new Promise((done) => setTimeout(done, 100))
-  return { visitor, sent }
+  // What the stream does not take is refused, and sent again until it is taken.
+  await window.fault({ kinesis: 1 })
+  const again = analytics.track('Clicked again', { department: 'books' })
+  for (let tries = 0; tries < 300 && window.refused < 1; tries++) await new Promise((done) => setTimeout(done, 100))
+  await window.fault({})
+  sent.push(await Promise.race([settled(again), new Promise((done) => setTimeout(() => done({ id: "never sent again" }), 60000))]))
+  for (let tries = 0; tries < 200 && window.delivered < 4; tries++) await new Promise((done) => setTimeout(done, 100))
+  return { visitor, sent, refused: window.refused }
 })()

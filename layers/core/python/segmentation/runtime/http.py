@@ -5,6 +5,7 @@ import binascii
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,10 +52,14 @@ NAMES: Mapping[int, str] = {
 }
 METHODS = "GET, POST, OPTIONS"
 HEADERS = (
-    "authorization, content-type, content-encoding, if-none-match, user-agent, wp13n-token, x-requested-with"
+    *("authorization", "content-type", "content-encoding", "if-none-match", "user-agent", "wp13n-token"),
+    *("x-requested-with", "x-retry-count"),
 )
+"""What the clients that are known send. A site may have its client send others (`_allowed_headers`)."""
+MOST_HEADERS = 30
 EXPOSED = "etag, retry-after, x-ratelimit-reset"
 """Answer headers that a page's script may read."""
+_HEADER = re.compile(r"[a-z0-9-]{1,64}")
 PREFLIGHT_SECONDS = "7200"
 COMPRESSED_FROM = 1_000
 """Characters from which on an answer is compressed for who takes gzip; below, it still fits one packet."""
@@ -182,7 +187,7 @@ def answer(request: Request | None, status: int, body: Any, extra: Mapping[str, 
         if request.method == "OPTIONS":
             headers |= {
                 "access-control-allow-methods": METHODS,
-                "access-control-allow-headers": HEADERS,
+                "access-control-allow-headers": ", ".join(_allowed_headers(request)),
                 "access-control-max-age": PREFLIGHT_SECONDS,
             }
     if status == 401:
@@ -234,6 +239,15 @@ def status_of(error: errors.SegmentationError) -> tuple[int, str]:
         if isinstance(error, kind):
             return status, str(error)
     return 500, "the request could not be handled"
+
+
+def _allowed_headers(request: Request) -> list[str]:
+    """The headers that a page may send: the known ones, and those that it asks for, since a name that is missing here costs the
+    request. No header of these opens anything: keys and tokens do, and no cookie is looked at."""
+    asked = [
+        one.strip().lower() for one in request.headers.get("access-control-request-headers", "").split(",")
+    ]
+    return list(dict.fromkeys([*HEADERS, *filter(_HEADER.fullmatch, asked)]))[:MOST_HEADERS]
 
 
 def _takes_gzip(request: Request) -> bool:
