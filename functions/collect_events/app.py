@@ -27,9 +27,8 @@ def application() -> Collector:
 def handler(event: dict[str, Any], _context: Any) -> Answer:
     """Answer one request."""
     request = parse(event)
-    if request.segments[0] == "public" or "wp13n-token" in request.headers:
-        return respond(event, answer, error_document)
-    return respond(event, collect)
+    asks = request.segments[0] == "public" or "wp13n-token" in request.headers
+    return respond(event, answer, error_document) if asks else respond(event, collect)
 
 
 def collect(request: Request) -> dict[str, Any]:
@@ -57,6 +56,5 @@ def submission(request: Request, place: list[str]) -> Submission:
         authorization=request.headers.get("authorization"),
         encoding=request.headers.get("content-encoding"),
         origin=request.origin,
-        content_type=request.headers.get("content-type", ""),
         sender=Sender(request.source_ip, request.headers),
     )

@@ -1,6 +1,7 @@
 """EventLog: the fake and Kinesis."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,14 @@ def test_large_events_are_spread_over_calls(log: Log) -> None:
     events = [event(number, 400_000) for number in range(8)]
     put.append(events)
     assert read_back() == events
+
+
+def test_the_longest_key_fits(log: Log) -> None:
+    put, read_back = log
+    name = "c" * 128 + ":" + "é" * 200
+    longest = [replace(event(number), profile=name) for number in range(2)]
+    put.append(longest)
+    assert read_back() == longest
 
 
 class Throttling:

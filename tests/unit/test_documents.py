@@ -175,6 +175,22 @@ def test_a_public_token_needs_a_signature_for_keys_that_others_can_guess() -> No
     assert signed == [{"person_id", "email", "phone", "card"}, set(), set()]
 
 
+def test_origins_are_compared_as_browsers_write_them() -> None:
+    document = documents()
+    key = document["access"]["write_keys"][0]
+    key["origins"] = ["https://Shop.Example:443", "http://localhost:80", "http://localhost:8080", "*"]
+    assert parse_published(document).access.write_keys[0].origins == (
+        *("https://shop.example", "http://localhost", "http://localhost:8080", "*"),
+    )
+
+
+def test_the_path_of_pages_is_no_database() -> None:
+    document = documents()
+    document["audience"]["database"] = "public"
+    with pytest.raises(RuleError, match="/public/ is where pages ask"):
+        parse_published(document)
+
+
 def test_origins() -> None:
     assert origin_allowed(("https://a.example",), "https://a.example")
     assert not origin_allowed(("https://a.example",), "https://b.example")

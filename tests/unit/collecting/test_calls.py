@@ -109,6 +109,32 @@ def test_a_mapped_event_has_one_record_of_each_object(collect: CollectCalls, log
     assert log.events[2].id == "m-1-0"
 
 
+def test_a_call_without_objects_is_said_to_be_empty(collect: CollectCalls, log: MemoryEventLog) -> None:
+    for properties in ({"order_id": "o1"}, {"products": []}, {"products": None}, None):
+        receipts = collect(request("track", {**TRACK, "event": "Order Completed", "properties": properties}))
+        assert [one.unkept for one in receipts] == ["empty"]
+    assert not log.events
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}])
+def test_no_properties_are_written_in_many_ways(
+    collect: CollectCalls, log: MemoryEventLog, nothing: Any
+) -> None:
+    collect(request("t", {"event": "Clicked", "userId": 5, "properties": nothing, "context": nothing}))
+    collect(request("i", {"userId": 5, "anonymousId": nothing or None, "traits": nothing}))
+    assert [one.columns for one in log.events] == [{"event": "Clicked", "person_id": 5}, {"person_id": 5}]
+
+
+def test_what_a_call_becomes_has_a_limit_too(collect: CollectCalls, log: MemoryEventLog) -> None:
+    """A call may be a hundred records, each with all that the call says."""
+    order = {"note": "x" * 28_000, "products": [{"sku": str(number)} for number in range(100)]}
+    call = {**TRACK, "type": "track", "event": "Order Completed", "properties": order}
+    collect(request("batch", {"batch": [call] * 3}))
+    with pytest.raises(TooLarge, match="at most 10000000; send fewer"):
+        collect(request("batch", {"batch": [call] * 5}))
+    assert len(log.events) == 300
+
+
 def test_a_page_fills_declared_columns_from_its_context(collect: CollectCalls, log: MemoryEventLog) -> None:
     page = {"url": "https://shop.example/x", "title": "X", "path": "/x"}
     context = {"page": page, "campaign": {"name": "spring"}, "ip": "203.0.113.7", "userAgent": "Mozilla"}
@@ -180,7 +206,9 @@ def test_a_batch_keeps_its_good_calls(collect: CollectCalls, log: MemoryEventLog
         ("t", b"{", BadRequest, "not JSON"),
         ("batch", {"batch": {}}, BadRequest, "a list of calls"),
         ("t", {"userId": 5}, BadRequest, "needs 'event'"),
-        ("t", {**TRACK, "properties": []}, BadRequest, "must be objects"),
+        ("t", {**TRACK, "properties": [1]}, BadRequest, "must be objects"),
+        ("t", {**TRACK, "properties": ""}, BadRequest, "must be objects"),
+        ("t", {**TRACK, "properties": {"x": "\u00e9" * 16_000}}, TooLarge, "32000 bytes"),
         ("t", {**TRACK, "messageId": "m" * 600}, BadRequest, "'messageId'"),
         ("t", {**TRACK, "userId": "", "anonymousId": None}, BadRequest, "nobody's event"),
         ("t", {**TRACK, "properties": {"x": "x" * 32_000}}, TooLarge, "32000 bytes"),
@@ -284,3 +312,22 @@ def test_a_wrong_mapping_is_refused_with_its_places() -> None:
         "/calls/track/columns/x",
         "/calls/events/E/columns",
     }
+
+
+@pytest.mark.parametrize(
+    ("column", "path"),
+    [
+        ("url", "context.ip"),
+        ("campaign", "context.userAgent"),
+        ("nowhere", "context.userAgentData.brands"),
+        ("title", "context"),
+    ],
+)
+def test_an_address_goes_into_no_column_that_others_see(column: str, path: str) -> None:
+    calls: dict[str, Any] = {"user_id": "person_id", "events": {"E": {"behavior": "actions"}}}
+    calls["events"]["E"]["columns"] = {column: path}
+    with pytest.raises(RuleError, match="tells who somebody is") as caught:
+        parse_audience(document(calls=calls)["audience"])
+    assert [one.pointer for one in caught.value.problems] == [f"/calls/events/E/columns/{column}"]
+    calls["events"]["E"]["columns"] = {"ip": "context.ip", "url": "context.page.url", "title": "context.ipv"}
+    assert parse_audience(document(calls=calls)["audience"]).calls is not None

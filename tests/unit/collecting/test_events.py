@@ -16,6 +16,7 @@ from segmentation.domain.errors import (
     Unavailable,
 )
 from segmentation.domain.event import Event
+from segmentation.domain.records import Sender
 from segmentation.usecases.collect_events import CollectEvents, receipt_document
 
 from tests.fakes import MemoryEventLog
@@ -51,10 +52,10 @@ def test_a_single_record_with_a_column_called_events_is_a_record(
 
 
 def test_a_content_type_says_that_it_is_one_record(collect: CollectEvents, log: MemoryEventLog) -> None:
-    single = "application/vnd.treasuredata.v1.single+json; charset=utf-8"
+    single = Sender("", {"content-type": "Application/vnd.treasuredata.v1.Single+JSON; charset=utf-8"})
     with pytest.raises(BadRequest, match="record 0: nobody's event"):
-        collect(submission({"records": [RECORD]}, content_type=single))
-    assert count(collect(submission(RECORD, content_type=single))) == 1
+        collect(submission({"records": [RECORD]}, sender=single))
+    assert count(collect(submission(RECORD, sender=single))) == 1
 
 
 def test_time_and_id_have_defaults(collect: CollectEvents, log: MemoryEventLog) -> None:
@@ -212,6 +213,7 @@ def test_a_request_of_bad_records_alone_is_an_error(collect: CollectEvents, log:
         (b"x", "br", "unknown Content-Encoding"),
         (b"neither one nor the other", "gzip", "not gzip"),
         (gzip.compress(b"{}" * 100, mtime=0)[:20], "gzip", "cut off"),
+        (2 * gzip.compress(json.dumps({"events": [RECORD]}).encode()), "gzip", "behind the gzip body"),
     ],
 )
 def test_odd_encodings_are_refused(collect: CollectEvents, body: bytes, encoding: str, message: str) -> None:

@@ -12,6 +12,8 @@ from .backoff import Sleep, delays, sleep
 
 MOST_RECORDS = 500
 MOST_BYTES = 4_900_000
+LONGEST_KEY = 256
+"""Characters of a partition key. Who share so many share a shard, which harms nobody."""
 ATTEMPTS = 6
 
 
@@ -30,7 +32,7 @@ class KinesisEventLog:
     def append_records(self, records: Sequence[tuple[str, bytes]]) -> None:
         """The same, of records as they stand: partition keys and data."""
         kept = 0
-        for chunk in _chunks([{"Data": data, "PartitionKey": key} for key, data in records]):
+        for chunk in _chunks([{"Data": data, "PartitionKey": key[:LONGEST_KEY]} for key, data in records]):
             left = self._put(chunk)
             kept += len(chunk) - left
             if left:

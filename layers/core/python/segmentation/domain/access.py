@@ -317,4 +317,10 @@ def _origins(node: Node) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(origin):
             message = f"{origin!r} is no origin: '*', or scheme and host such as 'https://shop.example'"
             node.found.add(step(node.at("origins"), index), "origin", message)
-    return origins
+    return tuple(map(_as_browsers_write, origins))
+
+
+def _as_browsers_write(origin: str) -> str:
+    """An origin in lower case, without the port that goes without saying: what is compared with a header."""
+    plain = origin.lower()
+    return plain.removesuffix(":443" if plain.startswith("https:") else ":80")

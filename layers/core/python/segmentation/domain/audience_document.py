@@ -1,5 +1,6 @@
 """Reading an audience document: all of its problems at once, each with its place."""
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from segmentation.language.check import Checker
@@ -21,12 +22,14 @@ from .audience import (
     Source,
     Visibility,
 )
-from .calls import parse_calls
+from .calls import Calls, parse_calls
 from .checking import Findings, Node
 from .event_attributes import parse_event_attributes
 from .identity import Identity, Normal
-from .privacy import PERSONAL_COLUMNS, parse_consent
+from .privacy import PERSONAL_COLUMNS, is_personal_path, parse_consent
 
+PUBLIC = "public"
+"""What stands before the database in the path by which pages personalize."""
 _RESERVED = ("profile_key", "event_id", "time", "streamed", "period")
 """Columns of built and archived behavior tables that are not declared."""
 _RESERVED_ATTRIBUTES = ("profile_key", "segments", "joined", "left", "identities", "contested")
@@ -66,6 +69,10 @@ def _audience(root: Node) -> Audience:
     database = root.text("database")
     if database and not DATABASE.fullmatch(database):
         root.found.add(root.at("database"), "id", "a database is 3 to 128 of a-z, 0-9 and '_'")
+    if database == PUBLIC:
+        root.found.add(
+            root.at("database"), "reserved", "/public/ is where pages ask; choose another database"
+        )
     time_zone = _zone(root, "UTC")
     master = root.child("master")
     table = key = ""
@@ -86,6 +93,9 @@ def _audience(root: Node) -> Audience:
             known = did_you_mean(behavior.identity, [one.name for one in keys.values() if one.table])
             message = f"{behavior.identity!r} is no identity that stands in a table{known}"
             root.found.add(step(step(root.at("behaviors"), name), "identity"), "identity", message)
+    calls = parse_calls(root, behaviors, keys)
+    if calls is not None:
+        _no_personal_paths(root.at("calls"), calls, behaviors, root.found)
     return Audience(
         id=identifier,
         name=root.text("name", default=identifier),
@@ -102,13 +112,33 @@ def _audience(root: Node) -> Audience:
         latest=latest,
         filter=None if master is None else _filter(master, attributes, time_zone),
         consent=parse_consent(root),
-        calls=parse_calls(root, behaviors, keys),
+        calls=calls,
         set_by_events=parse_event_attributes(
             root,
             {name: one.types() for name, one in behaviors.items()},
             [column.name for table in attributes for column in table.columns],
         ),
     )
+
+
+def _no_personal_paths(
+    pointer: str, calls: Calls, behaviors: Mapping[str, Behavior], found: Findings
+) -> None:
+    """An address or a browser goes into columns that are declared `pii` alone, whatever they are called."""
+    targets = [(step(pointer, kind), one) for kind, one in calls.kinds.items()]
+    targets += [(step(step(pointer, "events"), name), one) for name, one in calls.events.items()]
+    for place, target in targets:
+        behavior = behaviors.get(target.behavior)
+        declared = behavior.columns if behavior is not None else ()
+        for column, path in target.columns.items():
+            if is_personal_path(path) and not any(
+                one.name == column and one.visibility is Visibility.PII for one in declared
+            ):
+                message = (
+                    f"{path!r} tells who somebody is: declare the column {column!r} of {target.behavior!r} with "
+                    '"visibility": "pii", or leave it out'
+                )
+                found.add(step(step(place, "columns"), column), "personal", message)
 
 
 def _identities(root: Node, master_table: str, master_key: str) -> dict[str, Identity]:

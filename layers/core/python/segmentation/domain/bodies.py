@@ -56,6 +56,8 @@ def decode_body(body: bytes, encoding: str | None, most: int) -> bytes:
         raise TooLarge(f"the request unpacks to more than {most} bytes; send fewer records at a time")
     if not inflater.eof:
         raise BadRequest("the gzip body is cut off")
+    if inflater.unused_data:
+        raise BadRequest("something stands behind the gzip body; compress all of it as one")
     return plain
 
 
@@ -83,7 +85,7 @@ def records_of(document: Any, most: int, content_type: str = "") -> list[Mapping
             'the body must be {"events": [record, ...]}, {"records": [...]} or one record, an object'
         )
     records: list[Any] = [document]
-    for name in () if SINGLE in content_type else ("events", "records"):
+    for name in () if SINGLE in content_type.lower() else ("events", "records"):
         listed = document.get(name)
         if isinstance(listed, list) and len(document) == 1:
             records = listed

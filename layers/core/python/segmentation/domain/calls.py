@@ -78,7 +78,8 @@ class Calls:
         """A call as records of its behavior, without their time. `declared` are the behavior's columns."""
         kind = call["type"]
         said = call.get("traits" if kind in ("identify", "group") else "properties")
-        if said is not None and not isinstance(said, Mapping):
+        # Some languages write an object without members as a list without any.
+        if said is not None and said != [] and not isinstance(said, Mapping):
             raise BadRequest("'traits' and 'properties' must be objects")
         # Who it is says userId or anonymousId, not a property that happens to be called so.
         base = {name: value for name, value in (said or {}).items() if name not in identities}

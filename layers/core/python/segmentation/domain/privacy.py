@@ -16,6 +16,9 @@ AGENT_COLUMNS = ("user_agent", "td_user_agent")
 PERSONAL_COLUMNS = frozenset({*IP_COLUMNS, *AGENT_COLUMNS, "td_global_id", "userAgent", "ip_address"})
 """Kept only where a behavior declares them, and then as `pii`."""
 
+_PERSONAL_PATHS = ("context.ip", "context.userAgent", "context.userAgentData")
+"""Of a Segment-compatible call."""
+
 YES = frozenset(
     {"true", "1", "yes", "y", "on", "given", "granted", "accepted", "allowed", "opted_in", "optin"}
 )
@@ -46,6 +49,11 @@ class Consent:
 
 PREFERENCES = "consent_preferences"
 """The member of a record that holds a call's `context.consent.categoryPreferences`; never kept."""
+
+
+def is_personal_path(path: str) -> bool:
+    """Whether what a path of a call names is, is part of, or has in it an address or a browser."""
+    return any(f"{one}.".startswith(f"{path}.") or path.startswith(f"{one}.") for one in _PERSONAL_PATHS)
 
 
 def _is_yes(value: object) -> bool:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from segmentation.domain.access import WriteKey
 from segmentation.domain.bodies import read_json
 from segmentation.domain.calls import KINDS, SHORT, time_of
 from segmentation.domain.errors import BadRequest, NotFound, TooLarge, Unauthorized
+from segmentation.domain.packed import dump_json
 from segmentation.domain.published import Published
 from segmentation.domain.records import LONGEST_EVENT_ID, Sender, encodable
 
@@ -115,6 +115,8 @@ class CollectCalls:
             time = time_of(call, batch.get("sentAt"), now)
         except (BadRequest, TooLarge) as error:
             return [Receipt(problem=type(error)(f"call {index}: {error}"))]
+        if not records:  # a list of objects that is empty or absent
+            return [Receipt(unkept="empty")]
         receipts = []
         for number, record in enumerate(records):
             record["time"] = time
@@ -147,7 +149,7 @@ def _checked(call: object) -> str | None:
     """A call that can be read; its message id."""
     if not isinstance(call, Mapping):
         raise BadRequest("it is not an object")
-    if len(json.dumps(call, ensure_ascii=False, separators=(",", ":"))) > MOST_CALL_BYTES:
+    if len(dump_json(call)) > MOST_CALL_BYTES:
         raise TooLarge(f"it has more than {MOST_CALL_BYTES} bytes")
     if call.get("type") not in KINDS:
         raise BadRequest(f"its 'type' must be one of {', '.join(KINDS)}")

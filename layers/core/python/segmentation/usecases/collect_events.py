@@ -27,6 +27,8 @@ MOST_RECORDS = 500
 MOST_RECORD_BYTES = 1_000_000
 MOST_REQUEST_BYTES = 5_000_000
 """Also after unpacking. Lambda itself takes 6 MB, base64 included, so a larger binary body must come gzipped."""
+MOST_KEPT_BYTES = 2 * MOST_REQUEST_BYTES
+"""Of a request's events: one call may be a hundred of them, each with all that the call says."""
 
 _TD1 = re.compile(r"TD1\s+(\S+)\s*", re.IGNORECASE)
 
@@ -41,17 +43,23 @@ class Submission:
     authorization: str | None = None
     encoding: str | None = None
     origin: str | None = None
-    content_type: str = ""
     sender: Sender = field(default_factory=Sender)
+
+    @property
+    def content_type(self) -> str:
+        """What the body is said to be."""
+        return self.sender.headers.get("content-type", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one record. `problem`: why it can never be kept. `unkept`: why it was not meant to be kept."""
+    """What became of one record. `problem`: why it can never be kept. `unkept`: why it was not meant to be kept.
+    `size`: of the event, in bytes."""
 
     event: Event | None = None
     problem: BadRequest | TooLarge | None = None
     unkept: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,10 @@ class Door:
             event = make_event(plain, audience, behavior, now, own_id or self.new_id(), sender)
         except BadRequest as error:
             return Receipt(problem=error)
-        if len(event.to_json()) > MOST_RECORD_BYTES:
+        size = len(event.to_json())
+        if size > MOST_RECORD_BYTES:
             return Receipt(problem=TooLarge(f"it has more than {MOST_RECORD_BYTES} bytes"))
-        return Receipt(event)
+        return Receipt(event, size=size)
 
     def _check_claims(self, published: Published, key: WriteKey, record: Mapping[str, Any], now: int) -> None:
         """Who comes with a public key may say to be somebody only as far as the key goes, or with a signature."""
@@ -120,6 +129,10 @@ class Door:
         if receipts and len(problems) == len(receipts):
             kind = TooLarge if all(isinstance(one, TooLarge) for one in problems.values()) else BadRequest
             raise kind(told([f"record {index}: {one}" for index, one in problems.items()]))
+        if (size := sum(one.size for one in receipts)) > MOST_KEPT_BYTES:
+            raise TooLarge(
+                f"the events of the request take {size} bytes, at most {MOST_KEPT_BYTES}; send fewer at a time"
+            )
         events = [one.event for one in receipts if one.event is not None]
         if events:
             self.log.append(events)
