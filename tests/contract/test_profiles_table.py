@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.numberings import LakeNumberings
 from segmentation.domain.errors import Unavailable
-from segmentation.domain.membership import Change, Changes, Members, Turn
+from segmentation.domain.joining import MOST_ALIASES, remembered
+from segmentation.domain.membership import Changes, Members, Turn
 from segmentation.domain.profile import RealtimePart
 from segmentation.domain.published import MOST_ID_BYTES
 from segmentation.domain.stored_membership import numbering_path
+from segmentation.domain.visitor.evaluation import MOST_CHANGES
 from segmentation.domain.visitor.limits import MOST_STATE_BYTES
 from segmentation.language.index import Numbering
 from segmentation.ports import SaveResult
@@ -21,6 +23,9 @@ from segmentation.ports import SaveResult
 from tests.contract.conftest import Client
 from tests.contract.profile_parts import BATCH, KEY, NUMBERINGS, PART, make_table
 from tests.fakes import MemoryLake
+
+FACE = chr(0x1F600)
+"""A character of four bytes."""
 
 
 class Reluctant:
@@ -166,26 +171,40 @@ def test_a_large_store_has_many_pages(client: Client) -> None:
     assert (len(found), pages > 1) == (25, True)
 
 
-def test_the_largest_item_is_one_that_dynamodb_takes(client: Client) -> None:
-    chance = random.Random(3)
+def _names(chance: random.Random, length: int) -> tuple[str, ...]:
+    """As many as the segments of an audience may be, of that length."""
     letters = string.ascii_lowercase + string.digits
     names: set[str] = set()
     while sum(len(one) + 3 for one in names) < MOST_ID_BYTES:
-        names.add("".join(chance.choices(letters, k=64)))
-    left = [name for name in sorted(names) if chance.random() < 0.5]
-    members = tuple(sorted(names - set(left)))
-    changes = [Change(one, True, 1_700_000_000, "e") for one in members]
-    changes += [Change(one, False, 1_700_000_000, "e") for one in left] + [
-        Change(one, True, 1_700_000_000 - 9) for one in left
-    ]
+        names.add("".join(chance.choices(letters, k=length)))
+    return tuple(sorted(names))
+
+
+@pytest.mark.parametrize("length", [12, 64])
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_largest_item_is_one_that_dynamodb_takes(client: Client, kept: bool, length: int) -> None:
+    """A full state, the longest keys, and all segments of an audience at once, left for others of as many names."""
+    chance, lake, moment = random.Random(3), MemoryLake(), 1_700_000_000
+    before, after = _names(chance, length), _names(chance, length)
+    numbering = Numbering(after, kept=kept)
+    if kept:
+        lake.put(numbering_path("shop", numbering.id), numbering.dump())
+    all_of_them = numbering.bits(after)
+    turns = [Turn(moment - 64 + n, None, (1 << 62) - 1 << n, 0) for n in range(MOST_CHANGES // 62)]
+    turns.append(Turn(moment, "é" * 512, all_of_them, 0, before))
+    aliases = remembered({}, (f"{'c' * 128}:{FACE * 197}{n:03}" for n in range(MOST_ALIASES)), moment)
     part = RealtimePart(
-        1, chance.randbytes(MOST_STATE_BYTES), members, tuple(changes), 1_700_000_000, "v" * 64, "r" * 30, 1_700_000_000, True,
-        ("capped", "failed"), 1_700_000_000, aliases={f"td_client_id:{number:0200}": 1_700_000_000 for number in range(200)},
+        1, chance.randbytes(MOST_STATE_BYTES), Members(numbering, all_of_them), Changes(numbering, turns), moment,
+        "v" * 64, "r" * 30, moment, True, ("capped", "failed", "ids"), moment, aliases=aliases, erased=moment,
     )  # fmt: skip
+    key = f"shop#{'c' * 128}:{FACE * 200}"
     make_table(client("dynamodb"))
-    profiles = DynamoProfiles(client("dynamodb"), "profiles", NUMBERINGS, lambda _: None)
-    assert not profiles.save({"k": part}).failed
-    assert profiles.read(["k"])["k"].realtime == part
+    profiles = DynamoProfiles(client("dynamodb"), "profiles", LakeNumberings(lake), lambda _: None)
+    assert not profiles.save({key: part}).failed
+    found = profiles.read([key])[key].realtime
+    assert found is not None
+    assert set(found.changes) == set(part.changes)
+    assert replace(found, changes=()) == replace(part, changes=())
 
 
 def test_membership_is_bits_where_the_numbering_is_kept(client: Client) -> None:

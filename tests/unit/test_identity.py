@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from segmentation.domain.event import Event
+from segmentation.domain.joining import MOST_ALIAS_BYTES
 from segmentation.domain.profile import GRACE, BatchPart, RealtimePart
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import strength
@@ -334,6 +335,28 @@ def test_a_closed_queue_loses_nothing_of_a_join(shop: Shop) -> None:
     shop.sweep()
     assert shop.told() == {P: {"bought"}}
     assert (shop.item(C).untold, shop.item(P).untold) == (False, False)
+
+
+def test_long_aliases_take_no_more_than_their_room(shop: Shop) -> None:
+    for number in range(60):
+        shop.clock.time = NOW + number
+        shop.deliver(event(str(number), P, f"td_client_id:{number:03}{'é' * 400}"))
+    aliases = shop.item(P).aliases
+    assert sum(len(name.encode()) for name in aliases) < MOST_ALIAS_BYTES
+    assert len(aliases) == 39
+    assert f"td_client_id:059{'é' * 400}" in aliases
+
+
+def test_keys_that_lead_to_each_other_hold_up_nobody(shop: Shop) -> None:
+    """No write makes it so; were it so, a batch of other people's events must not wait for it, nor a reader."""
+    shop.deliver(event("1", E, C), event("2", P))
+    shop.profiles.realtime[f"shop#{E}"] = replace(shop.item(E), alias=C, state=b"")
+    result = shop.deliver(event("3", C), event("4", P), event("5", E))
+    assert (result.failed, result.visitors) == (set(), 3)
+    assert shop.item(E).alias is None
+    assert shop.values(C) == shop.values(E) == ["bought"]
+    shop.deliver(event("6", C), event("7", E))
+    assert "bought-thrice" in shop.values(C)
 
 
 def test_a_profile_keeps_the_latest_of_too_many_aliases(shop: Shop) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from segmentation.domain.erasure import Erasure, excluded_table
+from segmentation.domain.erasure import Erasure, excluded_table, key_hash
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.event_lake import LINKS
+from segmentation.domain.joining import MOST_ALIASES
 from segmentation.domain.profile import BatchPart
 from segmentation.usecases.erasure_requests import keep
 from segmentation.usecases.lift_erasure import LiftErasure
@@ -150,6 +151,35 @@ def test_of_an_erasure_that_is_done_any_key_finds_it(known: Privacy) -> None:
     lift(known, "td_client_id", "c")
     assert f"shop#{C}" not in known.shop.profiles.barred
     assert f"shop#{P}" in known.shop.profiles.barred  # it is not known any more which key that is
+
+
+def test_keys_that_the_profile_forgot_go_too(known: Privacy) -> None:
+    """A profile remembers two hundred aliases; a browser that keeps no cookies brings another one each time."""
+    cookies = [f"td_client_id:{number}" for number in range(MOST_ALIASES + 20)]
+    shop = known.shop
+    for number, cookie in enumerate(cookies):
+        shop.clock.time = NOW + number
+        shop.deliver(event(f"c{number}", P, cookie, time=NOW))
+    assert cookies[0] not in shop.item(P).aliases
+    rows = [{"profile": one, "owner": P, "moment": NOW, "sequence": "1"} for one in cookies]
+    another = {"profile": "td_client_id:shared", "owner": P, "moment": NOW, "sequence": "1"}
+    known.tables.write("links/shop/date=2023-11-14/a.parquet", LINKS, [*rows, another])
+    known.archive("a", event("x", cookies[0]), event("y", "td_client_id:shared"))
+    shop.deliver(event("s", OTHER, "td_client_id:shared"))  # it leads to somebody else by now
+    exported = known.export("shop", "person_id", "1")
+    assert {*cookies} < {*exported["keys"]}
+    assert [row["event_id"] for row in exported["events"]["purchases"]] == ["x"]
+    known.erase("shop", "person_id", "1")
+    known.night(60)
+    for _ in range(3):
+        known.night()
+    assert known.people() == {"td_client_id:shared"}
+    assert shop.item(cookies[0]).erased
+    assert shop.item(cookies[0]).alias is None
+    assert shop.item("td_client_id:shared").alias == OTHER
+    assert shop.item(OTHER).state
+    assert known.request().store
+    assert {key_hash(one) for one in cookies} <= {*known.request().hashes}
 
 
 def test_joined_keys_are_taken_out_by_either_side(known: Privacy) -> None:

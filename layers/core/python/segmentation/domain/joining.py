@@ -6,6 +6,7 @@ are of one column (two customer ids) are two people, whatever they share: they a
 stays with whoever had it first. There is no way back: a key that was joined is not taken apart again.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,14 +16,16 @@ from .published import Published
 from .visitor import Visitor
 from .visitor.joining import joined
 
-MOST_HOPS = 16
-"""Keys between a key and its profile. Each is stronger than the one before, so there are fewer; more is a fault."""
 MOST_ALIASES = 200
 """Joined keys that a profile remembers, the last written; the others are looked at again when an event carries them."""
+MOST_ALIAS_BYTES = 32_000
+"""Of their names, which stand in the profile's item; two hundred usual ones have a third of that."""
 MOST_JOINS = 50
 """Keys joined in one write; what is left is joined by the next event that carries it."""
 REFRESH = 100 * 86_400
 """Seconds after which an alias in use is written anew: it must not expire before its profile."""
+
+logger = logging.getLogger("segmentation.joining")
 
 
 def following(key: str, profile: Profile) -> str | None:
@@ -36,14 +39,20 @@ def following(key: str, profile: Profile) -> str | None:
 
 
 def path(key: str, read: Mapping[str, Profile]) -> list[str]:
-    """The keys from one to its profile, or to the first that was not read. Raises `ValueError` where it is endless."""
+    """The keys from one to its profile, or to the first that was not read.
+
+    Keys that lead to each other are a fault that holds up nobody: one of them is taken for the profile, whichever of them is
+    asked for, and what is written next leads there.
+    """
     found = [key]
     while (profile := read.get(found[-1])) is not None:
         after = following(found[-1], profile)
         if after is None:
             return found
-        if len(found) == MOST_HOPS:
-            raise ValueError(f"more than {MOST_HOPS} aliases lead to each other")
+        if after in found:
+            end = min(found[found.index(after) :])
+            logger.error("%d keys lead to each other", len(found) - found.index(after))
+            return [*(one for one in found if one != end), end]
         found.append(after)
     return found
 
@@ -195,9 +204,13 @@ def as_alias(part: RealtimePart | None, name: str, published: Published, now: in
 
 
 def remembered(known: Mapping[str, int], names: Iterable[str], now: int) -> dict[str, int]:
-    """A profile's aliases with those that were written now."""
+    """A profile's aliases with those that were written now; the first written go where they are too many or too long."""
     together = {**known, **dict.fromkeys(names, now)}
-    return dict(sorted(together.items(), key=lambda item: (item[1], item[0]))[-MOST_ALIASES:])
+    kept = sorted(together.items(), key=lambda item: (item[1], item[0]))[-MOST_ALIASES:]
+    size = sum(len(name.encode()) for name, _ in kept)
+    while size > MOST_ALIAS_BYTES:
+        size -= len(kept.pop(0)[0].encode())
+    return dict(kept)
 
 
 def _column(key: str) -> str:

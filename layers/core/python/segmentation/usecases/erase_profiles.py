@@ -37,6 +37,7 @@ from segmentation.ports import Clock, Lake, RuleSets, Tables
 
 from .erase_visitor import EraseVisitor
 from .erasure_requests import keep
+from .joined_keys import joined_to, still_theirs
 
 SHORTEST = 30.0
 """Seconds that are left for a file to be begun."""
@@ -168,7 +169,7 @@ class EraseProfiles:
             if seconds_left() < SHORTEST:
                 self._note(audience.id, going)
                 return False
-            going.found += self._clean(audience, path, requests, result)
+            going.found += self._clean(published, path, requests, result)
             going.after = path
             if number % FILES_A_NOTE == FILES_A_NOTE - 1:
                 self._note(audience.id, going)
@@ -210,8 +211,23 @@ class EraseProfiles:
                 if wanted and path > after:
                     yield path
 
-    def _clean(self, audience: Audience, path: str, requests: list[Erasure], result: Erased) -> int:
+    def _learn(self, published: Published, path: str, requests: list[Erasure]) -> set[str]:
+        """Keys of the people that a file of joined keys knows and they had forgotten. The requests are kept with them: the store
+        is emptied of them too, and since something was found there is another pass."""
+        rows = [row for batch in self.tables.read(path) for row in batch]
+        learned: set[str] = set()
+        for place, request in enumerate(requests):
+            joined = joined_to(rows, request.names)
+            new = still_theirs(self.store.profiles, published, request.names, joined, self.clock.now())
+            if new:
+                requests[place] = replace(request.knows(new), store=False)
+                keep(self.lake, requests[place])
+                learned |= new
+        return learned
+
+    def _clean(self, published: Published, path: str, requests: list[Erasure], result: Erased) -> int:
         """Remove people from one file; how many rows they had."""
+        audience = published.audience
         try:
             if path.startswith("lists/"):
                 rows = self._clean_rejected(audience, path, requests)
@@ -223,9 +239,12 @@ class EraseProfiles:
                 if path.startswith("listed/"):
                     column = "key"  # a profile key as it is, any other key as a name
                     values |= _profile_keys_of(audience, requests)
-                rows = self.tables.remove(path, column, values)
                 if path.startswith("links/"):
-                    rows += self.tables.remove(path, "owner", values)
+                    values |= self._learn(published, path, requests)
+                    rows = self.tables.remove(path, "owner", values)
+                    rows += self.tables.remove(path, "profile", values)
+                else:
+                    rows = self.tables.remove(path, column, values)
         except CorruptObject as error:
             logger.error("left as it is: %s", error)
             result.corrupt += 1

@@ -8,8 +8,9 @@ from typing import Any
 
 from segmentation.domain.erasure_sql import rows_of_keys
 from segmentation.domain.errors import QueryFailed
-from segmentation.domain.event_lake import changes_folder, events_folder
+from segmentation.domain.event_lake import changes_folder, events_folder, links_folder
 from segmentation.domain.joining import Family
+from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import name_of, profile_name
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant, pointer_path
@@ -18,6 +19,7 @@ from segmentation.ports import Clock, Lake, Profiles, RuleSets, Tables, Warehous
 
 from .erase_visitor import persons
 from .erasure_requests import audience_of
+from .joined_keys import joined_to, still_theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class ExportVisitor:
         now = self.clock.now()
         people = persons(self.profiles, published, [published.audience.key_name(column, value)], now)
         names = {name_of(key) for one in people for key in (one.key, *one.others)}
+        links = [row for batch in self.tables.read(links_folder(audience)) for row in batch]
+        names |= still_theirs(self.profiles, published, names, joined_to(links, names), now)
         behaviors = published.audience.behaviors
         return {
             "audience": audience,
@@ -45,6 +49,7 @@ class ExportVisitor:
             "profiles": [_profile(one) for one in people if one.profile.exists or one.apart()],
             "events": {one: list(self._rows(events_folder(audience, one), names)) for one in behaviors},
             "changes": list(self._rows(changes_folder(audience), names)),
+            "lists": sorted(self._lists(published, names)),
             "built": self._built(published, names),
         }
 
@@ -58,13 +63,22 @@ class ExportVisitor:
                     seen.add((row["profile"], identifier))
                     yield {key: _plain(one) for key, one in row.items() if one is not None}
 
+    def _lists(self, published: Published, names: set[str]) -> set[str]:
+        """The list segments that were uploaded with the person in them."""
+        keys = names | set(self._profile_keys(published, names))
+        folder = listed_table(published.audience).folder
+        return {row["segment"] for batch in self.tables.read(folder) for row in batch if row["key"] in keys}
+
+    def _profile_keys(self, published: Published, names: set[str]) -> list[str]:
+        prefix = profile_name(published.audience.master_key, "")
+        return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
     def _built(self, published: Published, names: set[str]) -> dict[str, list[dict[str, Any]]]:
         """The rows of the current built version; values as text, as the warehouse gives them."""
         stored = self.lake.get(pointer_path(published.audience.id))
         if stored is None:
             return {}
-        prefix = profile_name(published.audience.master_key, "")
-        keys = sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+        keys = self._profile_keys(published, names)
         if not keys:
             return {}
         document: Mapping[str, Any] = json.loads(stored.data)["tables"]
