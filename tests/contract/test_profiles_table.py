@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.numberings import LakeNumberings
+from segmentation.domain.batch_room import MOST_BATCH_ID_BYTES, fitting_attributes, fitting_names
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.joining import MOST_ALIASES, remembered
 from segmentation.domain.membership import Changes, Members, Turn
@@ -205,6 +206,29 @@ def test_the_largest_item_is_one_that_dynamodb_takes(client: Client, kept: bool,
     assert found is not None
     assert set(found.changes) == set(part.changes)
     assert replace(found, changes=()) == replace(part, changes=())
+
+
+def test_the_largest_batch_part_is_one_that_dynamodb_takes(client: Client) -> None:
+    chance = random.Random(4)
+    segments = tuple(f"{number:06}{'x' * 57}" for number in range(MOST_BATCH_ID_BYTES // 64))
+    attributes = fitting_attributes(
+        {
+            "words": tuple("".join(chance.choices(string.ascii_letters, k=9)) for _ in range(4_800)),
+            "numbers": tuple(chance.random() * 1e-9 for _ in range(1_500)),
+            "too-long": "é" * 60_000,
+        }
+    )
+    assert set(attributes) == {"words", "numbers"}
+    names = fitting_names([f"email:{number:04}{FACE * 190}" for number in range(500)])
+    part = replace(BATCH, segments=segments, attributes=attributes, identities=names, unjoined=names)
+    make_table(client("dynamodb"))
+    profiles = DynamoProfiles(client("dynamodb"), "profiles", NUMBERINGS)
+    key = f"shop#{'c' * 128}:{FACE * 200}"
+    assert profiles.publish([(key, part)]) == 1
+    found = profiles.read([key])[key].batch
+    assert found is not None
+    assert {name: tuple(one) for name, one in found.attributes.items()} == attributes
+    assert replace(found, attributes={}) == replace(part, attributes={})
 
 
 def test_membership_is_bits_where_the_numbering_is_kept(client: Client) -> None:

@@ -184,6 +184,16 @@ def test_origins_are_compared_as_browsers_write_them() -> None:
     )
 
 
+def test_batch_segments_that_would_fill_an_item_are_refused() -> None:
+    document = documents()
+    document["segments"] += [
+        {**document["segments"][0], "id": f"{number:05}{'x' * 55}"} for number in range(3_300)
+    ]
+    with pytest.raises(RuleError, match="a profile has room for 200,000") as caught:
+        parse_published(document)
+    assert [one.code for one in caught.value.problems] == ["too-many-batch"]
+
+
 def test_the_path_of_pages_is_no_database() -> None:
     document = documents()
     document["audience"]["database"] = "public"

@@ -7,7 +7,7 @@ from segmentation.usecases.list_members import members_page
 
 from tests.fakes.documents import documents, published
 from tests.fakes.fuse import Fuse, Killed
-from tests.fakes.publisher import STATES, Publisher, check_published, make_runs, numbered
+from tests.fakes.publisher import STATES, Publisher, all_members, check_published, make_runs, numbered
 
 
 def test_a_part_makes_as_many_pages_as_it_has_time_for() -> None:
@@ -103,6 +103,26 @@ def test_of_many_profiles_each_is_written_once(publisher: Publisher) -> None:
     publisher.profiles.room = 5
     publisher.publish("shop", publisher.run(STATES[1], numbered(9)))
     check_published(publisher, STATES)
+
+
+def test_rows_out_of_all_proportion_hold_up_nobody(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An attribute of half a megabyte, a key that is a whole text: the store has no room, and the others must not wait."""
+    long = "x" * 3_000
+    keys = {"1": ["email:a", f"email:{long}"], "2": [f"email:{number:0200}" for number in range(500)]}
+    run = publisher.run({"1", "2", long}, keys=keys)
+    (path,) = (one for one in publisher.tables.objects if one.endswith("/changes/1"))
+    publisher.tables.objects[path][0]["country"] = "c" * 500_000
+    assert publisher.publish("shop", run) == [run]
+    one, two = (publisher.profiles.batch[f"shop#person_id:{key}"] for key in "12")
+    assert (one.attributes, one.identities) == ({"age": 20.0}, ("email:a",))
+    assert 100 < len(two.identities) < 200
+    assert not any(long in key for key in publisher.profiles.batch)
+    assert publisher.profiles.batch[f"shop#email:{499:0200}"].owner == "person_id:2"
+    assert "left out of it: ['country']" in caplog.text
+    assert "1 profiles have keys that nobody can ask for" in caplog.text
+    assert all_members(publisher) == ["1", "2", long], "partners hear of all of them"
 
 
 def test_all_segments_are_listed_for_those_who_manage_them(publisher: Publisher) -> None:

@@ -15,6 +15,7 @@ from segmentation.language.tree import Node as Rule
 from .access import Access, Destination, parse_access, parse_destinations
 from .audience import Audience, Visibility
 from .audience_document import parse_audience
+from .batch_room import MOST_BATCH_ID_BYTES
 from .checking import Findings, Node
 from .standing import Standing, answering, rules_of
 
@@ -187,6 +188,7 @@ def parse_published(document: object) -> Published:
     if rules is not None:
         _realtime_attributes(found, rules, audience)
         _realtime_ids(found, rules)
+        _batch_ids(found, rules)
     standing = value.get("standing", {})
     if not isinstance(standing, Mapping):
         found.add("/standing", "type", "what stands must be an object of documents by segment")
@@ -258,6 +260,17 @@ def _realtime_ids(found: Findings, rules: RuleSet) -> None:
             "shorten ids, or make some segments batch ones"
         )
         found.problems.append(Problem("/segments", "too-many-realtime", message))
+
+
+def _batch_ids(found: Findings, rules: RuleSet) -> None:
+    """So does what a run publishes of a profile."""
+    size = sum(len(segment.id) + 1 for kind in ("batch", "list") for segment in rules.of_kind(kind))
+    if size > MOST_BATCH_ID_BYTES:
+        message = (
+            f"the ids of the batch and list segments take {size:,} bytes, a profile has room for "
+            f"{MOST_BATCH_ID_BYTES:,}; shorten ids"
+        )
+        found.problems.append(Problem("/segments", "too-many-batch", message))
 
 
 def _realtime_attributes(found: Findings, rules: RuleSet, audience: Audience) -> None:

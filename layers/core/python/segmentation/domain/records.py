@@ -8,11 +8,12 @@ from segmentation.language.problems import did_you_mean
 from segmentation.language.values import parse_time, parse_value
 
 from .audience import Audience, Behavior
+from .batch_room import LONGEST_KEY
 from .errors import BadRequest
 from .event import Event
 from .privacy import AGENT_COLUMNS, IP_COLUMNS, PERSONAL_COLUMNS, PREFERENCES
 
-LONGEST_IDENTITY = 200
+LONGEST_IDENTITY = LONGEST_KEY
 LONGEST_EVENT_ID = 512
 LAST_TIME = 99_999_999_999
 """Year 5138; a greater `time` is in milliseconds."""

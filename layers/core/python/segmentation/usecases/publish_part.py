@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from segmentation.domain.batch_room import fitting_attributes, fitting_names, is_reachable
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.profile import BatchPart, profile_id, profile_name
 from segmentation.domain.publication import Plan, mark_name, publication_path
@@ -147,8 +148,13 @@ class PublishPart:
         """Write the batch parts of some profiles, how many; before them the links that lead to them, after them what
         real-time rules make of them."""
         audience = published.audience.id
+        master = published.audience.master_key
+        reachable = [row for row in rows if is_reachable(profile_name(master, row["profile_key"]))]
+        if unreachable := len(rows) - len(reachable):
+            logger.warning("%d profiles have keys that nobody can ask for: they are too long", unreachable)
+        rows = reachable
         parts = {row["profile_key"]: _batch_part(published, record, row) for row in rows}
-        names = {key: profile_name(published.audience.master_key, key) for key in parts}
+        names = {key: profile_name(master, key) for key in parts}
         if record.identities:
             gone = [
                 (
@@ -157,7 +163,7 @@ class PublishPart:
                     BatchPart(record.run, record.now, (), owner=""),
                 )
                 for row in rows
-                for one in row[GONE]
+                for one in filter(is_reachable, row[GONE])
             ]
             # A link that stands is not written again: as many items are written as profiles and keys changed.
             links = [
@@ -166,7 +172,7 @@ class PublishPart:
                     BatchPart(record.run, record.now, (), owner=names[row["profile_key"]]),
                 )
                 for row in rows
-                for one in row[CAME]
+                for one in filter(is_reachable, row[CAME])
             ]
             self.profiles.unlink(gone)
             self.profiles.publish(links)
@@ -200,10 +206,15 @@ class PublishPart:
 def _batch_part(published: Published, record: RunRecord, row: Mapping[str, Any]) -> BatchPart:
     types, public = published.audience.schema().attributes, published.audience.public()
     values = {name: parse_value(types[name], row[name]) for name in record.attributes if name in public}
+    present = {name: value for name, value in values.items() if value is not None}
+    fitting = fitting_attributes(present)
+    if len(fitting) < len(present):
+        left_out = sorted(present.keys() - fitting.keys())
+        logger.warning("attributes are too large for a profile's item and left out of it: %s", left_out)
     return BatchPart(
         run=record.run,
         now=record.now,
         segments=tuple(row["segments"]),
-        attributes={name: value for name, value in values.items() if value is not None},
-        identities=tuple(row[IDENTITIES]) if record.identities else (),
+        attributes=fitting,
+        identities=fitting_names([*filter(is_reachable, row[IDENTITIES])]) if record.identities else (),
     )
