@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models import table as stock
+from moto.s3.models import FakeKey
+from moto.s3.responses import S3Response
 from segmentation.adapters.dynamodb import DynamoProfiles
 
 from infra.local import moto_patches
@@ -109,3 +111,33 @@ def test_a_transaction_is_whole_or_nothing(dynamodb: Any) -> None:
     dynamodb.transact_write_items(TransactItems=[update, put("b")])
     assert items(dynamodb)["a/realtime"]["n"] == {"N": "2"}
     assert "b/realtime" in items(dynamodb)
+
+
+@pytest.mark.parametrize("kind", ["stock", "patched"])
+def test_ranges_of_an_object(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value, answer = (
+        (moto_patches._value, moto_patches._key_response)
+        if kind == "patched"
+        else (moto_patches._stock_value, moto_patches._stock_key_response)
+    )
+    monkeypatch.setattr(FakeKey, "value", FakeKey.value.getter(value))
+    monkeypatch.setattr(S3Response, "key_response", answer)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t")
+        s3.create_bucket(Bucket="lake")
+        s3.put_object(Bucket="lake", Key="a", Body=b"0123456789")
+
+        def read(**asked: str) -> tuple[bytes, int, str | None]:
+            got = s3.get_object(Bucket="lake", Key="a", **asked)
+            status = got["ResponseMetadata"]["HTTPStatusCode"]
+            return got["Body"].read(), status, got.get("ContentRange")
+
+        assert read() == (b"0123456789", 200, None)
+        assert read(Range="bytes=2-4") == (b"234", 206, "bytes 2-4/10")
+        assert read(Range="bytes=7-99") == (b"789", 206, "bytes 7-9/10")
+        assert read(Range="bytes=-3") == (b"789", 206, "bytes 7-9/10")
+        assert read(Range="bytes=6-") == (b"6789", 206, "bytes 6-9/10")
+        assert read(Range="bytes=5-3") == (b"0123456789", 200, None)
+        with pytest.raises(ClientError, match="InvalidRange"):
+            read(Range="bytes=10-")
+        assert read() == (b"0123456789", 200, None)
