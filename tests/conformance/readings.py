@@ -6,7 +6,7 @@ import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import duckdb
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from segmentation.domain.event import Event
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
-from segmentation.language import RuleSet, Schema, Type
+from segmentation.language import RuleSet, Schema, Type, sql_latest
 from segmentation.language.evaluate import Compiler, Evaluation, History, Row
 from segmentation.language.index import Index
 from segmentation.language.partitions import Partitions, borders
@@ -30,6 +30,11 @@ from .suite import Profile
 
 Members: TypeAlias = dict[str, frozenset[str]]
 """Segment id -> the keys of the profiles in it."""
+Way: TypeAlias = Literal["by bucket", "by latest moments"]
+"""How SQL puts events together that many segments ask for."""
+FEW_SEGMENTS = 6_000
+"""Bytes of a query of a few segments, and of any single one."""
+WAYS: tuple[Way, ...] = get_args(Way)
 
 
 def typed_attributes(schema: Schema, profile: Profile) -> dict[str, Any]:
@@ -285,14 +290,17 @@ class Tables:
         now: int,
         partitioned: bool = False,
         longest: int = LONGEST_QUERY,
-        two_steps: bool = False,
+        way: Way | None = None,
     ) -> Members:
         """All batch and list segments of a rule set, by as few queries as are of a length; they may know how
-        events are divided by time. With `two_steps` events are put together as they are where many segments ask."""
+        events are divided by time. With a `way` events are put together as they are where many segments ask."""
         partitions = dict.fromkeys(self.behaviors, self.partitions) if partitioned else None
         with pytest.MonkeyPatch.context() as patch:
-            if two_steps:
+            if way == "by bucket":
                 patch.setattr(Buckets, "worth", lambda *_: True)
+            elif way == "by latest moments":
+                patch.setattr(sql_latest, "FEWEST_WINDOWS", 1)
+                longest = min(longest, FEW_SEGMENTS)  # what one segment needs as a count is counted for all
             queries = members_queries(
                 rule_set,
                 self.profiles,

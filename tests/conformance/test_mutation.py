@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from segmentation.language import sql_events
+from segmentation.language import sql_events, sql_latest, sql_plan
 from segmentation.language.index import layers, literals, regions, tables
 from segmentation.language.operators import OPERATORS, behaviors, compare, logic, text
 from segmentation.language.sql_buckets import Buckets, Cell, Figure, adding
 from segmentation.language.sql_events import EventSql
 from segmentation.language.times import Window
+from segmentation.language.tree import Node
 
-from .readings import Athena, Tables, by_closures, by_index, by_visitor, shuffled
+from .readings import Athena, Tables, Way, by_closures, by_index, by_visitor, shuffled
 from .suite import Suite, suites
 from .test_cases import rule_sets
 
@@ -167,7 +169,38 @@ CLOSURES = [
 ]
 SQL = [(le_is_lt_in_sql, "comparison"), (no_coalesce, "missing"), (closed_window, "sliding-windows"), (sum_in_doubles_in_sql, "exact-sums")]  # fmt: skip
 
-STEPS = [(bucket_holds_its_border, "sliding-windows"), (buckets_know_no_end, "sliding-windows"), (distinct_by_bucket, "aggregates")]  # fmt: skip
+
+def latest_on_the_border(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(EventSql, "since", lambda self, selection, since=EventSql.since: (since(self, selection) or 0) - 1)  # fmt: skip
+
+
+def at_least_is_more(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sql_latest, "math", SimpleNamespace(ceil=lambda number: int(number) + 1, floor=int))
+
+
+def latest_of_any_window(patch: pytest.MonkeyPatch) -> None:
+    """Also where the latest events are not in the window."""
+    patch.setattr(EventSql, "end_now", lambda *_: True)
+
+
+def more_is_as_many(patch: pytest.MonkeyPatch) -> None:
+    def bounds(node: Node) -> Any:
+        return sql_latest_bounds(replace(node, op="le") if node.op == "lt" else node)
+
+    sql_latest_bounds = sql_latest.bounds
+    patch.setattr(sql_latest, "bounds", bounds)
+    patch.setattr(sql_plan, "bounds", bounds)
+
+
+OF_MANY: list[tuple[Way, Fault, str]] = [
+    ("by bucket", bucket_holds_its_border, "sliding-windows"),
+    ("by bucket", buckets_know_no_end, "sliding-windows"),
+    ("by bucket", distinct_by_bucket, "aggregates"),
+    ("by latest moments", latest_on_the_border, "counts-in-windows"),
+    ("by latest moments", at_least_is_more, "counts-in-windows"),
+    ("by latest moments", latest_of_any_window, "sliding-windows"),
+    ("by latest moments", more_is_as_many, "counts-in-windows"),
+]
 
 
 def wrong(suite: Suite, kind: str, reading: Callable[..., Any]) -> list[str]:
@@ -217,13 +250,15 @@ def test_sql_with_a_fault_is_noticed(fault: Fault, topic: str, athena: Athena) -
         assert wrong(suite, "batch", tables.members)
 
 
-@pytest.mark.parametrize(("fault", "topic"), STEPS, ids=lambda x: getattr(x, "__name__", None))
-def test_two_steps_with_a_fault_are_noticed(fault: Fault, topic: str, athena: Athena) -> None:
+@pytest.mark.parametrize(("way", "fault", "topic"), OF_MANY, ids=lambda x: getattr(x, "__name__", None))
+def test_sql_of_many_segments_with_a_fault_is_noticed(
+    way: Way, fault: Fault, topic: str, athena: Athena
+) -> None:
     suite = SUITES[topic]
     tables = Tables(athena, suite.schema, suite.profiles)
 
     def reading(rules: Any, now: int) -> Any:
-        return tables.members(rules, now, two_steps=True)
+        return tables.members(rules, now, way=way)
 
     assert not wrong(suite, "batch", reading)
     with faulty(fault):

@@ -16,6 +16,10 @@ def _respell(node: exp.Expr) -> exp.Expr:
             return sqlglot.parse_one("CAST('Infinity' AS DOUBLE)", read="spark")
         case exp.Anonymous() if node.name.lower() in _PREDICATES:
             return exp.Anonymous(this=_PREDICATES[node.name.lower()], expressions=node.expressions)
+        case exp.Max() if node.expressions:
+            largest = exp.Anonymous(this="collect_list", expressions=[node.this])  # without nulls
+            ordered = exp.Anonymous(this="sort_array", expressions=[largest, exp.false()])
+            return exp.Anonymous(this="slice", expressions=[ordered, exp.Literal.number(1), *node.expressions])
         case exp.If() if node.args.get("false") is None:
             return exp.If(this=node.this, true=node.args["true"], false=exp.Null())
         case exp.FromBase():

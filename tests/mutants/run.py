@@ -36,9 +36,9 @@ MODULES = (
     "operators/arithmetic", "operators/arrays", "operators/behaviors", "operators/compare", "operators/logic",
     "operators/membership", "operators/segments", "operators/sources", "operators/text", "operators/time",
     "evaluate", "times", "values", "normal", "tree", "patterns", "automaton", "moments", "lower", "check", "caps",
-    "sqltext", "sql_parts", "sql_events", "sql_plan", "sql", "partitions",
+    "sqltext", "sql_parts", "sql_latest", "sql_events", "sql_plan", "sql", "partitions",
 )  # fmt: skip
-SQL_MODULES = ("sqltext", "sql_parts", "sql_events", "sql_plan", "sql", "partitions")
+SQL_MODULES = ("sqltext", "sql_parts", "sql_latest", "sql_events", "sql_plan", "sql", "partitions")
 LONGEST = 300
 """Seconds after which a mutant counts as noticed: it hangs."""
 NOTICED, SURVIVED = 0, 77
@@ -47,7 +47,7 @@ NOTICED, SURVIVED = 0, 77
 def notices(sql: bool) -> bool:
     """Whether a conformance case fails, by the cheapest reading first; by the SQL only where it is asked."""
     from tests.conformance import test_cases as cases
-    from tests.conformance.readings import Athena
+    from tests.conformance.readings import WAYS, Athena
     from tests.sql import test_cases as sql_cases
 
     try:
@@ -69,7 +69,8 @@ def notices(sql: bool) -> bool:
             for suite in cases.SUITES:
                 sql_cases.test_sql(suite, athena, partitioned=True)
                 sql_cases.test_sql_in_several_queries(suite, athena)
-                sql_cases.test_sql_in_two_steps(suite, athena)
+                for way in WAYS:
+                    sql_cases.test_sql_of_many_segments(suite, athena, way)
     except BaseException:  # pytest's own failures are no Exceptions; whatever it is, it is noticed
         return True
     return False

@@ -22,7 +22,16 @@ from segmentation.language.sql import members_query
 from segmentation.language.times import zone
 
 from tests.conformance.oracle import by_oracle
-from tests.conformance.readings import Athena, Members, Tables, by_closures, by_index, by_visitor, history_of
+from tests.conformance.readings import (
+    WAYS,
+    Athena,
+    Members,
+    Tables,
+    by_closures,
+    by_index,
+    by_visitor,
+    history_of,
+)
 from tests.conformance.strategies import LISTS, World, loaded, worlds
 from tests.conformance.suite import AUDIENCE, PUBLISHED, segment
 from tests.examples import examples
@@ -67,9 +76,9 @@ def check(world: World, athena: Athena, counted: dict[str, int]) -> None:
         found = by_visitor(rules, world.profiles, world.now, world.lead, expected)
         counted["visitor"] += len(found) * len(world.profiles)
         agree(world, expected, found, "the visitor")
-    two_steps = world.now % 2 == 0
-    answers = Tables(athena, world.schema, world.profiles).members(rules, world.now, two_steps=two_steps)
-    event(f"SQL in {'two steps' if two_steps else 'one step'}")
+    way = (None, *WAYS)[world.now % 3]
+    answers = Tables(athena, world.schema, world.profiles).members(rules, world.now, way=way)
+    event(f"SQL {way or 'in one step'}")
     counted["sql"] += (len(answers) - len(LISTS)) * len(world.profiles)
     agree(world, expected, answers, "the SQL")
     lowered, left_out = by_oracle(rules, world.profiles, world.now)

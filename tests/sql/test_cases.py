@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.readings import Athena, Tables
+from tests.conformance.readings import FEW_SEGMENTS, WAYS, Athena, Tables, Way
 from tests.conformance.suite import Suite
 from tests.conformance.test_cases import NAMED, assert_members, rule_sets
 
@@ -16,11 +16,12 @@ def test_sql(suite: Suite, athena: Athena, partitioned: bool) -> None:
 
 
 @pytest.mark.parametrize("suite", NAMED)
-def test_sql_in_two_steps(suite: Suite, athena: Athena) -> None:
-    """Events that are put together by bucket first, as those of many segments are, mean the same."""
+@pytest.mark.parametrize("way", WAYS)
+def test_sql_of_many_segments(suite: Suite, athena: Athena, way: Way) -> None:
+    """Events that are put together as those of many segments are mean the same."""
     tables = Tables(athena, suite.schema, suite.profiles)
     for now, rules, cases in rule_sets(suite, "batch"):
-        assert_members("SQL in two steps", suite, cases, tables.members(rules, now, two_steps=True))
+        assert_members(f"SQL {way}", suite, cases, tables.members(rules, now, way=way))
 
 
 @pytest.mark.parametrize("suite", NAMED)
@@ -28,4 +29,4 @@ def test_sql_in_several_queries(suite: Suite, athena: Athena) -> None:
     """What would be too long is split, and means the same."""
     tables = Tables(athena, suite.schema, suite.profiles)
     for now, rules, cases in rule_sets(suite, "batch"):
-        assert_members("split SQL", suite, cases, tables.members(rules, now, longest=6_000))
+        assert_members("split SQL", suite, cases, tables.members(rules, now, longest=FEW_SEGMENTS))

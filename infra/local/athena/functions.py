@@ -120,6 +120,9 @@ AGGREGATES: Final[Mapping[str, tuple[str, int, str]]] = {
     "arbitrary": ("any_value", 1, ":a"),
 }
 
+FEWER_OR_MORE: Final[Mapping[str, tuple[int, ...]]] = {"count": (0,), "max": (2,)}
+"""Other numbers of arguments that aggregates take: `count(*)`, and the `n` largest of a column."""
+
 AGGREGATE_NAMES: Final = frozenset(name for name, _, _ in AGGREGATES.values())
 
 # Only with OVER: name -> most arguments.

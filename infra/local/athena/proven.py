@@ -160,7 +160,7 @@ def _check_function(node: exp.Anonymous) -> None:
             )
         most: Sequence[int] = range(functions.WINDOW_ONLY[name] + 1)
     elif name in functions.AGGREGATES:
-        most = [functions.AGGREGATES[name][1]] + ([0] if name == "count" else [])
+        most = (functions.AGGREGATES[name][1], *functions.FEWER_OR_MORE.get(name, ()))
     elif isinstance(node.parent, exp.Window):
         raise NotProven(f"{name} OVER", position(node))
     elif name in functions.SCALARS:

@@ -121,6 +121,36 @@ def test_events_of_many_windows_are_put_together_in_two_steps() -> None:
     assert sql.count(f"CASE WHEN t > {NOW - 30 * 86_400}") == 1
 
 
+def test_counts_of_many_windows_are_the_latest_moments() -> None:
+    sql = of_many(OFTEN, 5)
+    assert "count_if" not in sql
+    assert sql.count("THEN t END, 3)") == 3  # one a page, whatever the windows
+    assert sql.count("element_at") == 6  # more than one and more than two, of each page
+    assert f"(l0_2 > {NOW - 7 * 86_400})" in sql
+    assert tables_of(sql) == {"profiles": 1, "t_views": 1}
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        {">": [{"count": [{"within": [VIEWS, "7d"]}]}, {"var": "attributes.age"}]},
+        {">": [{"count": [{"within": [VIEWS, "7d"]}]}, 1_000]},
+        {">": [{"count": [{"within": [VIEWS, "7d", "1d"]}]}, 1]},
+        {">": [{"count": [{"older_than": [VIEWS, "7d"]}]}, 1]},
+    ],
+    ids=["with what varies", "with too much", "not up to now", "long ago"],
+)
+def test_counts_that_are_needed_as_such_stay_counts(also: Any) -> None:
+    compared = [{">": [{"count": [{"within": [VIEWS, f"{days}d"]}]}, 1]} for days in (1, 3, 14)]
+    sql = of_many([*compared, also], 5)
+    assert sql.count("count_if") == 1
+    assert sql.count("max(t, 2)") == 1
+
+
+def test_counts_of_few_windows_stay_counts() -> None:
+    assert "max(" not in of_many([one for one in OFTEN if one[">"][1] == 1][:2], 5)
+
+
 @pytest.mark.parametrize(
     ("rules", "events"),
     [(OFTEN, 5), (OFTEN[:6], 100), (OFTEN, 0)],

@@ -99,9 +99,10 @@ class Buckets:
         return f"{BUCKET} <= {bisect_left(self._borders, border)}"
 
 
-def in_one_step(figures: Mapping[str, Figure], source: str) -> str:
-    """One row a profile with every figure, by its column."""
+def in_one_step(figures: Mapping[str, Figure], others: Mapping[str, str], source: str) -> str:
+    """One row a profile with every figure, and other aggregates over events, by their columns."""
     columns = [f"{figure.over_events()} AS {column}" for column, figure in figures.items()]
+    columns += [f"{aggregate} AS {column}" for column, aggregate in others.items()]
     return f"SELECT profile_key,{listed(columns)}\nFROM {source}\nGROUP BY profile_key"
 
 

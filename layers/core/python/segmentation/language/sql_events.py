@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .sql_buckets import Buckets, Cell, Figure, adding, cells_of, distinct, in_one_step, in_two_steps
+from .sql_buckets import Buckets, Cell, Figure, adding, distinct, in_one_step, in_two_steps
+from .sql_latest import without_windows
 from .sql_parts import listed, nested
 from .sqltext import identifier, sql_type
 from .tree import Aggregate, Follow, Node, Selection
@@ -84,15 +86,32 @@ class EventSql:
                 column: self._figure(
                     one, self._selected(event_pass, one.events, flags, windows), edges, summed
                 )
-                for one, column in event_pass.aggregates.items()
+                for one, column in self._plan.counted(event_pass).items()
             }
 
-        buckets, cells = self._buckets(event_pass), figures(windows=False)
-        density = sum(self._plan.events_a_profile.get(name, 0.0) for name in event_pass.behaviors)
-        if buckets.worth(len(cells), len(cells_of(cells)), density):
+        if self.in_two_steps(event_pass):
+            buckets = self._buckets(event_pass)
             whens = {c: self._when(one.events, buckets) for one, c in event_pass.aggregates.items()}
-            return in_two_steps(cells, whens, buckets, source)
-        return in_one_step(figures(windows=True), source)
+            return in_two_steps(figures(windows=False), whens, buckets, source)
+        latest = {
+            one.name: one.over_events(self._selected(event_pass, one.events, flags))
+            for one in self._plan.latest_in(event_pass)
+        }
+        return in_one_step(figures(windows=True), latest, source)
+
+    def in_two_steps(self, event_pass: EventPass) -> bool:
+        """Whether events are put together by time first."""
+        cells = {replace(one, events=without_windows(one.events)) for one in event_pass.aggregates}
+        density = sum(self._plan.events_a_profile.get(name, 0.0) for name in event_pass.behaviors)
+        return self._buckets(event_pass).worth(len(event_pass.aggregates), len(cells), density)
+
+    def end_now(self, selection: Selection) -> bool:
+        """Whether all windows of a selection reach up to now, so that the latest events are in it first."""
+        return all(high is None for _, high in self._bounds(selection))
+
+    def since(self, selection: Selection) -> int | None:
+        """The moment after which events are in all windows of a selection, as far as these begin at all."""
+        return max((low for low, _ in self._bounds(selection) if low is not None), default=None)
 
     def _union(self, event_pass: EventPass) -> str:
         """The events of the pass with the columns that are read, those of other behaviors as NULL."""
@@ -145,8 +164,9 @@ class EventSql:
     def _filters(self, event_pass: EventPass, follows: Sequence[Follow]) -> dict[Filter, str]:
         """The columns of filters that are asked for more than once, so that each is applied once an event."""
         uses: Counter[Filter] = Counter()
-        for aggregate in event_pass.aggregates:
+        for aggregate in self._plan.counted(event_pass):
             uses[filter_of(aggregate.events)] += _USES.get(aggregate.function, 1)
+        uses.update(filter_of(latest.events) for latest in self._plan.latest_in(event_pass))
         for follow in follows:
             uses[filter_of(follow.events)] += 1
         shared = [one for one, count in uses.items() if count > 1 and one[1]]

@@ -9,6 +9,7 @@ from .limits import WHOLE
 from .operators import OPERATORS
 from .partitions import Partitions
 from .sql_events import EventPass, EventSql
+from .sql_latest import Latest, bounds, condition, latest_of
 from .sql_lists import Mark, segment_list
 from .sql_parts import listed, nested
 from .sqltext import identifier, text
@@ -37,7 +38,7 @@ class Writer:
 
     def written(self, node: Node) -> str:
         """A node as SQL, though a column may hold it."""
-        return OPERATORS[node.op].render(node, self)
+        return self._plan.compared(node) or OPERATORS[node.op].render(node, self)
 
     def attribute(self, name: str) -> str:
         """A column of the profile."""
@@ -110,6 +111,8 @@ class Plan:
         """Of the SQL of each segment's truth."""
         self.passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
+        self._events = EventSql(self)
+        self._latest = self._plan_latest()
         self.shared: dict[Node, str] = {}
         """Conditions that stand in several places -> the columns that hold them."""
 
@@ -159,6 +162,29 @@ class Plan:
             count = sum(len(one.aggregates) for one in passes.values())
             event_pass.aggregates[aggregate] = f"a{count}"
         return list(passes.values())
+
+    def _plan_latest(self) -> dict[Aggregate, Latest]:
+        """The counts that moments stand for. By bucket, events are few and counts cost little."""
+        one_step = {p for p in self.passes if not self._events.in_two_steps(p)}
+        nodes = (node for segment in self.segments for node in segment.nodes())
+        found = latest_of(nodes, self._events.end_now)
+        return {count: latest for count, latest in found.items() if self._pass_of[count] in one_step}
+
+    def counted(self, event_pass: EventPass) -> dict[Aggregate, str]:
+        """The aggregates of a pass that no moments stand for, with their columns."""
+        return {one: column for one, column in event_pass.aggregates.items() if one not in self._latest}
+
+    def latest_in(self, event_pass: EventPass) -> list[Latest]:
+        """The moments that a pass finds."""
+        return list(dict.fromkeys(self._latest[one] for one in event_pass.aggregates if one in self._latest))
+
+    def compared(self, node: Node) -> str | None:
+        """A comparison of a count that moments stand for."""
+        said = bounds(node)
+        if said is None or said[0] not in self._latest:
+            return None
+        count, says = said
+        return condition(says, self._latest[count], self._events.since(count.events))
 
     # Columns
 
@@ -216,8 +242,7 @@ class Plan:
         self._has_identities = identities
         for name in attributes:
             self.attribute(name)
-        events = EventSql(self)
-        parts = [f"{event_pass.name} AS {nested(events.query(event_pass))}" for event_pass in self.passes]
+        parts = [f"{one.name} AS {nested(self._events.query(one))}" for one in self.passes]
         if self._lists is not None:
             members = f"SELECT profile_key, array_agg(segment) AS lists\nFROM {nested(self._lists)} AS l\nGROUP BY profile_key"
             parts.append(f"lists AS {nested(members)}")
@@ -293,10 +318,12 @@ class Plan:
         columns += [f"{expression} AS {column}" for expression, column in self._once.items()]
         joins = []
         for event_pass in self.passes:
-            for aggregate, column in event_pass.aggregates.items():
+            for aggregate, column in self.counted(event_pass).items():
                 found = f"{event_pass.name}.{column}"
                 zero = aggregate.function in ZERO_OF_NOTHING  # counts and sums of nothing are 0
                 columns.append(f"coalesce({found}, 0e0) AS {column}" if zero else found)
+            for latest in self.latest_in(event_pass):
+                columns += latest.columns(f"{event_pass.name}.{latest.name}")
             joins.append(f"LEFT JOIN {event_pass.name} ON {event_pass.name}.profile_key = p.profile_key")
         if self._lists is not None:
             columns.append("lists.lists")

@@ -65,6 +65,10 @@ def _names(plan: Plan, last: str) -> dict[str, str]:
             what = aggregate.events.behavior
             what = f"{what}_{aggregate.column}" if aggregate.column else what
             call(column, f"{aggregate.function}_{what}")
+        for latest in plan.latest_in(event_pass):
+            call(latest.name, f"latest_{latest.events.behavior}")
+            for number in latest.numbers:
+                call(latest.column(number), f"latest_{latest.events.behavior}_{number}")
     for number, one in enumerate(plan.segments):
         call(f"s{number}", f"in_{one.id}")
         if one.limit is not None:

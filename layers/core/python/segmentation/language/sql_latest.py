@@ -1,0 +1,128 @@
+"""Counts that are only compared with constants, as moments: k events are in a window just if the k-th latest event is.
+
+Counts of equal events in many windows are so many aggregates over each event; the latest few moments of these events are one,
+`max(t, n)`, whatever the windows. That holds for windows that reach up to now, as most do.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from .tree import Aggregate, Node, Selection
+
+FEWEST_WINDOWS = 3
+"""With fewer of them over equal events counting takes less: two counts cost what the latest moments do."""
+MOST_LATEST = 50
+"""Moments kept of equal events; counts that are compared with more stay counts."""
+NEVER = -1_000_000_000_000_000
+"""In place of a moment of an event that is not there, before all that any window reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a comparison says of a count: `low <= count < high`, where `None` bounds nothing."""
+
+    low: int | None
+    high: int | None
+
+    def needed(self) -> list[int]:
+        """Which of the latest events decide it: the first is 1."""
+        return [one for one in (self.low, self.high) if one is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest moments of equal events, in the column `name`. `numbers`: which of them are asked for, the latest is 1."""
+
+    events: Selection
+    numbers: tuple[int, ...]
+    name: str
+
+    def over_events(self, selected: str) -> str:
+        """The aggregate over events, of which those are meant that are selected: a moment, or several, latest first."""
+        moments = "t" if selected == "true" else f"CASE WHEN {selected} THEN t END"
+        return f"max({moments})" if self.numbers == (1,) else f"max({moments}, {self.numbers[-1]})"
+
+    def columns(self, found: str) -> list[str]:
+        """The columns of the moments, of what the aggregate found."""
+        return [
+            f"coalesce({found if self.numbers == (1,) else f'element_at({found}, {number})'}, {NEVER}) AS {self.column(number)}"
+            for number in self.numbers
+        ]
+
+    def column(self, number: int) -> str:
+        """The column of a moment."""
+        return f"{self.name}_{number}"
+
+
+def without_windows(selection: Selection) -> Selection:
+    """The same events of all times."""
+    return replace(selection, windows=())
+
+
+def bounds(comparison: Node) -> tuple[Aggregate, Bounds] | None:
+    """The count that a node compares with a constant, and what it says of it; nothing where it is no such comparison, or one
+    that is always or never true."""
+    if comparison.op not in ("eq", "lt", "le"):
+        return None
+    left, right = comparison.args
+    found, other = (left, right) if isinstance(left.value, Aggregate) else (right, left)
+    if not (
+        isinstance(found.value, Aggregate) and found.value.function == "count" and other.op == "constant"
+    ):
+        return None
+    number: float = other.value
+    if not 0 <= number < MOST_LATEST:
+        return None
+    at_least, more = math.ceil(number), math.floor(number) + 1
+    match comparison.op, found is right:
+        case "eq", _:
+            limits = (at_least, more) if at_least < more else (None, None)
+        case "le", True:
+            limits = (at_least, None)
+        case "lt", True:
+            limits = (more, None)
+        case "le", False:
+            limits = (None, more)
+        case _:
+            limits = (None, at_least)
+    says = Bounds(limits[0] or None, limits[1])
+    if not says.needed() or says.high == 0:
+        return None
+    return found.value, says
+
+
+def latest_of(nodes: Iterable[Node], end_now: Callable[[Selection], bool]) -> dict[Aggregate, Latest]:
+    """The counts that need not be counted, each with the moments that stand for it; `nodes` are all that segments read."""
+    uses: Counter[Aggregate] = Counter()
+    compared: Counter[Aggregate] = Counter()
+    numbers: dict[Aggregate, set[int]] = {}
+    for node in nodes:
+        if isinstance(node.value, Aggregate):
+            uses[node.value] += 1
+        elif (said := bounds(node)) is not None:
+            count, says = said
+            compared[count] += 1
+            numbers.setdefault(count, set()).update(says.needed())
+    groups: dict[Selection, list[Aggregate]] = {}
+    for count, times in compared.items():
+        if times == uses[count] and end_now(count.events):
+            groups.setdefault(without_windows(count.events), []).append(count)
+    found: dict[Aggregate, Latest] = {}
+    for events, counts in groups.items():
+        if len(counts) >= FEWEST_WINDOWS:
+            asked = sorted(set().union(*(numbers[count] for count in counts)))
+            found |= dict.fromkeys(counts, Latest(events, tuple(asked), f"l{len(set(found.values()))}"))
+    return found
+
+
+def condition(says: Bounds, latest: Latest, since: int | None) -> str:
+    """What a comparison says, of the moments of a profile; `since`: the moment after which events are in the window."""
+    after = NEVER if since is None else since
+    parts = []
+    if says.low is not None:
+        parts.append(f"{latest.column(says.low)} > {after}")
+    if says.high is not None:
+        parts.append(f"{latest.column(says.high)} <= {after}")
+    return f"({' AND '.join(parts)})"
