@@ -19,7 +19,9 @@ def _respell(node: exp.Expr) -> exp.Expr:
         case exp.Max() if node.expressions:
             largest = exp.Anonymous(this="collect_list", expressions=[node.this])  # without nulls
             ordered = exp.Anonymous(this="sort_array", expressions=[largest, exp.false()])
-            return exp.Anonymous(this="slice", expressions=[ordered, exp.Literal.number(1), *node.expressions])
+            return exp.Anonymous(
+                this="slice", expressions=[ordered, exp.Literal.number(1), *node.expressions]
+            )
         case exp.If() if node.args.get("false") is None:
             return exp.If(this=node.this, true=node.args["true"], false=exp.Null())
         case exp.FromBase():

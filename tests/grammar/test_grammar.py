@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from segmentation.domain.audience_document import parse_audience
-from segmentation.language import RuleSet, Schema, Type, load_rule_set
+from segmentation.language import RuleSet, Schema, Type, load_rule_set, sql_latest
 from segmentation.language.sql import members_query
 from segmentation.language.sql_buckets import Buckets
 
@@ -184,13 +184,17 @@ def test_random_queries_are_valid_trino(witness: Witness) -> None:
     assert [error for error in witness(queries) if error] == []
 
 
-def test_queries_in_two_steps_are_valid_trino(witness: Witness) -> None:
-    """As they are where events are many and many segments ask; those of enough segments have lists in pieces."""
+def test_queries_of_many_segments_are_valid_trino(witness: Witness) -> None:
+    """Events by bucket, or by latest moments; those of enough segments have lists in pieces."""
     rules = rule_set([one for one in EVERY_OPERATOR for _ in range(5)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Buckets, "worth", lambda *_: True)
         queries = [query(rules)]
         queries += [members(one, now) for suite in suites() for now, one, _ in rule_sets(suite, "batch")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql_latest, "FEWEST_WINDOWS", 1)
+        queries += [members(one, now) for suite in suites() for now, one, _ in rule_sets(suite, "batch")]
+    assert any("element_at(e0.l0" in one for one in queries)
     assert "GROUP BY profile_key, g" in queries[0]
     assert "concat_ws" in queries[0]
     assert [error for error in witness(queries) if error] == []

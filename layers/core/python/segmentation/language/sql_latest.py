@@ -62,35 +62,36 @@ def without_windows(selection: Selection) -> Selection:
 
 
 def bounds(comparison: Node) -> tuple[Aggregate, Bounds] | None:
-    """The count that a node compares with a constant, and what it says of it; nothing where it is no such comparison, or one
-    that is always or never true."""
+    """The count that a node compares with a constant, and what it says of it.
+
+    Nothing where it is no such comparison, or one that is always or never true, or of a large constant.
+    """
     if comparison.op not in ("eq", "lt", "le"):
         return None
     left, right = comparison.args
-    found, other = (left, right) if isinstance(left.value, Aggregate) else (right, left)
-    if not (
-        isinstance(found.value, Aggregate) and found.value.function == "count" and other.op == "constant"
-    ):
+    count, constant = (left, right) if isinstance(left.value, Aggregate) else (right, left)
+    if not isinstance(count.value, Aggregate) or count.value.function != "count" or constant.op != "constant":
         return None
-    number: float = other.value
+    number: float = constant.value
     if not 0 <= number < MOST_LATEST:
         return None
     at_least, more = math.ceil(number), math.floor(number) + 1
-    match comparison.op, found is right:
+    match comparison.op, count is right:
         case "eq", _:
-            limits = (at_least, more) if at_least < more else (None, None)
+            says = Bounds(at_least, more)
         case "le", True:
-            limits = (at_least, None)
+            says = Bounds(at_least, None)
         case "lt", True:
-            limits = (more, None)
-        case "le", False:
-            limits = (None, more)
+            says = Bounds(more, None)
+        case "le", _:
+            says = Bounds(None, more)
         case _:
-            limits = (None, at_least)
-    says = Bounds(limits[0] or None, limits[1])
-    if not says.needed() or says.high == 0:
-        return None
-    return found.value, says
+            says = Bounds(None, at_least)
+    if says.low == 0:  # every count is
+        says = Bounds(None, says.high)
+    # No count equals a fraction, or is below none.
+    possible = says.high is None or (says.low or 0) < says.high
+    return (count.value, says) if says.needed() and possible else None
 
 
 def latest_of(nodes: Iterable[Node], end_now: Callable[[Selection], bool]) -> dict[Aggregate, Latest]:
