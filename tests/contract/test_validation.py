@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -198,6 +199,27 @@ def test_a_behavior_under_another_key_meets_those_of_its_identity(shop: Workshop
     found = look(shop, audience(behaviors={"visits": visits}))
     (table,) = [one for one in found.tables if one.kind == "behavior"]
     assert (table.figures["rows"], table.figures["met_rows"], table.figures["keys"]) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+def test_moments_of_a_wall_clock_are_those_that_the_build_has(shop: Workshop, zone: str) -> None:
+    """An hour ago and in an hour, there; as text one of them with its offset."""
+    ago, ahead = (dt.datetime.fromtimestamp(NOW + n, ZoneInfo(zone)) for n in (-3_600, 3_600))
+    wall = {
+        "id": (pa.int64(), [1, 1]),
+        "at": (pa.timestamp("us"), [one.replace(tzinfo=None) for one in (ago, ahead)]),
+    }
+    shop.parquet("visits", wall)
+    shop.csv("calls", f"id,at\n1,{ago.replace(tzinfo=None)}\n1,{ahead.isoformat()}\n")
+    behaviors = {
+        name: {"table": name, "key": "id", "time": "at", "time_zone": zone, "columns": {}}
+        for name in ("visits", "calls")
+    }
+    found = look(shop, audience(behaviors=behaviors))
+    for table in (one for one in found.tables if one.kind == "behavior"):
+        figures = {name: table.figures[name] for name in ("earliest", "latest", "future")}
+        assert figures == {"earliest": NOW - 3_600, "latest": NOW + 3_600, "future": 1}
+        assert "missing" not in str(table.figures)
 
 
 def test_the_command_prints_the_report(

@@ -40,6 +40,36 @@ def test_of_several_rows_one_wins(several: Workshop, rule: dict[str, Any], city:
     assert several.rows(f"SELECT profile_key, city FROM {tables['profiles']}") == [("1", city), ("2", "Kiel")]
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("9", "10"),
+        ("1703980799", "2023-12-31T00:00:00Z"),
+        ("2023-12-31T10:00:00+02:00", "2023-12-31T09:00:00Z"),
+        ("2.5", "1e1"),
+        ("draft 1", "draft 2"),
+        ("", "0"),
+    ],
+)
+def test_text_is_later_by_what_it_says(shop: Workshop, earlier: str, later: str) -> None:
+    """A CSV file has nothing but text; as text 9 is greater than 10."""
+    shop.csv("people", f"id,firm,seen\n1,x,{earlier}\n1,b,{later}\n2,x,\n")
+    shop.csv("facts", f"id,city,seen\n1,Ulm,{later}\n1,Zell,{earlier}\n")
+    shop.csv("firms", "nr,boss\nb,Bea\nx,Xu\n")
+    shop.csv("mails", f"id,address,seen\n1,a@x.de,{earlier}\n2,a@x.de,{later}\n")
+    firms = {"table": "firms", "key": "nr", "on": "firm", "columns": {"boss": {"type": "string"}}}
+    first = facts(columns={"first": {"type": "string", "column": "city"}}, earliest="seen")
+    document = audience(
+        master={"table": "people", "key": "id", "latest": "seen"},
+        identities=["id", EMAIL],
+        attributes=[facts(latest="seen"), first, firms],
+    )
+    tables = shop.build(document, NOW)
+    rows = shop.rows(f"SELECT profile_key, city, first, boss, identities FROM {tables['profiles']}")
+    oldest = "Zell" if earlier else "Ulm"  # who says nothing is neither first nor last
+    assert rows == [("1", "Ulm", oldest, "Bea", "[]"), ("2", None, None, "Xu", "[email:a@x.de]")]
+
+
 def test_attributes_are_joined_to_the_masters_row_that_wins(shop: Workshop) -> None:
     shop.parquet(
         "people",

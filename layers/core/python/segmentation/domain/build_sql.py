@@ -13,9 +13,10 @@ from .audience import AttributeTable, Audience, Behavior, Column, Source, Visibi
 from .event_lake import events_table, links_table
 from .identity import Identity
 from .run_sql import CONTESTED
-from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, stage
+from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, rank, stage
 
 _NO_KEYS = "CAST(ARRAY[] AS array(varchar))"
+_NO_TEXT = "CAST(NULL AS varchar)"
 
 
 def profiles_query(audience: Audience, catalog: Catalog) -> str:
@@ -79,10 +80,8 @@ def _master(audience: Audience, catalog: Catalog, links: list[str]) -> str:
     key = key_text(catalog, table, audience.master_key, "m")
     if not links:
         return f"SELECT DISTINCT {key} AS profile_key FROM {quoted(table)} m WHERE {key} <> ''"
-    order = [
-        f"m.{quoted(one)} DESC NULLS LAST"
-        for one in (*([audience.latest] if audience.latest else []), *links)
-    ]
+    latest = rank(catalog, table, audience.latest, "m") if audience.latest else []
+    order = [f"{one} DESC NULLS LAST" for one in (*latest, *(f"m.{quoted(link)}" for link in links))]
     others = [f"{key_text(catalog, table, link, 'm')} AS {quoted('on_' + link)}" for link in links]
     number = f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(order)}) AS rn"
     inner = (
@@ -95,8 +94,10 @@ def _master(audience: Audience, catalog: Catalog, links: list[str]) -> str:
 def winning_rows(table: AttributeTable, columns: list[Column], catalog: Catalog) -> str:
     """The rows of an attribute table with `row_key`, their columns staged, and `rn`: 1 for the one of its key that wins."""
     key = key_text(catalog, table.table, table.key, "t")
-    order = [f"t.{quoted(table.latest)} DESC NULLS LAST"] if table.latest else []
-    order += [f"t.{quoted(table.earliest)} ASC NULLS LAST"] if table.earliest else []
+    order: list[str] = []
+    for column, direction in ((table.latest, "DESC"), (table.earliest, "ASC")):
+        if column is not None:
+            order += [f"{one} {direction} NULLS LAST" for one in rank(catalog, table.table, column, "t")]
     order += [f"t.{quoted(one.source)} DESC NULLS LAST" for one in columns if not one.type.is_array]
     number = f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(dict.fromkeys(order)) or key}) AS rn"
     staged = ", ".join([f"{key} AS row_key", number, *stage(attribute_values(table, columns, catalog))])
@@ -126,7 +127,7 @@ def _finished(columns: list[Column], table: AttributeTable, catalog: Catalog, ti
 def claims(identity: Identity, catalog: Catalog) -> str:
     """`value`, `profile_key` and `rn` of an identity: 1 for the profile that has it, among those of `kept`."""
     rows = claimed(identity, catalog)
-    order = "ORDER BY c.latest DESC NULLS LAST, c.profile_key ASC"
+    order = "ORDER BY c.latest DESC NULLS LAST, c.latest_text DESC NULLS LAST, c.profile_key ASC"
     number = f"row_number() OVER (PARTITION BY c.value {order}) AS rn"
     return (
         f"SELECT c.value AS value, c.profile_key AS profile_key, {number} FROM ({rows}) c "
@@ -139,10 +140,11 @@ def claimed(identity: Identity, catalog: Catalog) -> str:
     table = identity.table or ""
     value = identity.sql(key_text(catalog, table, identity.column, "t"))
     key = key_text(catalog, table, identity.key, "t")
-    latest = f"t.{quoted(identity.latest)}" if identity.latest else "0"
-    rows = f"SELECT {value} AS value, {key} AS profile_key, {latest} AS latest FROM {quoted(table)} t"
+    latest = rank(catalog, table, identity.latest, "t") if identity.latest else ["0"]
+    ranked = f"{latest[0]} AS latest, {latest[1] if len(latest) > 1 else _NO_TEXT} AS latest_text"
+    rows = f"SELECT {value} AS value, {key} AS profile_key, {ranked} FROM {quoted(table)} t"
     return (
-        f"SELECT value, profile_key, max(latest) AS latest FROM ({rows}) r "
+        f"SELECT value, profile_key, max(latest) AS latest, max(latest_text) AS latest_text FROM ({rows}) r "
         "WHERE value <> '' AND profile_key <> '' GROUP BY value, profile_key"
     )
 

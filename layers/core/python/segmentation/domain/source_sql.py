@@ -81,6 +81,20 @@ def key_text(catalog: Catalog, table: str, column: str, alias: str) -> str:
     raise Incompatible(f"an identifier must be text or an integer, and {table}.{column} is {kind}")
 
 
+def rank(catalog: Catalog, table: str, column: str, alias: str) -> list[str]:
+    """What the rows of a table are ordered by, to find the latest: text by the moment or number that it says, then as text.
+
+    "9" comes before "10", and an instant is one whatever its offset.
+    """
+    sql = f"{alias}.{quoted(column)}"
+    if kind_in(catalog, table, column) != "text":
+        return [sql]
+    moment, number = (
+        parse(type_, sql, catalog, table, column).sql for type_ in (Type.TIMESTAMP, Type.NUMBER)
+    )
+    return [f"coalesce(CAST({moment} AS double), {number})", sql]
+
+
 def stage(parsed: Mapping[Column, Parsed]) -> list[str]:
     """The columns of the first stage: values, and for wall-clock seconds whether they are such."""
     staged = []

@@ -1,11 +1,14 @@
 """What a look at an audience's raw tables found, and what a person should do about it."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from .validation_sql import EXAMPLE, MISSING, UNREADABLE, Look
+from .validation_sql import EXAMPLE, MISSING, UNREADABLE, WALL, Look
 
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - of a wall clock
 FEW = 0.5
 """A share of keys that meet below which something is likely to be wrong."""
 
@@ -75,6 +78,7 @@ def report(
         for name, text in values.items()
         if not name.startswith(prefixes)
     }
+    figures = _by_one_clock(figures, look.time_zone)
     rows = figures.get("rows") or 0
     columns = {
         name: _column(int(values[f"{MISSING}:{name}"] or 0), int(values[f"{UNREADABLE}:{name}"] or 0), rows)
@@ -86,6 +90,30 @@ def report(
     for name, one in columns.items():
         findings += _column_findings(made, name, one, examples.get(name))
     return made, findings
+
+
+def _by_one_clock(figures: Mapping[str, int | None], time_zone: str) -> dict[str, int | None]:
+    """The figures with moments of the wall clock as Unix seconds, put together with those that were told so."""
+    found = {name: value for name, value in figures.items() if not name.endswith(WALL)}
+    for name, choose in (("earliest", min), ("latest", max)):
+        wall = figures.get(name + WALL)
+        both = [
+            one
+            for one in (found.get(name), None if wall is None else _unix(wall, time_zone))
+            if one is not None
+        ]
+        if name in found:
+            found[name] = choose(both) if both else None
+    return found
+
+
+def _unix(wall: int, time_zone: str) -> int:
+    """As the build has it: what occurs twice is the first, what is skipped is read with the offset before."""
+    try:
+        moment = EPOCH + dt.timedelta(seconds=wall)
+        return int(moment.replace(tzinfo=ZoneInfo(time_zone)).timestamp())
+    except OverflowError:  # at the ends of the calendar
+        return wall
 
 
 def _column(missing: int, unreadable: int, rows: int) -> ColumnFigures:

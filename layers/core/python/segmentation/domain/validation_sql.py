@@ -3,8 +3,10 @@
 Counts are of what the build will make of the rows: keys as text, columns parsed to their declared types.
 """
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from segmentation.language.problems import step
 
@@ -16,12 +18,14 @@ from .source_sql import Catalog, Parsed, key_text, kind_in, quoted
 SAMPLES = 5
 MISSING, UNREADABLE, EXAMPLE = "missing", "unreadable", "example"
 """What is counted of a column: rows without it, and rows whose text is no value of the type; one such text."""
+WALL = "_wall"
+"""How a moment's name ends that is told in seconds of the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """A query at one place of the audience document. Its one row has the named values; `samples` is a query of rows
-    of the `shown` columns, that are `clear`."""
+    of the `shown` columns, that are `clear`. `time_zone`: that of its wall clock."""
 
     pointer: str
     kind: str
@@ -31,6 +35,7 @@ class Look:
     columns: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     samples: str = ""
+    time_zone: str = "UTC"
 
 
 def master_look(audience: Audience, catalog: Catalog) -> Look:
@@ -98,11 +103,7 @@ def behavior_look(audience: Audience, behavior: Behavior, catalog: Catalog, now:
         raw = _raw(column, aliases.get(column.lookup or "", "t"), table, catalog, behavior.empty_is_missing)
         values |= _column(column, one, raw, catalog, table)
         if column.name == "time":
-            values |= {
-                "earliest": f"min({one.sql})",
-                "latest": f"max({one.sql})",
-                "future": f"count_if({one.sql} > {now})",
-            }
+            values |= _moments(one, now, behavior.time_zone)
     source = f"{quoted(behavior.table)} t{joins} LEFT JOIN known k ON k.key = {key}"
     shown = [one for one in behavior.columns if one.visibility is Visibility.CLEAR and one.lookup is None]
     return Look(
@@ -114,6 +115,7 @@ def behavior_look(audience: Audience, behavior: Behavior, catalog: Catalog, now:
         tuple(column.name for column in parsed),
         tuple(one.name for one in shown),
         _samples(behavior.table, shown),
+        behavior.time_zone,
     )
 
 
@@ -170,6 +172,21 @@ def _met(key: str) -> dict[str, str]:
     return {
         "met_rows": "count(k.key)",
         "met_keys": f"count(DISTINCT CASE WHEN k.key IS NOT NULL THEN {key} END)",
+    }
+
+
+def _moments(time: Parsed, now: int, time_zone: str) -> dict[str, str]:
+    """When events are of. What is of the wall clock is compared with the wall clock, so that the zone's long expression is
+    not needed here."""
+    wall = time.local or "false"
+    offset = dt.datetime.fromtimestamp(now, ZoneInfo(time_zone)).utcoffset() or dt.timedelta()
+    by_clock = f"CASE WHEN {wall} THEN {now + int(offset.total_seconds())} ELSE {now} END"
+    return {
+        "earliest": f"min(CASE WHEN NOT ({wall}) THEN {time.sql} END)",
+        "latest": f"max(CASE WHEN NOT ({wall}) THEN {time.sql} END)",
+        f"earliest{WALL}": f"min(CASE WHEN {wall} THEN {time.sql} END)",
+        f"latest{WALL}": f"max(CASE WHEN {wall} THEN {time.sql} END)",
+        "future": f"count_if({time.sql} > {by_clock})",
     }
 
 
