@@ -322,6 +322,11 @@ def _reader(table: Table, files: Sequence[str], types: Mapping[str, str]) -> str
         header = "true" if table.parameters.get("skip.header.line.count", "0") == "1" else "false"
         # OpenCSVSerde knows no NULL: an empty field is an empty text, and no number at all.
         missing = "'\x01\x01'" if serde == "OpenCSVSerde" else "'\\N'"
+        # A line with too few fields lacks the last ones, what is too much is nothing.
+        options = options.removeprefix(
+            "union_by_name = true, "
+        )  # it would look for itself what the columns are
+        options += ", auto_detect = false, null_padding = true, strict_mode = false, parallel = false"
         return (
             f"read_csv({paths}, delim = {literal(delimiter)}, quote = {literal(quote)}, header = {header}, "
             f"nullstr = {missing}, columns = {columns}, {options})"

@@ -72,6 +72,11 @@ def from_duckdb(error: duckdb.Error, locate: Callable[[str], str]) -> QueryFaile
             if "GROUP BY" in text:
                 return QueryFailed("EXPRESSION_NOT_AGGREGATE", detail)
             return QueryFailed("TYPE_MISMATCH", detail)
+        case duckdb.InternalException() if "within vector of size" in text:
+            # DuckDB 1.5 ends so where it reads some columns of text that is not UTF-8 and wants to say that.
+            return QueryFailed("HIVE_BAD_DATA", "Text that cannot be read: it is not UTF-8")
+        case duckdb.InvalidInputException() if "CSV Error" in text:
+            return QueryFailed("HIVE_BAD_DATA", f"Text that cannot be read: {detail}")
         case duckdb.InvalidInputException() if _NOT_PARQUET.search(text):
             return QueryFailed("HIVE_BAD_DATA", f"Not valid Parquet file: {detail}")
         case duckdb.InvalidInputException() if "Malformed JSON" in text:

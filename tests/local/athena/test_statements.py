@@ -161,6 +161,16 @@ def test_text_tables(cloud: Cloud) -> None:
         "LOCATION 's3://lake/csv/' TBLPROPERTIES ('skip.header.line.count' = '1')"
     )
     assert cloud.rows("SELECT id, name FROM people WHERE id = 1") == [["1", "x, y"]]
+    cloud.s3.put_object(
+        Bucket="lake", Key="csv/a.csv", Body=b'\xef\xbb\xbfid,name\r\n1,"a ""b"", c"\r\n2\r\n3,d,e,f\r\n'
+    )
+    rows = [["1", 'a "b", c'], ["2", None], ["3", "d"]]
+    assert cloud.rows("SELECT id, name FROM people ORDER BY id") == rows
+    cloud.s3.put_object(Bucket="lake", Key="csv/b.csv", Body=b"id,name\n4,\xe9\n")
+    for columns in ("id, name", "name"):
+        failed = cloud.fails(f"SELECT {columns} FROM people")
+        assert failed.startswith("HIVE_BAD_DATA: Text that cannot be read: ")
+        assert "utf-8" in failed.lower()
     cloud.s3.put_object(Bucket="lake", Key="json/a.json", Body=b'{"id": 1, "tags": ["a"]}\n{"id": 2}\n')
     cloud.run(
         "CREATE EXTERNAL TABLE lines (id bigint, tags array<string>) "
