@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec import structs
 from segmentation.adapters.glue import GlueLakeCatalog
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.domain.event import Event
@@ -335,7 +336,7 @@ def test_a_batch_rule_that_refers_to_a_real_time_one_sees_what_the_stream_saw(
         )
         events.append(sent)
         if chance.random() < 0.2:
-            events.append(replace(sent, columns={"item": "a", "amount": 1_000}))
+            events.append(structs.replace(sent, columns={"item": "a", "amount": 1_000}))
     chance.shuffle(events)
     for start in range(0, len(events), 40):
         archive(batch, events[start : start + 40], first=start + 1)

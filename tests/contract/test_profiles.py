@@ -1,9 +1,9 @@
 """Profiles: the fake and DynamoDB."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.domain.profile import GRACE, SHARDS, BatchPart, Profile, shard_of
 from segmentation.ports import Profiles

@@ -2,11 +2,11 @@
 
 import random
 import string
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 from segmentation.adapters.dynamodb import DynamoProfiles
 from segmentation.adapters.numberings import LakeNumberings
 from segmentation.domain.batch_room import MOST_BATCH_ID_BYTES, fitting_attributes, fitting_names

@@ -1,8 +1,9 @@
 """Profiles in memory, written under guards as in the table. What goes wrong is set as plain attributes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.profile import BatchPart, Profile, RealtimePart, shard_of
 from segmentation.ports import SaveResult

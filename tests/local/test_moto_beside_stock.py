@@ -1,7 +1,6 @@
 """What is quicker than stock moto answers as stock moto does."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -12,6 +11,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models import table as stock
 from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
+from msgspec.structs import replace
 from segmentation.adapters.dynamodb import DynamoProfiles
 
 from infra.local import moto_patches

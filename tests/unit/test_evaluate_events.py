@@ -1,9 +1,10 @@
 import base64
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.profile import BatchPart
 from segmentation.domain.programs import Programs
@@ -203,8 +204,8 @@ def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> N
         (b"{", "not JSON"),
         (b"[]", "not a JSON object"),
         (b'{"v": 2}', "version"),
-        (json.dumps({**json.loads(event("x").to_json()), "time": "now"}).encode(), "'time'"),
-        (json.dumps({**json.loads(event("x").to_json()), "received": True}).encode(), "'received'"),
+        (json.dumps({**json.loads(event("x").to_json()), "time": "now"}).encode(), "$.time"),
+        (json.dumps({**json.loads(event("x").to_json()), "received": True}).encode(), "$.received"),
     ],
 )
 def test_a_poison_record_is_put_aside_whole_with_its_reason(

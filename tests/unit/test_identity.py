@@ -1,10 +1,11 @@
 """Keys that turn out to be one person's: whatever the order, the crashes and the races, as if there had been one key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.joining import MOST_ALIAS_BYTES
 from segmentation.domain.profile import GRACE, BatchPart, RealtimePart

@@ -2,6 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from segmentation.domain.audience import Visibility
 from segmentation.domain.errors import BadRequest, Forbidden, Unauthorized
 from segmentation.domain.profile import BatchPart, RealtimePart
@@ -85,10 +86,10 @@ def test_what_was_computed_is_only_used_in_its_own_time(profiles: MemoryProfiles
         return list(entry["values"])
 
     assert values(part) == ["adults", "buying-now"]
-    assert values(replace(part, due=NOW + 1)) == ["adults", "buying-now"]
-    assert values(replace(part, due=NOW)) == ["adults"]
-    assert values(replace(part, rules="old")) == ["adults"]
-    assert values(replace(part, batch="run0")) == ["adults"]
+    assert values(structs.replace(part, due=NOW + 1)) == ["adults", "buying-now"]
+    assert values(structs.replace(part, due=NOW)) == ["adults"]
+    assert values(structs.replace(part, rules="old")) == ["adults"]
+    assert values(structs.replace(part, batch="run0")) == ["adults"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from segmentation.domain.erasure import LAST_PASS, REST, SETTLED, Erasure, excluded_table, key_hash
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.event_lake import CHANGES
@@ -78,7 +79,7 @@ def test_what_could_not_be_processed_is_gone_through_too(known: Privacy) -> None
         "poison/evaluate_events/2.json": poison(event("2", OTHER)),
         "poison/evaluate_events/3.json": poison(event("3", OTHER, C)),
         "poison/evaluate_events/4.json": poison(event("4", P), b"}"),  # no JSON, but it names them
-        "poison/evaluate_events/5.json": poison(replace(event("5", P), audience="another")),
+        "poison/evaluate_events/5.json": poison(structs.replace(event("5", P), audience="another")),
         "replayed/poison/evaluate_events/6.json": poison(event("6", E)),
         "aws/lambda/a": given_up(kinesis_record(event("7", P)), kinesis_record(event("8", OTHER))),
         "aws/lambda/b": given_up(kinesis_record(event("9", C))),

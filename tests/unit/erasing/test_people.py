@@ -1,8 +1,7 @@
 """People are erased by any of their keys, stay erased, and come back only as somebody new or when it is lifted."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from segmentation.domain.erasure import Erasure, excluded_table, key_hash
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.event_lake import LINKS

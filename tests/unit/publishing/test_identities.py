@@ -1,9 +1,9 @@
 """Keys that lead to a profile, as runs publish them."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from segmentation.domain.profile import RealtimePart
 from segmentation.domain.publication import Task
 

@@ -8,7 +8,9 @@ stays with whoever had it first. There is no way back: a key that was joined is 
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from .membership import Change
 from .profile import RETENTION, Profile, RealtimePart, name_of

@@ -6,15 +6,14 @@ read as names. How they are stored is said in `stored_membership`.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
+import msgspec
 from segmentation.language.index import Numbering
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """That a visitor joined or left a segment at a moment.
 
     `event`: the id of the event that caused it; `None` where time or a batch run did.
@@ -68,8 +67,7 @@ class Members(Collection[str]):
         return f"Members({list(self)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What turned at one moment, by one cause: bits of a numbering. `gone`: segments that were left and have no number."""
 
     moment: int

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from .membership import Change
 
@@ -35,8 +36,7 @@ def shard_of(profile: str) -> int:
     return hashlib.blake2b(profile.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % SHARDS
 
 
-@dataclass(frozen=True, slots=True)
-class RealtimePart:
+class RealtimePart(msgspec.Struct, frozen=True):
     """State and membership that came of a visitor's events.
 
     `revision` guards writes; `rules` and `batch` are the rule set's version and the batch part's run that `members`
@@ -63,7 +63,7 @@ class RealtimePart:
     quality: tuple[str, ...] = ()
     expires: int = 0
     alias: str | None = None
-    aliases: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = msgspec.field(default_factory=dict)
     erased: int = 0
 
     def members_at(self, now: int, rules: str, batch: str) -> set[str] | None:
@@ -80,8 +80,7 @@ class RealtimePart:
         return min(moments, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPart:
+class BatchPart(msgspec.Struct, frozen=True):
     """Membership and attributes as of a batch run.
 
     `identities`: the profile's other keys that raw tables know, as names; `unjoined`: those of them under which the stream
@@ -92,14 +91,13 @@ class BatchPart:
     run: str
     now: int
     segments: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
     identities: tuple[str, ...] = ()
     unjoined: tuple[str, ...] = ()
     owner: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """Both parts; either may not exist yet."""
 
     realtime: RealtimePart | None = None

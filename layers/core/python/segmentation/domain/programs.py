@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from segmentation.language.index import ArtifactError, State
 
 from .event import Event
@@ -24,8 +25,7 @@ REFRESH = 86_400
 logger = logging.getLogger("segmentation.programs")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What the index holds of a visitor, for just this state, rule set and batch run."""
 
     state: bytes
@@ -36,8 +36,7 @@ class Held:
     standing: State
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
+class Evaluated(msgspec.Struct, frozen=True):
     """A visitor's next part, or nothing where it is as it was; what came of it, and the segments whose rules failed."""
 
     part: RealtimePart | None

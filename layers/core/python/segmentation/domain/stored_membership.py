@@ -7,9 +7,9 @@ members, their positions. Where it is not, or what is stored is of several rule 
 import logging
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
+import msgspec
 from segmentation.language.index import Numbering, positions_of
 
 from .membership import Change, Changes, Members, Turn
@@ -29,8 +29,7 @@ def numbering_path(audience: str, identifier: str) -> str:
     return f"programs/{audience}/numberings/{identifier}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMembership:
+class StoredMembership(msgspec.Struct, frozen=True):
     """`numbering`: the id of the one whose bits are meant, "": these are names. `changes`: nothing where there are none."""
 
     numbering: str

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from .errors import NotKnownYet
 from .event import Event
 from .published import Published
@@ -45,8 +47,7 @@ class Evaluation:
     errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
+class StreamRecord(msgspec.Struct, frozen=True):
     """A record and its place on the stream."""
 
     sequence: str

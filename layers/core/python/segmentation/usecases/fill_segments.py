@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
 from segmentation.domain.errors import QueryFailed, SegmentationError, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import events_table
@@ -293,7 +294,7 @@ class FillSegments:
         if state is None:
             return None
         if part is not None:
-            return replace(part, revision=part.revision + 1, state=state)
+            return structs.replace(part, revision=part.revision + 1, state=state)
         return RealtimePart(1, state, (), (), now, "", expires=now + RETENTION)
 
     def _tell(self, published: Published, _fill: Fill, visitors: Mapping[str, list[Event]]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from segmentation.domain.batch_room import fitting_attributes, fitting_names, is_reachable
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.profile import BatchPart, profile_id, profile_name
@@ -182,7 +183,7 @@ class PublishPart:
             known = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
             for key, part in parts.items():
                 own = tuple(one for one in part.identities if profile_id(audience, one) in known)
-                parts[key] = replace(part, unjoined=own)
+                parts[key] = structs.replace(part, unjoined=own)
         written = self.profiles.publish(
             [(profile_id(audience, names[key]), part) for key, part in parts.items()]
         )

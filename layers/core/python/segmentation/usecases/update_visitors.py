@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
 from segmentation.domain.errors import SegmentationError, Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.joining import Family, as_alias, following, remembered
@@ -74,8 +76,7 @@ class Updated:
     broken: dict[str, RealtimePart | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(msgspec.Struct, frozen=True):
     """A visitor's next state, with the keys that become its aliases."""
 
     part: RealtimePart

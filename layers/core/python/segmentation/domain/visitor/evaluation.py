@@ -1,9 +1,10 @@
 """A visitor's membership at a moment: of its state, new events and what the last batch run said."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from segmentation.language.evaluate import Base, Evaluation, Known, Row
 from segmentation.language.index import NEVER, State
 from segmentation.language.values import Value, parse_value
@@ -21,16 +22,14 @@ MOST_CHANGES = 4_000
 """Of changes by time alone in one evaluation; beyond that only what they come to is told."""
 
 
-@dataclass(frozen=True)
-class BatchView:
+class BatchView(msgspec.Struct, frozen=True):
     """What the last batch run said of the profile: segments, and attributes as they were published."""
 
     segments: frozenset[str] = frozenset()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The result of an evaluation.
 
     `changes`: since the last evaluation, by moment. `accepted`: how many of the events were new. `is_new`: the state is
@@ -43,7 +42,7 @@ class Outcome:
     accepted: int
     is_new: bool
     encoded: bytes | None
-    standing: State | None = field(compare=False)
+    standing: State | None
 
 
 def evaluate(

@@ -3,9 +3,9 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
 from segmentation.language.evaluate import Row
 from segmentation.language.values import parse_value
 
@@ -24,8 +24,7 @@ event of its own. While one could, `Visitor.lost` says so under `FORGOTTEN`.
 LAST_DAY = (1 << 16) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(msgspec.Struct, frozen=True):
     """What events made of a state: what is kept, the events that were new, and the terms whose events are others now.
 
     `causes`: of the new ones those that may have changed something.

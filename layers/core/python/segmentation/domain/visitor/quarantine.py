@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
 from segmentation.language import RuleSet
 from segmentation.language.index import State
 from segmentation.language.tree import Node
@@ -108,4 +109,4 @@ def _closed(outcome: Outcome) -> Outcome:
     visitor = outcome.visitor
     retry = visitor.computed + RETRY
     due = retry if visitor.due is None else min(visitor.due, retry)
-    return replace(outcome, visitor=replace(visitor, due=due), standing=None)
+    return structs.replace(outcome, visitor=replace(visitor, due=due), standing=None)

@@ -21,7 +21,6 @@ import struct
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, islice
 from operator import sub
 from typing import Any
@@ -51,8 +50,7 @@ Rows = Mapping[str, Kept]
 _TERMS = msgspec.json.Decoder(tuple[dict[str, tuple[list[int], msgspec.Raw, msgspec.Raw]], dict[str, int]])
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """Bytes, and what they say: events by term, how many ids, losses. `places`: the terms of the whole by their numbers;
     `whole`: how many of the bytes are the whole."""
 
