@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from segmentation.language import sql_events, sql_latest, sql_plan
 from segmentation.language.index import layers, literals, regions, tables
 from segmentation.language.operators import OPERATORS, behaviors, compare, logic, text
@@ -277,7 +278,7 @@ def test_a_visitor_that_counts_events_twice_is_noticed() -> None:
         arrival = count()
 
         def renamed(events: Any, seed: int) -> list[Any]:
-            return [replace(event, id=str(next(arrival))) for event in shuffled(events, seed)]
+            return [structs.replace(event, id=str(next(arrival))) for event in shuffled(events, seed)]
 
         patch.setattr("conformance.readings.shuffled", renamed)
         assert wrong(suite, "realtime", reading)

@@ -156,9 +156,11 @@ class DynamoProfiles:
     def _guarded(self, identifier: str, part: RealtimePart) -> dict[str, Any]:
         request: dict[str, Any] = {"TableName": self._table, "Item": realtime_item(identifier, part)}
         if part.revision == 1:
-            return {**request, "ConditionExpression": "attribute_not_exists(profile)"}
-        before = {":before": {"N": str(part.revision - 1)}}
-        return {**request, "ConditionExpression": "revision = :before", "ExpressionAttributeValues": before}
+            request["ConditionExpression"] = "attribute_not_exists(profile)"
+        else:
+            request["ConditionExpression"] = "revision = :before"
+            request["ExpressionAttributeValues"] = {":before": {"N": str(part.revision - 1)}}
+        return request
 
     def publish(self, parts: Iterable[tuple[str, BatchPart]]) -> int:
         """Write batch parts side by side; a later run's part is never overwritten by an earlier run's."""

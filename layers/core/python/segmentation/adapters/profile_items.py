@@ -43,8 +43,10 @@ def realtime_item(identifier: str, part: RealtimePart) -> Item:
         item["untold"] = {"BOOL": True}
     if part.quality:
         item["quality"] = _strings(part.quality)
-    if part.sweep_at is not None:
-        item |= {"due_shard": {"S": str(shard_of(identifier))}, "sweep_at": {"N": str(part.sweep_at)}}
+    sweep_at = part.sweep_at
+    if sweep_at is not None:
+        item["due_shard"] = {"S": str(shard_of(identifier))}
+        item["sweep_at"] = {"N": str(sweep_at)}
     if part.alias is not None:
         item["alias"] = {"S": part.alias}
     if part.aliases:

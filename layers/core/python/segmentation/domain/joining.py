@@ -101,6 +101,8 @@ class Family:
 
     def together(self, now: int) -> Profile:
         """The profile with the states of those apart in its own."""
+        if not self.others:
+            return self.profile
         apart = {key: part for key, part in self.apart().items() if key in set(self.stale(now))}
         erased = max(
             (one.realtime.erased for one in (self.profile, *self.others.values()) if one.realtime), default=0

@@ -89,16 +89,24 @@ class Changes(Sequence[Change]):
 
     def __init__(self, numbering: Numbering, turns: Sequence[Turn] | Callable[[], Sequence[Turn]]) -> None:
         self.numbering = numbering
-        self._given = turns
+        if callable(turns):
+            self._read = turns
+        else:
+            self.turns = turns
 
     @cached_property
     def turns(self) -> Sequence[Turn]:
         """What turned, by moment."""
-        return self._given() if callable(self._given) else self._given
+        return self._read()
 
     @cached_property
     def _all(self) -> tuple[Change, ...]:
         return tuple(change for turn in self.turns for change in turn.changes(self.numbering))
+
+    def concern(self, names: frozenset[str]) -> bool:
+        """Whether there are any of some segments."""
+        mask = self.numbering.mask(names)
+        return any((turn.joined | turn.left) & mask or not names.isdisjoint(turn.gone) for turn in self.turns)
 
     def of(self, names: frozenset[str]) -> Iterator[Change]:
         """Those of some segments."""
@@ -118,10 +126,6 @@ class Changes(Sequence[Change]):
         return self._all[place]
 
     def __len__(self) -> int:
-        return self._size
-
-    @cached_property
-    def _size(self) -> int:
         return sum((turn.joined | turn.left).bit_count() + len(turn.gone) for turn in self.turns)
 
     def __bool__(self) -> bool:

@@ -74,10 +74,10 @@ class RealtimePart(msgspec.Struct, frozen=True):
     @property
     def sweep_at(self) -> int | None:
         """When a sweep has something to do: membership may change, or changes were left untold."""
-        moments = [self.due] if self.due is not None else []
-        if self.untold:
-            moments.append(self.computed + GRACE)
-        return min(moments, default=None)
+        if not self.untold:
+            return self.due
+        told = self.computed + GRACE
+        return told if self.due is None else min(self.due, told)
 
 
 class BatchPart(msgspec.Struct, frozen=True):

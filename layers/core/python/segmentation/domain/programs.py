@@ -117,7 +117,7 @@ class Programs:
             rules=published.version,
             batch=run,
             due=after.due,
-            untold=any(True for _ in outcome.changes.of(published.wanted)),
+            untold=outcome.changes.concern(published.wanted),
             quality=quality,
             expires=now + RETENTION if events or before is None else before.expires,
             aliases=before.aliases if before else {},

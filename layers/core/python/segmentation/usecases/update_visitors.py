@@ -269,6 +269,8 @@ class UpdateVisitors:
 
 def _person(family: Family, visits: Mapping[str, Visit]) -> Visit:
     """The visits of the keys of one person as one."""
+    if family.asked == [family.key]:
+        return visits[family.key]
     person = Visit(visits[family.asked[0]].published, name_of(family.key))
     for key in family.asked:
         visit = visits[key]

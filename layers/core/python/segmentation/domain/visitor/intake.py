@@ -4,6 +4,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 
 import msgspec
 from segmentation.language.evaluate import Row
@@ -77,7 +78,7 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
 
 
 def _ids(rows: Mapping[str, Sequence[Row]], term: str) -> set[str]:
-    return {row[1] for row in rows.get(term, ())}
+    return set(map(_id, rows.get(term, ())))
 
 
 def short_id(behavior: str, event: str) -> int:
@@ -105,19 +106,15 @@ def _clear(program: Program, visitor: Visitor, now: int) -> Intake:
 
 def _merged(kept: Sequence[Row], new: list[Row]) -> Sequence[Row]:
     # An id that was forgotten may come again; among the kept events it is still known.
-    known = {row[1] for row in kept}
+    known = set(map(_id, kept))
     fresh = [row for row in new if row[1] not in known]
     if len(fresh) > 1 or (fresh and kept and fresh[0][:2] < kept[-1][:2]):
         return sorted((*kept, *fresh), key=_by_time)
     return (*kept, *fresh)
 
 
-def _by_time(row: Row) -> tuple[int, str]:
-    return row[0], row[1]
-
-
-def _time(row: Row) -> int:
-    return row[0]
+_time, _id, _by_time = itemgetter(0), itemgetter(1), itemgetter(0, 1)
+"""Of rows."""
 
 
 def _put(

@@ -243,12 +243,11 @@ def _take_pieces(
 
 def plain_columns(rows: Kept) -> list[Any]:
     """A term's events by column: the first time and the steps to the later ones, ids, values."""
-    times = [row[0] for row in rows]
-    steps = [times[0], *map(sub, times[1:], times)]
-    cells = [row[2] for row in rows]
+    times, ids, cells = zip(*rows, strict=True)
+    steps = (times[0], *map(sub, times[1:], times))
     names = set[str]().union(*cells)
     columns = {name: [cell.get(name) for cell in cells] for name in sorted(names)}
-    return [steps, [row[1] for row in rows], columns]
+    return [steps, ids, columns]
 
 
 def _arrays_as_tuples(values: list[Any]) -> list[Value]:

@@ -208,9 +208,10 @@ class Index:
             touched += self._attributes.get(name, ())
         for base in bases:
             number = self._number_of(base)
-            track = state._tracks.get(id(self.bases[number]))
-            if track is not None and not track.extend(evaluation.rows(self.bases[number])):
-                del state._tracks[id(self.bases[number])]
+            own = self.bases[number]
+            track = state._tracks.get(id(own))
+            if track is not None and not track.extend(evaluation.rows(own)):
+                del state._tracks[id(own)]
             touched += self._of_base[number]
         for name in segments:
             touched += self._segments.get(name, ())
@@ -281,10 +282,10 @@ class Index:
             if values == before:
                 continue
             held[number] = values
-            for table, old, new in zip(unit.tables, before, values, strict=True):
+            for cache, table, old, new in zip(unit.caches, unit.tables, before, values, strict=True):
                 if old == new:
                     continue
-                off, on = table.cache.get(old), table.cache.get(new)
+                off, on = cache.get(old), cache.get(new)
                 off = table.delta(old) if off is None else off
                 on = table.delta(new) if on is None else on
                 # Values between the same two thresholds share one bitmap.

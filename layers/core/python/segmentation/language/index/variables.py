@@ -6,7 +6,7 @@ oldest event drops out.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -188,38 +188,58 @@ class Track:
                 rows = sorted(rows, key=lambda row: row.time)
         self.rows = rows
         self.times = ordered
-        self._sums: dict[str, tuple[list[int], list[int]]] = {}
+        self._sums: dict[str, Sums] = {}
 
     def extend(self, rows: Sequence[Row]) -> bool:
-        """Take in rows that are the same but for one more, later than all; otherwise `False`."""
-        count = len(self.rows)
-        if len(rows) != count + 1 or rows[:count] != self.rows:
+        """Take in rows that are the same but for one more, later than all, and some of the oldest, that went; otherwise
+        `False`."""
+        before, after = tuple(self.rows), tuple(rows)
+        gone = len(before) + 1 - len(after)
+        if not after or gone < 0 or after[:-1] != before[gone:]:
             return False
-        time = rows[count].time
-        if count and time < self.times[-1]:
+        last = after[-1]
+        if self.times and last.time < self.times[-1]:
             return False
-        self.rows = rows
-        self.times.append(time)
-        self._sums.clear()
+        self.rows = after
+        self.times.append(last.time)
+        del self.times[:gone]
+        for column, sums in self._sums.items():
+            sums.add(last.columns.get(column))
+            sums.forget(gone)
         return True
 
-    def sums(self, column: str) -> tuple[list[int], list[int]]:
-        """Before each event: the exact sum so far in millionths, and of how many values."""
+    def sums(self, column: str) -> "Sums":
+        """The running sums of a column."""
         sums = self._sums.get(column)
         if sums is None:
-            totals, counts = [0], [0]
             rows = self.rows
-            numbers: Sequence[Any] = (
-                rows.column(column)
-                if isinstance(rows, ByColumn)
-                else [row.columns.get(column) for row in rows]
-            )
-            for number in numbers:
-                part = None if number is None else _micros(number)
-                totals.append(totals[-1] + (part or 0))
-                counts.append(counts[-1] + (part is not None))
-            sums = self._sums[column] = (totals, counts)
+            if isinstance(rows, ByColumn):
+                sums = Sums(rows.column(column))
+            else:
+                sums = Sums(row.columns.get(column) for row in rows)
+            self._sums[column] = sums
         return sums
+
+
+class Sums:
+    """Before each event and after the last: the exact sum so far in millionths, and of how many values."""
+
+    __slots__ = ("counts", "totals")
+
+    def __init__(self, numbers: Iterable[Any]) -> None:
+        self.totals, self.counts = [0], [0]
+        for number in numbers:
+            self.add(number)
+
+    def add(self, number: Any) -> None:
+        """Go on with another event's value."""
+        part = None if number is None else _micros(number)
+        self.totals.append(self.totals[-1] + (part or 0))
+        self.counts.append(self.counts[-1] + (part is not None))
+
+    def forget(self, count: int) -> None:
+        """Leave the oldest events out; what the sums begin with is no matter."""
+        del self.totals[:count], self.counts[:count]
 
 
 def _figure(function: str, column: str) -> Callable[[Track, int, int], Value]:
@@ -227,16 +247,16 @@ def _figure(function: str, column: str) -> Callable[[Track, int, int], Value]:
     if function == "sum":
 
         def total(track: Track, first: int, last: int) -> float:
-            totals, _ = track.sums(column)
+            totals = track.sums(column).totals
             return (totals[last] - totals[first]) / MICRO
 
         return total
     if function == "avg":
 
         def average(track: Track, first: int, last: int) -> float | None:
-            totals, counts = track.sums(column)
-            count = counts[last] - counts[first]
-            return (totals[last] - totals[first]) / MICRO / count if count else None
+            sums = track.sums(column)
+            count = sums.counts[last] - sums.counts[first]
+            return (sums.totals[last] - sums.totals[first]) / MICRO / count if count else None
 
         return average
     of_rows = FIGURES[function]
