@@ -1,10 +1,10 @@
 """EventLog: the fake and Kinesis."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from segmentation.adapters.kinesis import KinesisEventLog
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
