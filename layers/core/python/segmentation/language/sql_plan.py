@@ -355,6 +355,10 @@ class ProfileWriter(Writer):
         """A node as SQL."""
         return self.written(node)
 
+    def written(self, node: Node) -> str:
+        """A node as SQL: without events there are no moments that a count is compared by."""
+        return OPERATORS[node.op].render(node, self)
+
     def attribute(self, name: str) -> str:
         """A column of the profile."""
         return self._column(name)
