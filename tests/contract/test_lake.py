@@ -176,6 +176,29 @@ class TestRuleSets:
         lake.put(self.path, named)
         assert sets.all()["shop"] is good
 
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_who_starts_while_the_newest_is_broken_finds_the_last_good_one(
+        self, lake: S3Lake, client: Client, compiled: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+        parts = (documents()[name] for name in ("audience", "segments", "access", "destinations"))
+        good = PublishRules(lake, FixedClock())(*parts)
+        lake.put(f"{self.path}.other", b"{}")
+        for broken in (b"{", b'{"audience": 7}', b'{"version": "1"}'):
+            lake.put(self.path, broken)
+        sets = S3RuleSets(lake, fresh=0, compiled=compiled)
+        assert sets.all()["shop"] == good
+        assert [getattr(record, "metric", None) for record in caplog.records] == ["RuleSetsRefused"]
+        assert sets.all()["shop"] == good
+        self.put(lake, version="mended")
+        assert sets.all()["shop"].version == "mended"
+
+    def test_where_none_was_ever_good_there_is_none(self, lake: S3Lake, client: Client) -> None:
+        client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+        for broken in (b"{", json.dumps({**documents(), "audience": {"id": "other"}}).encode()):
+            lake.put(self.path, broken)
+        assert dict(S3RuleSets(lake).all()) == {}
+
     def test_one_under_anothers_name_is_refused(self, lake: S3Lake) -> None:
         lake.put("rules/other/ruleset.json", json.dumps(documents()).encode())
         assert dict(S3RuleSets(lake).all()) == {}

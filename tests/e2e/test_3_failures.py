@@ -144,6 +144,9 @@ def test_broken_rules_leave_the_last_good_ones_in_place(path: Path) -> None:
 
         wait_until(both_have_refused_them, 20, "collector and personalization look at the rules anew")
         assert answered()
+        for function in ("CollectEvents", "ServeApi"):
+            stage.cloud.kill(function)
+        assert answered()  # by functions that have never read the good ones
     finally:
         s3.put_object(Bucket=stage.bucket, Key=key, Body=good)
 

@@ -25,6 +25,7 @@ PACKAGE = ROOT / "layers/core/python/segmentation"
 # The client's method -> what IAM calls it, where the two differ by more than their spelling.
 IAM_NAMES = {
     "list_objects_v2": "ListBucket",
+    "list_object_versions": "ListBucketVersions",
     "delete_objects": "DeleteObject",
     "send_message_batch": "SendMessage",
     "invoke": "InvokeFunction",

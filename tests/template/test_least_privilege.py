@@ -31,12 +31,14 @@ SERVICES = {
     "AWS::Glue::Database": "glue",
     "AWS::Serverless::Function": "lambda",
 }
-# Without ListBucket, S3 answers for a missing object that it is forbidden.
+# Without ListBucket, S3 answers for a missing object that it is forbidden. Rule sets are read in earlier versions, too.
 EVERY_FUNCTION = {
     ("logs:CreateLogStream", "Logs"),
     ("logs:PutLogEvents", "Logs"),
     ("s3:GetObject", "LakeBucket"),
     ("s3:ListBucket", "LakeBucket"),
+    ("s3:GetObjectVersion", "LakeBucket"),
+    ("s3:ListBucketVersions", "LakeBucket"),
 }
 # What Lambda does with the function's role to feed it, and to put aside what failed every time.
 SOURCES: dict[str, set[Grant]] = {

@@ -20,6 +20,8 @@ REFUSED_SETS = "RuleSetsRefused"
 """The metric of rule sets that cannot be loaded."""
 REPORT = 60.0
 """Seconds between two words of one refused rule set."""
+MOST_BACK = 20
+"""Versions of a rule set among which a good one is looked for."""
 REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 logger = logging.getLogger("segmentation.s3")
@@ -86,6 +88,17 @@ class S3Lake:
         """Paths below a prefix, sorted, each with its tag."""
         for one in self._listed(prefix):
             yield one["Key"], one["ETag"]
+
+    def earlier(self, path: str, most: int) -> Iterator[bytes]:
+        """What an object was before, the latest first, as far as the bucket keeps versions."""
+        try:
+            answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=path, MaxKeys=most)
+            for one in answer.get("Versions", ()):
+                if one["Key"] == path and not one["IsLatest"]:
+                    version = {"Bucket": self._bucket, "Key": path, "VersionId": one["VersionId"]}
+                    yield self._client.get_object(**version)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"versions of {path} cannot be read: {type(error).__name__}") from error
 
     def _listed(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
@@ -179,18 +192,32 @@ class S3RuleSets:
             if stored is None:
                 continue
             try:
-                published = self._read(audience, json.loads(stored.data))
-                if published.audience.id != audience:
-                    raise ValueError(f"it is of audience {published.audience.id!r}")
-                kept[audience] = published
+                kept[audience] = self._read(audience, stored.data)
                 self._refused.pop(path, None)
             except (RuleError, ValueError) as error:
                 self._refused[path] = str(error)
                 self._reported = -REPORT
+                if audience not in kept and (good := self._last_good(audience, path)) is not None:
+                    kept[audience] = good
         self._tags, self._sets = tags, kept
         self._report(tags)
 
-    def _read(self, audience: str, document: Any) -> Published:
+    def _last_good(self, audience: str, path: str) -> Published | None:
+        """The rule set that others still run by, for a function that starts while the newest one is broken."""
+        for data in self._lake.earlier(path, MOST_BACK):
+            try:
+                return self._read(audience, data)
+            except (RuleError, ValueError):
+                continue
+        return None
+
+    def _read(self, audience: str, data: bytes) -> Published:
+        published = self._parsed(audience, json.loads(data))
+        if published.audience.id != audience:
+            raise ValueError(f"it is of audience {published.audience.id!r}")
+        return published
+
+    def _parsed(self, audience: str, document: Any) -> Published:
         if (
             self._compiled
             and isinstance(document, dict)
