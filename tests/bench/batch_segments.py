@@ -11,158 +11,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from segmentation.adapters.athena import AthenaWarehouse
-from segmentation.language import RuleSet, load_rule_set
+from segmentation.language import RuleSet
 from segmentation.language.sql import members_queries, members_query
-from segmentation.language.tree import Aggregate
 
 from infra.local.cloud import Cloud
 
-from .engine import DEPARTMENTS, NOW, SCHEMA, Audience, Engine, generate
+from . import batch_one_query
+from .engine import Audience, Engine, generate, laid_out
+from .realistic_segments import DRAWS, HOUSEHOLDS, MADE_UP, Choices, by_hand, rules, ten, ten_that_read_all
 from .results import machine, table
 
 COUNTS = (1, 10, 100, 1_000)
-SEED = 7
-DRAWS = 200
-"""Draws of ten segments that are looked at for one that reads what a thousand read."""
-DAYS = (1, 3, 7, 14, 30, 60, 90, 180)
-P: dict[str, Any] = {"var": "behaviors.purchases"}
 EVENTS_EACH = 100
 SAID = "\n**Against the goals.**"
 ALL_READ = "10 that read all"
 LOCAL = "DuckDB through the embedded Athena's translation"
-
-
-def rules(count: int, *, any_window: bool = False, seed: int = SEED) -> RuleSet:
-    """Realistic rules: one to three conditions on what was bought when, and on attributes.
-
-    Windows are those that people choose, or (`any_window`) of any length, so that hardly two are alike.
-    """
-    draw = random.Random(seed)
-
-    def condition() -> dict[str, Any]:
-        days = f"{draw.randint(1, 180) if any_window else draw.choice(DAYS)}d"
-        bought = {"filter": [P, {"==": [{"var": "department"}, draw.choice(DEPARTMENTS)]}]}
-        match draw.randrange(8):
-            case 0 | 1 | 2:
-                return {">=": [{"count": [{"within": [bought, days]}]}, draw.randint(1, 6)]}
-            case 3:
-                return {">": [{"sum": [{"within": [P, days]}, "sales_value"]}, draw.randint(10, 500)]}
-            case 4:
-                return {"==": [{"count": [{"within": [P, days]}]}, 0]}
-            case 5:
-                return {">=": [{"var": "attributes.age"}, draw.randint(20, 60)]}
-            case 6:
-                return {"in": [{"var": "attributes.country"}, draw.sample(["US", "DE", "FR", "GB", "IT"], 2)]}
-            case _:
-                return {"==": [{"var": "attributes.plan"}, draw.choice(["free", "pro", "team"])]}
-
-    documents = [
-        {
-            "id": f"s{number:04}",
-            "name": "x",
-            "audience": "bench",
-            "kind": "batch",
-            "rule": {draw.choice(["and", "and", "or"]): [condition() for _ in range(draw.randint(2, 3))]},
-        }
-        for number in range(count)
-    ]
-    return load_rule_set(documents, SCHEMA, "bench")
-
-
-def what_is_read(rules_: RuleSet) -> tuple[frozenset[str], int]:
-    """The columns that segments read, and how far back in seconds."""
-    columns, reach = set(), 0
-    for node in (node for segment in rules_ for node in segment.nodes()):
-        columns |= {str(node.value)} if node.op in ("attribute", "column") else set()
-        if isinstance(node.value, Aggregate):
-            columns |= {node.value.column} if node.value.column else set()
-            reach = max([reach, *(window.reach or 0 for window in node.value.events.windows)])
-    return frozenset(columns), reach
-
-
-def ten_that_read_all() -> tuple[RuleSet, int]:
-    """The first draw of ten segments that read the columns and the window that a thousand read; how many draws do."""
-    whole = what_is_read(rules(max(COUNTS)))
-    found = [one for one in (rules(10, seed=seed) for seed in range(DRAWS)) if what_is_read(one) == whole]
-    return found[0], len(found)
-
-
-TEN = [
-    ("count", "GROCERY", 30, 3),
-    ("count", "MEAT", 90, 2),
-    ("count", "FUEL", 7, 1),
-    ("count", "DELI", 180, 5),
-    ("count", "PRODUCE", 14, 2),
-    ("sum", None, 30, 100),
-    ("sum", None, 90, 300),
-    ("sum", "GROCERY", 60, 50),
-    ("none", None, 14, 0),
-    ("none", None, 60, 0),
-]
-"""Ten segments that a person has also written as DuckDB SQL: what, department, days, threshold."""
-
-
-def ten() -> RuleSet:
-    """The ten, as rules; each of people of 30 and more."""
-    documents = []
-    for number, (what, department, days, least) in enumerate(TEN):
-        events: dict[str, Any] = (
-            P if department is None else {"filter": [P, {"==": [{"var": "department"}, department]}]}
-        )
-        window = {"within": [events, f"{days}d"]}
-        figure = {
-            "count": {">=": [{"count": [window]}, least]},
-            "sum": {">": [{"sum": [window, "sales_value"]}, least]},
-            "none": {"==": [{"count": [window]}, 0]},
-        }[what]
-        rule = {"and": [figure, {">=": [{"var": "attributes.age"}, 30]}]}
-        documents.append(
-            {"id": f"t{number}", "name": "x", "audience": "bench", "kind": "batch", "rule": rule}
-        )
-    return load_rule_set(documents, SCHEMA, "bench")
-
-
-def by_hand() -> str:
-    """The same ten segments as somebody who knows DuckDB writes them."""
-
-    def figure(what: str, department: str | None, days: int) -> str:
-        when = f"time > {NOW - days * 86_400}" + (f" AND department = '{department}'" if department else "")
-        # Sums must not depend on the order of events, so they are of decimals for anybody who wants the same answer twice.
-        return (
-            f"sum(sales_value::decimal(18, 6)) FILTER ({when})"
-            if what == "sum"
-            else f"count(*) FILTER ({when})"
-        )
-
-    figures = ",\n".join(
-        f"{figure(what, department, days)} AS f{n}" for n, (what, department, days, _) in enumerate(TEN)
-    )
-    tests = [
-        {"count": f"f{n} >= {least}", "sum": f"f{n} > {least}", "none": f"coalesce(f{n}, 0) = 0"}[what]
-        for n, (what, _, _, least) in enumerate(TEN)
-    ]
-    marks = ",\n".join(f"CASE WHEN age >= 30 AND {test} THEN 't{n}' END" for n, test in enumerate(tests))
-    longest = max(days for _, _, days, _ in TEN)
-    return f"""
-        WITH e AS (SELECT profile_key, {figures} FROM lake.purchases
-            WHERE period >= DATE '{_month(NOW - longest * 86_400)}' AND time > {NOW - longest * 86_400} AND time <= {NOW} GROUP BY profile_key)
-        SELECT p.profile_key, list_filter([{marks}], x -> x IS NOT NULL) AS segments
-        FROM lake.profiles p LEFT JOIN e ON e.profile_key = p.profile_key"""
-
-
-def _month(time: int) -> str:
-    import datetime as dt
-
-    return dt.datetime.fromtimestamp(time, dt.UTC).strftime("%Y-%m-01")
 
 
 def timed(engine: Engine, queries: Mapping[str, Sequence[str]], rounds: int = 5) -> dict[str, float]:
@@ -181,7 +51,7 @@ def sql_of(rules_: RuleSet, audience: Audience) -> list[str]:
         rules_,
         audience.profiles,
         audience.behaviors,
-        NOW,
+        audience.now,
         partitions=audience.partitions,
         events_a_profile=audience.events_a_profile,
     )
@@ -195,7 +65,7 @@ def alone(rules_: RuleSet, audience: Audience) -> list[str]:
             RuleSet(rules_.audience, rules_.schema, (one,)),
             audience.profiles,
             audience.behaviors,
-            NOW,
+            audience.now,
             partitions=audience.partitions,
             events_a_profile=audience.events_a_profile,
         )
@@ -289,61 +159,116 @@ def compared(engine: Engine, audience: Audience) -> str:
     )
 
 
+def of_demo(engine: Engine) -> Audience:
+    """The grocery chain's year."""
+    data = batch_one_query.demo()
+    return laid_out(engine, data.schema, data.now, data.profiles, data.purchases)
+
+
+class World:
+    """Segments by the hundred over one audience."""
+
+    def __init__(self, choices: Choices, make: Callable[[Engine], Audience]) -> None:
+        self.make = make
+        many = {f"{count:,}": rules(count, choices=choices) for count in COUNTS}
+        all_read, self.drawn = ten_that_read_all(many["1,000"], choices)
+        self.sets = {"1": many["1"], "10": many["10"], ALL_READ: all_read, "100": many["100"]}
+        self.sets["1,000"] = many["1,000"]
+        self.any_length = {
+            f"{count:,}": rules(count, any_window=True, choices=choices) for count in COUNTS[1:]
+        }
+
+    def times(self) -> str:
+        """What runs take, as a table below what they run over."""
+        with tempfile.TemporaryDirectory() as folder:
+            engine = Engine(Path(folder))
+            audience = self.make(engine)
+            queries = {name: sql_of(one, audience) for name, one in self.sets.items()}
+            ready = {name: [engine.translated(one) for one in texts] for name, texts in queries.items()}
+            times = timed(engine, ready)
+            members = {name: memberships(engine, texts) for name, texts in ready.items()}
+            single = [engine.translated(one) for one in alone(self.sets["10"], audience)]
+            apart = timed(engine, {"10": single}, rounds=1)
+            wild = {
+                name: [engine.translated(one) for one in sql_of(set_, audience)]
+                for name, set_ in self.any_length.items()
+            }
+            any_length = timed(engine, wild, rounds=1)
+        rows = [
+            [
+                name,
+                str(len(queries[name])),
+                f"{members[name]:,}",
+                f"{times[name]:.2f} s",
+                f"{times[name] / times['10']:.1f}",
+                f"{times[name] / times[ALL_READ]:.1f}",
+                f"{apart[name]:.1f} s" if name in apart else "",
+                f"{any_length[name]:.2f} s" if name in any_length else "",
+            ]
+            for name in self.sets
+        ]
+        titles = ["segments", "queries", "memberships", "time", "of ten's", "of all's"]
+        titles += ["a query each", "windows of any length"]
+        said = f"{audience.size:,} profiles, {audience.events:,} purchases of a year:"
+        return f"{said}\n\n{table(titles, rows)}"
+
+    def bytes(self, cloud: Cloud) -> str:
+        """What runs read, as a table below what they run over."""
+        with tempfile.TemporaryDirectory() as folder:
+            engine = Engine(Path(folder))
+            audience = self.make(engine)
+            scanned = Scanned(cloud, engine, audience)
+            read = {name: scanned.of(sql_of(one, audience)) for name, one in self.sets.items()}
+            apart = {"10": scanned.of(alone(self.sets["10"], audience))}
+        rows = [
+            [
+                name,
+                f"{read[name]:,}",
+                f"{read[name] / read['10']:.2f}",
+                f"{read[name] / read[ALL_READ]:.2f}",
+                f"{apart[name]:,}" if name in apart else "",
+            ]
+            for name in self.sets
+        ]
+        titles = ["segments", "bytes read", "of ten's", "of all's", "a query each"]
+        said = f"{audience.size:,} profiles, {audience.events:,} purchases; {self.drawn} of {DRAWS} draws of ten read all:"
+        return f"{said}\n\n{table(titles, rows)}"
+
+
+def memberships(engine: Engine, queries: Sequence[str]) -> int:
+    """How many people are found, in all segments together."""
+    return sum(int(engine.rows(f"SELECT sum(len(segments)) FROM ({one}) m")[0][0] or 0) for one in queries)
+
+
 def run(profiles: int) -> str:
     """All figures, as Markdown."""
-    all_read, drawn = ten_that_read_all()
-    sets = {f"{count:,}": rules(count) for count in COUNTS}
-    sets = {"1": sets["1"], "10": sets["10"], ALL_READ: all_read, "100": sets["100"], "1,000": sets["1,000"]}
-    wild = {f"{count:,}": rules(count, any_window=True) for count in COUNTS[1:]}
-    with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(Path(folder))
-        audience = generate(engine, profiles, EVENTS_EACH)
-
-        def ready(queries: Sequence[str]) -> list[str]:
-            return [engine.translated(one) for one in queries]
-
-        times = timed(engine, {name: ready(sql_of(one, audience)) for name, one in sets.items()})
-        single = timed(engine, {"10": ready(alone(sets["10"], audience))}, rounds=1)
-        any_length = timed(
-            engine, {name: ready(sql_of(one, audience)) for name, one in wild.items()}, rounds=1
-        )
-        by_two = [compared(engine, audience)]
-        queries = {name: len(sql_of(one, audience)) for name, one in sets.items()}
-    with tempfile.TemporaryDirectory() as folder, Cloud(api_port=0, aws_port=0, log=lambda *_: None) as cloud:
-        engine = Engine(Path(folder))
-        few = generate(engine, max(profiles // 5, 4_000), EVENTS_EACH)
-        by_two.append(compared(engine, few))
-        scanned = Scanned(cloud, engine, few)
-        read = {name: scanned.of(sql_of(one, few)) for name, one in sets.items()}
-        apart = {"10": scanned.of(alone(sets["10"], few))}
-    busy = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    rows = [
-        [
-            name,
-            str(queries[name]),
-            f"{read[name]:,}",
-            f"{read[name] / read['10']:.2f}",
-            f"{read[name] / read[ALL_READ]:.2f}",
-            f"{times[name]:.2f} s",
-            f"{times[name] / times['10']:.1f}",
-            f"{times[name] / times[ALL_READ]:.1f}",
-            f"{apart[name]:,}" if name in apart else "",
-            f"{single[name]:.1f} s" if name in single else "",
-            f"{any_length[name]:.2f} s" if name in any_length else "",
-        ]
-        for name in sets
+    small = max(profiles // 5, 4_000)
+    worlds = [
+        World(HOUSEHOLDS, of_demo),
+        World(MADE_UP, lambda engine: generate(engine, profiles, EVENTS_EACH)),
     ]
-    titles = ["segments", "queries", "bytes read", "of ten's", "of all's", "time", "of ten's", "of all's"]
-    titles += ["a query each: bytes", "time", "windows of any length: time"]
+    times = [world.times() for world in worlds]
+    worlds[1].make = lambda engine: generate(engine, small, EVENTS_EACH)
+    read = []
+    for world in worlds:
+        with Cloud(api_port=0, aws_port=0, log=lambda *_: None) as cloud:
+            read.append(world.bytes(cloud))
+    by_two = []
+    for size in (profiles, small):
+        with tempfile.TemporaryDirectory() as folder:
+            engine = Engine(Path(folder))
+            by_two.append(compared(engine, generate(engine, size, EVENTS_EACH)))
+    busy = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     return "\n\n".join(
         (
             f"# Many segments in one run\n\nMeasured on: {machine()}, load {busy}, {LOCAL}.",
-            f"{profiles:,} profiles, {profiles * EVENTS_EACH:,} purchases of a year; bytes: of {few.size:,} profiles, through the embedded "
-            "Athena. Times are seconds of all processors together. A query a segment: one after the other.",
-            f"The ten of the second row read fewer columns and a shorter window than a hundred do. {ALL_READ!r} is the first draw of ten, of the same kind of "
-            f"rules, that reads every column and the longest window that the thousand read: {drawn} of {DRAWS} draws do.",
-            table(titles, rows),
-            f"Ten segments that a person also wrote as DuckDB SQL, with the same result: {'; '.join(by_two)}.",
+            f"The first ten read fewer columns and shorter windows than a hundred do. {ALL_READ!r} is the first draw of ten, of the same "
+            "kind of rules, that reads every column and the longest window that the thousand read.",
+            "## Time\n\nSeconds of all processors together. A query each: one after the other. First the demo data, then made-up data.",
+            *times,
+            "## Bytes\n\nThrough the embedded Athena.",
+            *read,
+            f"## By hand\n\nTen segments that a person also wrote as DuckDB SQL, with the same result: {'; '.join(by_two)}.",
         )
     )
 

@@ -1,6 +1,7 @@
 """What Athena would run, on one machine: generated audiences as Parquet, Trino SQL translated for DuckDB.
 
-The translation is the embedded Athena's own; only the way over HTTP and S3 is left out, so that times are the engine's.
+The translation is the embedded Athena's own. Left out, so that times are the engine's, are the way over HTTP and S3, and the
+guards with which comparisons are as Trino's beside texts and NaN: Trino needs none, nor has SQL by hand.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 from segmentation.language import Schema, Type
 from segmentation.language.partitions import Partitions, borders
 
+from infra.local.athena import rendering
 from infra.local.athena.functions import macros_for
 from infra.local.athena.translate import translate
 from infra.local.athena.trino import parse_query
@@ -61,7 +64,8 @@ class Engine:
 
     def translated(self, sql: str) -> str:
         """Trino SQL as DuckDB runs it here."""
-        translation = translate(parse_query(sql), "lake", lambda table: self._columns(table.table))
+        with patch.object(rendering, "_guarded", lambda comparison, *_: comparison):
+            translation = translate(parse_query(sql), "lake", lambda table: self._columns(table.table))
         for macro in macros_for(translation.sql).split("CREATE MACRO "):
             if macro.strip() and macro.split("(")[0].strip() not in self._made:
                 self._made.add(macro.split("(")[0].strip())
@@ -92,6 +96,8 @@ class Engine:
 class Audience:
     """A generated audience."""
 
+    schema: Schema
+    now: int
     profiles: str
     behaviors: Mapping[str, str]
     partitions: Mapping[str, Partitions]
@@ -137,13 +143,29 @@ def generate(engine: Engine, profiles: int, events_each: int, chunk: int = 10_00
                 TO '{folder / "purchases"}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (period), OVERWRITE_OR_IGNORE,
                     FILENAME_PATTERN 'part{number}_{{i}}')"""
         )
-    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    return _audience(engine, SCHEMA, NOW, parts, time.perf_counter() - started)
+
+
+def laid_out(engine: Engine, schema: Schema, now: int, profiles: str, purchases: str) -> Audience:
+    """An audience of queries for its profiles and purchases, laid out in the same way."""
+    started = time.perf_counter()
+    folder, parts = engine.folder, Partitions(borders("month", now))
+    engine.connection.execute(
+        f"COPY ({profiles}) TO '{folder / 'profiles.parquet'}' (FORMAT parquet, COMPRESSION zstd)"
+    )
+    engine.connection.execute(
+        f"""COPY (SELECT *, {parts.sql('"time"')} AS period FROM ({purchases}) e) TO '{folder / "purchases"}'
+            (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (period))"""
+    )
+    return _audience(engine, schema, now, parts, time.perf_counter() - started)
+
+
+def _audience(engine: Engine, schema: Schema, now: int, parts: Partitions, seconds: float) -> Audience:
+    folder = engine.folder
+    profiles = engine.table("profiles", str(folder / "profiles.parquet"))
+    purchases = engine.table("purchases", str(folder / "purchases/*/*.parquet"), partitioned=True)
+    sizes = [engine.rows(f"SELECT count(*) FROM lake.{name}")[0][0] for name in (profiles, purchases)]
+    stored = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     return Audience(
-        engine.table("profiles", str(folder / "profiles.parquet")),
-        {"purchases": engine.table("purchases", str(folder / "purchases/*/*.parquet"), partitioned=True)},
-        {"purchases": parts},
-        profiles,
-        total,
-        size,
-        time.perf_counter() - started,
+        schema, now, profiles, {"purchases": purchases}, {"purchases": parts}, *sizes, stored, seconds
     )

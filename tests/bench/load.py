@@ -19,8 +19,8 @@ from pathlib import Path
 from segmentation.domain.run_sql import changes_query, sizes_query
 from segmentation.language.sql import members_queries
 
-from .batch_segments import rules
 from .engine import NOW, Engine, generate
+from .realistic_segments import rules
 from .results import Steps, machine
 
 SEGMENTS = 100
