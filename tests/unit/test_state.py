@@ -230,6 +230,21 @@ def test_ids_that_would_fill_an_item_are_refused() -> None:
         shop(**{noise(chance, 60).lower(): {">": [{"count": [DAY]}, 1]} for _ in range(2_400)})
 
 
+def test_an_event_of_the_far_future_keeps_no_ids_that_came_after_it() -> None:
+    stream = Stream(shop(often={">=": [{"count": [DAY]}, 3]}))
+    far = event("far", time=NOW + 100 * 365 * 86_400)
+    stream.deliver(far)
+    for day in range(40):
+        stream.clock.time = NOW + day * 86_400
+        stream.deliver(*(event(f"e{day}-{n}", time=stream.clock.time - n) for n in range(30)))
+    visitor = Visitor.decode(stream.part().state)
+    assert len(visitor.seen) <= 30 * 9
+    assert stream.part().quality == ()
+    # Its own id is forgotten; as it comes again, it is known among the kept events.
+    stream.deliver(far, far)
+    assert Visitor.decode(stream.part().state).rows == visitor.rows
+
+
 # ------------------------------------------------------------------------------------- hot visitors
 
 

@@ -44,6 +44,7 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     seen = dict(visitor.seen)
     accepted: list[Event] = []
     entered: dict[str, tuple[Term, list[Row]]] = {}
+    latest = now + program.memory
     for event in events:
         columns = program.columns_read(event.behavior)
         if columns is None:  # no rule reads it
@@ -51,8 +52,9 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
         name = short_id(event.behavior, event.id)
         if name in seen:
             continue
-        # From its acceptance on, not from its own time: a late event may come twice as well.
-        seen[name] = min(max(event.time, now) // DAY, LAST_DAY)
+        # From its acceptance on, not from its own time: a late event may come twice as well. Ids go in their order, so one of
+        # the far future must not hold up all that come after it.
+        seen[name] = min(min(max(event.time, now), latest) // DAY, LAST_DAY)
         accepted.append(event)
         raw = event.columns
         typed = {
