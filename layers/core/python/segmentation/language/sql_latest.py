@@ -111,10 +111,10 @@ def latest_of(nodes: Iterable[Node], end_now: Callable[[Selection], bool]) -> di
         if times == uses[count] and end_now(count.events):
             groups.setdefault(without_windows(count.events), []).append(count)
     found: dict[Aggregate, Latest] = {}
-    for events, counts in groups.items():
-        if len(counts) >= FEWEST_WINDOWS:
-            asked = sorted(set().union(*(numbers[count] for count in counts)))
-            found |= dict.fromkeys(counts, Latest(events, tuple(asked), f"l{len(set(found.values()))}"))
+    several = {events: counts for events, counts in groups.items() if len(counts) >= FEWEST_WINDOWS}
+    for place, (events, counts) in enumerate(several.items()):
+        asked = sorted(set().union(*(numbers[count] for count in counts)))
+        found |= dict.fromkeys(counts, Latest(events, tuple(asked), f"l{place}"))
     return found
 
 
