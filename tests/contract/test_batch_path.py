@@ -193,6 +193,29 @@ def test_a_newly_exposed_attribute_is_published_for_all_who_have_it(batch: Batch
     assert batch.profiles.batch["shop#person_id:1"].attributes["born"] == "1994-01-02"
 
 
+@pytest.mark.parametrize("how", ["no longer exposed", "pii"])
+def test_an_attribute_that_is_exposed_no_more_leaves_the_profiles(batch: Batch, how: str) -> None:
+    """Nobody's segments changed; what was published of the attribute goes all the same."""
+    batch.build()
+    batch.materialize()
+    batch.publish()
+    assert batch.profiles.batch["shop#person_id:1"].attributes == {"age": 30.0, "country": "DE"}
+    document = documents()
+    document["access"]["tokens"][1]["attributes"] = []
+    if how == "pii":
+        document["audience"]["attributes"][0]["columns"]["age"]["visibility"] = "pii"
+    batch.follow(published(**document))
+    batch.clock.time += 60
+    record = batch.materialize()
+    assert [(one.joined, one.left) for one in record.segments] == [(0, 0), (0, 0)]
+    batch.publish()
+    assert batch.profiles.batch["shop#person_id:1"].attributes == {"country": "DE"}
+    assert batch.profiles.batch["shop#person_id:3"].run != record.run  # has none, and is not written
+    batch.clock.time += 60
+    again = batch.materialize()
+    assert batch.rows(f"shop_{again.run}_{again.changes}") == []
+
+
 def test_keys_of_several_profiles_are_counted_with_the_build(batch: Batch) -> None:
     batch.put("people", {"person_id": (pa.int64(), [1, 2, 3])})
     batch.put("mails", {"person_id": (pa.int64(), [1, 2, 3]), "mail": (pa.string(), ["a@x", "A@x ", "b@x"])})

@@ -63,10 +63,14 @@ def changes_query(
     attributes: Sequence[str],
     old_attributes: Sequence[str],
     *,
+    given_up: Sequence[str] = (),
     identities: bool = False,
     old_identities: bool = False,
 ) -> str:
-    """The profiles whose segments, attributes or identity keys are not those of the previous run."""
+    """The profiles whose segments, attributes or identity keys are not those of the previous run.
+
+    `old_attributes` of the previous run can be compared; what it had of those `given_up` is taken from who has it.
+    """
     if previous is None:
         columns = "".join(f', n."{name}" AS "{name}"' for name in attributes)
         if identities:
@@ -81,6 +85,7 @@ def changes_query(
     for name in attributes:
         known = name in old_attributes
         differences.append(f'n."{name}" IS DISTINCT FROM p."{name}"' if known else f'n."{name}" IS NOT NULL')
+    differences += [f'p."{name}" IS NOT NULL' for name in given_up]
     if identities or old_identities:
         keys = f"coalesce(n.{IDENTITIES}, {_NOBODY})" if identities else _NOBODY
         before = f"coalesce(p.{IDENTITIES}, {_NOBODY})" if old_identities else _NOBODY

@@ -221,11 +221,17 @@ class MaterializeSteps:
                 query = self._merge(run, plan)
             case "changes":
                 before = plan.previous
+                same = before.comparable(plan.types) if before else ()
                 query = changes_query(
                     _table(run, _members(run)),
                     before.members_table() if before else None,
                     plan.attributes,
-                    before.comparable(plan.types) if before else (),
+                    same,
+                    given_up=[
+                        one
+                        for one in (before.attributes if before else ())
+                        if one not in same or one not in plan.attributes
+                    ],
                     identities=plan.identities,
                     old_identities=before is not None and before.identities,
                 )
