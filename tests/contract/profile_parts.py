@@ -21,7 +21,7 @@ PART = RealtimePart(
     due=99,
     untold=True,
     quality=("capped",),
-    expires=1_000,
+    expires=500 * 86_400,
 )
 BATCH = BatchPart(
     "20240101t000000z_aaaa",

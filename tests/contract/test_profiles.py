@@ -128,6 +128,17 @@ def test_untold_changes_are_due_until_they_are_told(profiles: Profiles) -> None:
     assert (due(profiles, 98), due(profiles, 99)) == ([], [KEY])
 
 
+def test_a_member_is_due_to_be_forgotten_before_the_item_goes(profiles: Profiles) -> None:
+    part, never = replace(PART, due=None, untold=False), "shop#person_id:never"
+    profiles.save({KEY: part, never: replace(part, members=())})
+    assert part.forgotten_at == 498 * 86_400
+    assert (due(profiles, 498 * 86_400 - 1), due(profiles, 498 * 86_400)) == ([], [KEY])
+    later = replace(part, revision=2, untold=True)
+    profiles.save({KEY: later})
+    profiles.told({KEY: later})
+    assert (due(profiles, 498 * 86_400 - 1), due(profiles, 498 * 86_400)) == ([], [KEY])
+
+
 def test_the_longest_due_come_first_and_the_put_off_later(profiles: Profiles) -> None:
     keys = [f"shop#person_id:{number}" for number in range(200) if shard_of(f"shop#person_id:{number}") == 3]
     parts = {key: replace(PART, due=100 - place, untold=False) for place, key in enumerate(keys)}

@@ -364,4 +364,80 @@ def test_a_visitor_that_nobody_knows_gets_an_empty_answer(stream: Stream) -> Non
 
 def test_state_that_rests_expires_after_the_longest_window(stream: Stream) -> None:
     stream.deliver(event("e1"))
-    assert stream.profiles.realtime[ONE].expires == NOW + 401 * 86_400
+    assert stream.profiles.realtime[ONE].expires == NOW + 403 * 86_400
+
+
+DAY = 86_400
+SILENT = {
+    "ever": {">=": [{"count": [{"var": "behaviors.purchases"}]}, 1]},
+    "quiet": {"==": [{"count": [{"within": [{"var": "behaviors.purchases"}, "1d"]}]}, 0]},
+    "in-400-days": {">=": [{"count": [{"within": [{"var": "behaviors.purchases"}, "400d"]}]}, 1]},
+}
+
+
+def silent() -> Stream:
+    document = documents()
+    document["segments"] = [
+        {"id": name, "name": name, "audience": "shop", "kind": "realtime", "rule": rule}
+        for name, rule in SILENT.items()
+    ]
+    document["access"] = {}
+    document["destinations"][0]["segments"] = list(SILENT)
+    return Stream(sets=StaticRuleSets({"shop": published(**document)}))
+
+
+def told(stream: Stream) -> set[str]:
+    """What the person is in, as partners were told."""
+    inside: set[str] = set()
+    for one in stream.queue.messages:
+        (inside.add if one["joined"] else inside.discard)(one["segment"])
+    return inside
+
+
+@pytest.mark.parametrize("hour", range(0, 24, 5))
+def test_who_has_been_silent_for_longer_than_any_window_is_forgotten_and_partners_hear_of_it(
+    hour: int,
+) -> None:
+    stream = silent()
+    begin = stream.clock.time = NOW + hour * 3_600
+    stream.deliver(event("e1", time=begin))
+    stream.clock.time = begin + DAY
+    stream.sweep()
+    assert told(stream) == {"ever", "quiet", "in-400-days"}
+    part = stream.profiles.realtime[ONE]
+    stream.clock.time = begin + 400 * DAY - 1
+    assert stream.sweep().visitors == 0  # the longest window still sees it
+    stream.clock.time = begin + 401 * DAY
+    stream.sweep()
+    stream.sweep()
+    assert told(stream) == set()
+    part = stream.profiles.realtime[ONE]
+    assert (part.state, part.members, part.untold, part.sweep_at) == (b"", (), False, None)
+    assert part.expires > stream.clock.time, "it goes by itself later"
+    assert stream.sweep().visitors == 0
+    stream.deliver(event("e2", time=stream.clock.time))
+    assert told(stream) == {"ever", "in-400-days"}
+
+
+def test_whom_a_batch_run_knows_stays_in_what_needs_no_event() -> None:
+    stream = silent()
+    stream.profiles.batch[ONE] = BatchPart("run1", NOW, (), {})
+    stream.deliver(event("e1"))
+    for days in (1, 400, 401, 402):
+        stream.clock.time = NOW + days * DAY
+        stream.sweep()
+    assert told(stream) == {"quiet"}
+    part = stream.profiles.realtime[ONE]
+    assert part.members == ("quiet",)
+    assert part.expires > NOW + 800 * DAY
+    assert stream.sweep().visitors == 0
+
+
+def test_an_event_just_before_is_not_forgotten() -> None:
+    stream = silent()
+    stream.deliver(event("e1"))
+    stream.clock.time = NOW + 402 * DAY  # no sweep came by
+    stream.deliver(event("e2", time=stream.clock.time))
+    stream.sweep()
+    assert told(stream) == {"ever", "in-400-days"}
+    assert stream.profiles.realtime[ONE].expires == NOW + (402 + 403) * DAY

@@ -110,7 +110,9 @@ class DynamoProfiles:
     def told(self, parts: Mapping[str, RealtimePart]) -> None:
         """Note what was sent. Where somebody wrote meanwhile, nothing is left to note; what cannot be written now is
         sent once more by a sweep: under the same id, so nobody minds."""
-        self._write.all({key: self._sweep_at(key, part, part.due, "untold") for key, part in parts.items()})
+        self._write.all(
+            {key: self._sweep_at(key, part, part.due_at, "untold") for key, part in parts.items()}
+        )
 
     def postpone(self, parts: Mapping[str, RealtimePart], until: int) -> None:
         """Put off the next sweep."""

@@ -113,8 +113,10 @@ class Family:
         before = part or RealtimePart(0, b"", (), (), 0, "")
         own = Visitor.decode(before.state) if before.state else Visitor.new()
         state = joined(own, [Visitor.decode(one.state) for one in apart.values()])
+        expires = max([before.expires, *(one.expires for one in apart.values())])
         # Rules of "" are nobody's: what was computed is of the profile before.
-        return replace(self.profile, realtime=replace(before, state=state.encode(), rules="", erased=erased))
+        one = replace(before, state=state.encode(), rules="", expires=expires, erased=erased)
+        return replace(self.profile, realtime=one)
 
 
 def families(

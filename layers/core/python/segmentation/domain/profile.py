@@ -8,8 +8,11 @@ import msgspec
 
 from .membership import Change
 
-RETENTION = 401 * 86_400
-"""Seconds that a visitor's state is kept after its last event: the longest real-time window, and a day."""
+DAY = 86_400
+RETENTION = 403 * DAY
+"""Seconds that a visitor's item is kept after its last event: the longest real-time window, and three days."""
+TELLING = 2 * DAY
+"""Seconds before the item goes by which the visitor is forgotten, so that partners hear of it."""
 SHARDS = 16
 """Into so many parts the index of due profiles is divided, so that no part of it is hot."""
 GRACE = 60
@@ -74,10 +77,23 @@ class RealtimePart(msgspec.Struct, frozen=True):
     @property
     def sweep_at(self) -> int | None:
         """When a sweep has something to do: membership may change, or changes were left untold."""
+        due = self.due_at
         if not self.untold:
-            return self.due
+            return due
         told = self.computed + GRACE
-        return told if self.due is None else min(self.due, told)
+        return told if due is None else min(due, told)
+
+    @property
+    def due_at(self) -> int | None:
+        """The same once all is told."""
+        forgotten = self.forgotten_at
+        return self.due if forgotten is None else forgotten if self.due is None else min(self.due, forgotten)
+
+    @property
+    def forgotten_at(self) -> int | None:
+        """From when on a member is forgotten, as no event came for more than the longest window: one moment for all last events of
+        a day, so that the index is not written at each. `None`: nobody would hear of it."""
+        return self.expires // DAY * DAY - TELLING if self.state and self.members else None
 
 
 class BatchPart(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ class LiftErasure:
         """Lift all requests that were made of whoever has this key; the requests. `NotFound`: there are none.
 
         Of a request that is done the other keys are known as hashes alone: builds take them in again, too; of batch parts only
-        that of the key which is named is let in before its 401 days are over.
+        that of the key which is named is let in before its 403 days are over.
         """
         published = audience_of(self.rule_sets, audience, column or None)
         column = column or published.audience.master_key

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from segmentation.domain.errors import SegmentationError, Unavailable
 from segmentation.domain.event import Event
+from segmentation.domain.forgetting import forgotten, is_over
 from segmentation.domain.joining import Family, as_alias, following, remembered
 from segmentation.domain.membership import changes_of
 from segmentation.domain.messages import realtime_message
@@ -224,9 +225,18 @@ class UpdateVisitors:
         if not events and (not before.state if before else not _is_looked_at(profile, cause)):
             return None  # all of them are of a visitor who was erased since
         stale = family.stale(now)
-        evaluated = self.programs.evaluate(
-            published, person.name, profile, events, now, ahead=cause is not Cause.EVENTS, anyway=bool(stale)
-        )
+        if cause is Cause.TIME and before is not None and not stale and is_over(before, now):
+            evaluated = forgotten(self.programs, published, person.name, profile, now)
+        else:
+            evaluated = self.programs.evaluate(
+                published,
+                person.name,
+                profile,
+                events,
+                now,
+                ahead=cause is not Cause.EVENTS,
+                anyway=bool(stale),
+            )
         part = evaluated.part
         if part is None or (not stale and not _is_wanted(part, before, cause)):
             return None
