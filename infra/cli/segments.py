@@ -260,7 +260,7 @@ def uploaded(
         for file, address in zip(files, begun["urls"], strict=True):
             _put(file, address)
         told: Any = uploads.finished(uploads.below(begun["upload"]["id"], "complete").begin())
-        show(told, as_json, "state", "rows", "malformed", "keys", "matched", "error")
+        show(told, as_json, "state", "rows", "malformed", "duplicates", "matched", "unmatched", "error")
         if told["state"] == "failed":
             raise typer.Exit(REFUSED)
 

@@ -149,6 +149,9 @@ class FakeUploads:
     def url(self, path: str, seconds: int) -> str:
         return f"https://lake.example/{path}?expires={seconds}"
 
+    def reading(self, path: str, seconds: int) -> str:
+        return f"https://lake.example/{path}?read&expires={seconds}"
+
 
 @dataclass
 class MemoryLakeCatalog:

@@ -26,6 +26,12 @@ def test_an_upload_is_begun_put_and_taken_in(office: Office) -> None:
     assert [one["segment"] for one in office.imports.messages] == ["vip"]
     assert office.ask("GET", place, role="viewer").body["mode"] == "append"
     assert [one["id"] for one in office.ask("GET", f"{VIP}/uploads").body["items"]] == [done.body["id"]]
+    assert office.ask("GET", f"{place}/rejected", role="viewer").status == 403
+    assert office.ask("GET", f"{place}/rejected", role="editor").body == {
+        "malformed": [],
+        "unmatched": [],
+        "seconds": 3600,
+    }
     assert office.ask("POST", f"{place}/cancel").body["state"] == "cancelled"
     assert office.ask("POST", f"{VIP}/empty").status == 204
 

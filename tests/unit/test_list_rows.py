@@ -47,10 +47,11 @@ def test_a_record_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     longest = 20_000
     monkeypatch.setattr(list_rows, "LONGEST_RECORD", longest)
     data = b"a\n" + b"x" * (longest + 100) + b"\nb\n"
-    found = of(data, quoted=False, block=2_000)
-    assert found[0].data == b"a"
-    assert found[1].data is None
-    assert found[-1].data == b"b"
+    for block in (2_000, 30_000, 1 << 20):
+        found = of(data, quoted=False, block=block)
+        assert [(one.line, one.data) for one in found] == [(1, b"a"), (2, None), (3, b"b")]
+        assert [one.next_offset for one in found] == [2, longest + 103, len(data)]
+    assert [one.data for one in of(data[:-3], quoted=False, block=2_000)] == [b"a", None]
     data = b'a\n"open\n' + b"y\n" * longest
     found = of(data, block=20_000)
     assert [(one.line, one.data) for one in found[:3]] == [(1, b"a"), (2, None), (3, b"y")]

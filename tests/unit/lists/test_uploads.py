@@ -71,6 +71,54 @@ def test_parquet(world: World) -> None:
     assert world.status(begun.upload).report.reasons == {"empty": 1, "neither text nor a whole number": 1}
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"person_id,x,person_id\n1,a,2\n", "the header has column 'person_id' twice"),
+        (b"person_id;name\n1;x\n", "with the delimiter ';' it has, and the upload says ','"),
+        (b"Person_ID,name\n1,x\n", "did you mean 'Person_ID'?"),
+        (b"PK\x03\x04\x14\x00", "save the sheet as CSV in UTF-8"),
+        ("person_id\n1\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
+        (b"PAR1\x15\x04", "the file is Parquet; say so with 'format'"),
+        (b"person_id\n", "no row could be taken (the files have none)"),
+    ],
+)
+def test_a_file_that_is_not_what_was_said_is_told_how_to_mend_it(
+    world: World, data: bytes, said: str
+) -> None:
+    world.taken(b"person_id\n5\n")
+    upload = world.taken(data)
+    assert upload.state is UploadState.FAILED
+    assert said in upload.error
+    assert world.members() == [("5", 2)]
+
+
+def test_a_file_may_begin_with_a_mark_and_hold_blank_lines_and_quotes(world: World) -> None:
+    for data in (
+        b'\xef\xbb\xbf"person_id","x"\r\n\r\n"1","a ""b"", c"\r\n',
+        b"\xef\xbb\xbfperson_id,x\n\n1,a\n",
+    ):
+        assert world.taken(data).report.malformed == 0
+        assert world.members() == [("1", 3)]
+    upload = world.taken(b'\xef\xbb\xbf\n{"person_id": 1}\n  \n{"person_id": "2"}', format="ndjson")
+    assert upload.report.malformed == 0
+    assert world.members() == [("1", 2), ("2", 4)]
+
+
+def test_rows_that_are_on_no_list_can_be_fetched(world: World) -> None:
+    upload = world.begin(b"person_id\n1\n\x01\n2\n")
+    assert world.uploads.rejected("shop", "vip", upload.id).malformed == ()
+    world.work()
+    world.lake.put(upload.path("unmatched/1/part.gz"), b"3,2")
+    found = world.uploads.rejected("shop", "vip", upload.id)
+    (malformed,) = (
+        one.partition("?read")[0].removeprefix("https://lake.example/") for one in found.malformed
+    )
+    assert world.lake.objects[malformed] == b"file,line,reason\n1,3,with control characters\n"
+    (unmatched,) = found.unmatched
+    assert unmatched.startswith(f"https://lake.example/{upload.path('unmatched/1/part.gz')}?read")
+
+
 def test_a_list_is_replaced_appended_and_emptied(world: World) -> None:
     world.taken(b"person_id\n1\n2\n")
     world.taken(b"person_id\n3\n", mode="append")

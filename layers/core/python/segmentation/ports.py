@@ -160,10 +160,13 @@ class Lake(Protocol):
 
 
 class Uploads(Protocol):
-    """Lets somebody without rights of their own put one object."""
+    """Lets somebody without rights of their own put one object, or fetch one."""
 
     def url(self, path: str, seconds: int) -> str:
         """Where an HTTPS PUT of the object's bytes goes, and until when it may."""
+
+    def reading(self, path: str, seconds: int) -> str:
+        """Where the object is fetched by HTTPS GET, and until when."""
 
 
 class Failures(Protocol):

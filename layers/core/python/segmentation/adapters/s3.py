@@ -132,7 +132,7 @@ class S3Lake:
 
 
 class S3Uploads:
-    """Presigned addresses of one bucket; who has one may put that one object, and nothing else."""
+    """Presigned addresses of one bucket; who has one may put, or fetch, that one object, and nothing else."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
@@ -140,8 +140,15 @@ class S3Uploads:
 
     def url(self, path: str, seconds: int) -> str:
         """Where the object is put."""
+        return self._signed("put_object", path, seconds)
+
+    def reading(self, path: str, seconds: int) -> str:
+        """Where the object is fetched."""
+        return self._signed("get_object", path, seconds)
+
+    def _signed(self, operation: str, path: str, seconds: int) -> str:
         params = {"Bucket": self._bucket, "Key": path}
-        return str(self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds))
+        return str(self._client.generate_presigned_url(operation, Params=params, ExpiresIn=seconds))
 
 
 class S3RuleSets:

@@ -45,7 +45,12 @@ def records(read: Read, offset: int, line: int, *, quoted: bool, block: int = 1 
                 end, lines = _last(held, start, quoted=quoted)
             if end is None and len(held) - start > LONGEST_RECORD:
                 first = held.find(b"\n", start)
-                end, lines = (len(held) if first < 0 else first + 1), 1
+                if first < 0:  # the rest of its line is passed over, however long it is
+                    beyond = _after_line(read, place + len(held), block)
+                    yield Raw(line, None, beyond, line + 1)
+                    held, place, start, line = b"", beyond, 0, line + 1
+                    break
+                end, lines = first + 1, 1
                 yield Raw(line, None, place + end, line + lines)
             elif end is None:
                 break
@@ -59,6 +64,16 @@ def records(read: Read, offset: int, line: int, *, quoted: bool, block: int = 1 
                 yield Raw(line, data, place + end, line + lines)
             start, line = end, line + lines
         held, place = held[start:], place + start
+
+
+def _after_line(read: Read, place: int, block: int) -> int:
+    """Where the next line begins, or the file ends."""
+    while more := read(place, block):
+        found = more.find(b"\n")
+        if found >= 0:
+            return place + found + 1
+        place += len(more)
+    return place
 
 
 def _end(held: bytes, start: int, *, quoted: bool) -> tuple[int | None, int]:

@@ -10,6 +10,8 @@ from .lists import upload_path
 MOST_EXAMPLES = 20
 """Malformed rows that a report names; all of them stand in files beside it."""
 MOST_ATTEMPTS = 3
+DELIMITERS = (",", ";", "\t", "|")
+"""Of CSV."""
 
 
 class Format(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any
 
 from segmentation.domain.audience import Audience
 from segmentation.domain.errors import BadRequest, Conflict, NotFound, Unavailable
-from segmentation.domain.list_upload import Format, Mode, Upload, UploadState
+from segmentation.domain.list_upload import DELIMITERS, Format, Mode, Upload, UploadState
 from segmentation.domain.lists import UPLOAD_ID, Lists, identities_for_lists, list_folder, lists_path
 from segmentation.domain.run import run_id
 from segmentation.language.problems import did_you_mean
@@ -20,7 +20,6 @@ MOST_FILES = 1_000
 URL_SECONDS = 3_600
 """How long files may be put to the addresses that are given out."""
 MOST_RACES = 20
-DELIMITERS = (",", ";", "\t", "|")
 OPEN = "lists_open/"
 """Where it is noted which uploads have not ended."""
 
@@ -31,6 +30,18 @@ class Started:
 
     upload: Upload
     urls: tuple[str, ...]
+    seconds: int = URL_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Addresses of files (HTTPS GET) with the rows of an upload that are on no list of people, for so many seconds.
+
+    `malformed`: `file,line,reason`; `unmatched`: `line,key` without a header, compressed with gzip, the key as profiles have it.
+    """
+
+    malformed: tuple[str, ...]
+    unmatched: tuple[str, ...]
     seconds: int = URL_SECONDS
 
 
@@ -109,6 +120,16 @@ class UploadList:
     def status(self, audience: str, segment: str, upload: str) -> Upload:
         """How an upload stands, with its report."""
         return self._read(audience, segment, upload)[0]
+
+    def rejected(self, audience: str, segment: str, upload: str) -> Rejected:
+        """The rows that could not be taken, and those that matched nobody. Who asks has been allowed to see people."""
+        found = self.status(audience, segment, upload)
+
+        def files(folder: str) -> tuple[str, ...]:
+            return tuple(self.uploads.reading(one, URL_SECONDS) for one in self.lake.list(found.path(folder)))
+
+        matched = found.report.matched is not None
+        return Rejected(files("malformed/"), files(f"unmatched/{found.attempt}/") if matched else ())
 
     def history(self, audience: str, segment: str, most: int = 50) -> list[Upload]:
         """The latest uploads of a list, latest first."""

@@ -1,13 +1,22 @@
 """The rows of an upload's files, from any place on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segmentation.domain.errors import BadRequest, CorruptObject
-from segmentation.domain.list_rows import Malformed, csv_value, header_of, json_value, records
-from segmentation.domain.list_upload import Cursor, Format, Upload
+from segmentation.domain.list_rows import Malformed, Raw, csv_value, header_of, json_value, records
+from segmentation.domain.list_upload import DELIMITERS, Cursor, Format, Upload
 from segmentation.language.problems import did_you_mean
 from segmentation.ports import Lake, Tables
+
+ARCHIVES = {
+    b"\x1f\x8b": "compressed with gzip; upload it as it is, or as Parquet",
+    b"PK\x03\x04": "a zip archive, or a workbook of a spreadsheet; save the sheet as CSV in UTF-8, and upload that",
+    b"PAR1": "Parquet; say so with 'format'",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+}
+"""How files begin that are no text, or none that is taken, and what to do about it."""
 
 
 class Refused(Exception):
@@ -53,16 +62,19 @@ def _text(lake: Lake, upload: Upload, path: str, at: Cursor) -> Iterator[Row]:
     def read(start: int, length: int) -> bytes:
         return lake.range(path, start, length)
 
-    if read(0, 2) == b"\x1f\x8b":
-        raise BadRequest("the file is compressed with gzip; upload it as it is, or as Parquet")
+    begin = read(0, 4)
+    for mark, what in ARCHIVES.items():
+        if begin.startswith(mark):
+            raise BadRequest(f"the file is {what}")
     quoted = upload.format is Format.CSV
     column = columns = 0
     if quoted:
         header = next(records(read, 0, 1, quoted=True), None)
         names = [] if header is None or header.data is None else _header(header.data, upload)
         if upload.column not in names:
-            hint = did_you_mean(upload.column, names)
-            raise BadRequest(f"the header has no column {upload.column!r}{hint}")
+            raise BadRequest(f"the header has no column {upload.column!r}{_hint(header, names, upload)}")
+        if names.count(upload.column) > 1:
+            raise BadRequest(f"the header has column {upload.column!r} twice; which of them is meant?")
         column, columns = names.index(upload.column), len(names)
         if at.offset == 0 and header is not None:
             at = Cursor(at.file, header.next_offset, header.next_line)
@@ -81,6 +93,19 @@ def _text(lake: Lake, upload: Upload, path: str, at: Cursor) -> Iterator[Row]:
         except Malformed as error:
             value = error
         yield Row(at.file, raw.line, value, after)
+
+
+def _hint(header: Raw | None, names: Sequence[str], upload: Upload) -> str:
+    """What may have been meant: another delimiter, or a column that is called alike."""
+    for delimiter in DELIMITERS:
+        if header is not None and header.data is not None and delimiter != upload.delimiter:
+            try:
+                others = header_of(header.data, delimiter)
+            except Malformed:
+                continue
+            if upload.column in others and len(others) > 1:
+                return f"; with the delimiter {delimiter!r} it has, and the upload says {upload.delimiter!r}"
+    return did_you_mean(upload.column, names)
 
 
 def _header(data: bytes, upload: Upload) -> list[str]:

@@ -27,6 +27,8 @@ def operations() -> list[Operation]:
                   completed, answer=shapes.Upload, status=202, errors=(409,), group="Lists"),
         Operation("cancel_upload", "POST", f"{_UPLOAD}/cancel", "Take nothing in", Role.EDITOR, cancelled,
                   answer=shapes.Upload, errors=(409,), group="Lists"),
+        Operation("get_rejected_rows", "GET", f"{_UPLOAD}/rejected", "Rows that could not be taken or matched nobody",
+                  Role.EDITOR, rejected, answer=shapes.Rejected, group="Lists"),
         Operation("empty_list", "POST", f"{_ITEM}/empty", "Let nobody be on a list", Role.EDITOR, emptied, answer=None,
                   status=204, group="Lists"),
     ]  # fmt: skip
@@ -63,6 +65,12 @@ def read(api: Any, call: Call) -> Done:
     return Done(_upload(api.lists.status(call.path["audience"], call.path["id"], call.path["upload"])))
 
 
+def rejected(api: Any, call: Call) -> Done:
+    """Where they can be fetched."""
+    found = api.lists.rejected(call.path["audience"], call.path["id"], call.path["upload"])
+    return Done(shapes.Rejected(list(found.malformed), list(found.unmatched), found.seconds))
+
+
 def completed(api: Any, call: Call) -> Done:
     """Take it in."""
     return Done(_upload(api.lists.complete(call.path["audience"], call.path["id"], call.path["upload"])))
@@ -96,6 +104,8 @@ def _upload(one: Upload) -> shapes.Upload:
         reasons=dict(report.reasons),
         examples=[shapes.MalformedRow(*example) for example in report.examples],
         keys=report.keys,
+        duplicates=report.duplicates,
         matched=report.matched,
+        unmatched=report.unmatched,
         error=one.error,
     )

@@ -31,7 +31,8 @@ class MalformedRow(Struct):
 
 
 class Upload(Struct):
-    """An upload. Of the `rows` that were taken, `keys` are different, and `matched` of these are somebody's."""
+    """An upload. Of the `rows` that were taken, `duplicates` repeat another; of the `keys` that are different `matched` are
+    somebody's in the audience as it was built then, `unmatched` nobody's yet."""
 
     id: str
     state: Literal["waiting", "reading", "matching", "committed", "failed", "cancelled"]
@@ -46,8 +47,19 @@ class Upload(Struct):
     reasons: dict[str, int]
     examples: list[MalformedRow]
     keys: int | None
+    duplicates: int | None
     matched: int | None
+    unmatched: int | None
     error: str
+
+
+class Rejected(Struct):
+    """Addresses of files (HTTPS GET) within so many seconds: of `malformed` rows as `file,line,reason`, of `unmatched` ones as
+    `line,key` without a header, compressed with gzip."""
+
+    malformed: list[str]
+    unmatched: list[str]
+    seconds: int
 
 
 class Uploads(Struct):
