@@ -4,6 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
+from segmentation.domain.profile import SHARDS
 from segmentation.runtime.composition.sweep_memberships import compose
 from segmentation.runtime.observability import measure, observed
 from segmentation.usecases.sweep_memberships import SweepMemberships
@@ -19,9 +20,10 @@ def application() -> SweepMemberships:
 
 
 @observed
-def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Sweep for as long as there is time."""
-    result = application()(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Sweep for as long as there is time: one part of so many, or all."""
+    shards = range(event.get("part", 0), SHARDS, event.get("of", 1))
+    result = application()(lambda: context.get_remaining_time_in_millis() > RESERVE_MS, shards)
     measure(
         VisitorsSwept=result.visitors,
         VisitorsUpdated=result.written,

@@ -32,7 +32,7 @@ MOST_OF = {
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
     "fill_segments": (140, 660),
     # It writes what a run says, and evaluates whoever that changes.
-    "publish_memberships": (115, 630),
+    "publish_memberships": (120, 630),
     # The batch path, whose jobs are many small modules; nobody waits for it.
     "advance_runs": (130, 530),
     "build_audience": (120, 515),
@@ -40,7 +40,7 @@ MOST_OF = {
     "remove_audiences": (130, 640),
     "materialize_segments": (130, 525),
     # Many operations in one function, for people who can wait.
-    "manage_api": (195, 600),
+    "manage_api": (200, 600),
 }
 
 

@@ -17,6 +17,7 @@ SAID = (
     "RunsFailed",
     "RunsLate",
     "SegmentsFailed",
+    "SweepsLeft",
 )
 """Metrics of functions that somebody must hear of."""
 OBSERVABILITY = WHOLE.nested["Observability"]
@@ -49,7 +50,8 @@ def test_every_function_and_every_dead_letter_place_has_its_alarms() -> None:
         {("Errors", name) for name in FUNCTIONS}
         | {("IteratorAge", name) for name in readers}
         | {("ApproximateNumberOfMessagesVisible", name) for name in dead}
-        | {("PutRequests", "FailuresBucket"), ("Invocations", "AdvanceRuns")}
+        | {("PutRequests", "FailuresBucket")}
+        | {("Invocations", "AdvanceRuns"), ("Invocations", "SweepMemberships")}
         | {(name, "segmentation") for name in SAID}
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from segmentation.domain.event import Event
-from segmentation.domain.profile import BatchPart
+from segmentation.domain.profile import SHARDS, BatchPart
 from segmentation.domain.programs import Programs
 from segmentation.domain.stream import StreamRecord
 from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
@@ -337,6 +337,29 @@ def test_a_sweep_that_runs_out_of_time_is_gone_on_with(stream: Stream) -> None:
     assert (first.visitors + second.visitors, second.left) == (40, False)
     left = [one["left"] for one in stream.queue.messages if one["left"]]
     assert sorted(left) == sorted([f"person_id:{one}"] for one in people)
+
+
+def test_a_sweep_goes_on_until_nobody_is_due(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At midnight all that was done today ends, for everybody at once."""
+    monkeypatch.setattr("segmentation.usecases.sweep_memberships.A_SHARD", 2)
+    people = [str(number) for number in range(120)]
+    stream.deliver(*(event(f"e{one}", person=one) for one in people))
+    stream.clock.time = NOW + 3_600
+    parts = [stream.sweep(shards=range(part, SHARDS, 4)) for part in range(4)]
+    assert sum(one.visitors for one in parts) == 120
+    assert all(0 < one.visitors < 60 and not one.left for one in parts)
+    assert {one["left"][0] for one in stream.queue.messages if one["left"]} == {
+        f"person_id:{n}" for n in people
+    }
+
+
+def test_a_sweep_that_can_do_nothing_ends(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmentation.usecases.sweep_memberships.A_SHARD", 1)
+    stream.deliver(event("e1"))
+    stream.clock.time = NOW + 3_600
+    stream.profiles.broken = {ONE}
+    swept = stream.sweep()
+    assert (swept.visitors, swept.written, swept.failed, swept.left) == (1, 0, 1, True)
 
 
 def test_a_visitor_who_cannot_be_swept_is_put_off(stream: Stream) -> None:

@@ -5,7 +5,7 @@ anywhere and the next goes on; two at once are harmless, since one of their writ
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmentation.domain.profile import SHARDS
@@ -17,7 +17,7 @@ from .update_visitors import Cause, UpdateVisitors, Visit
 A_ROUND = 100
 """Visitors that are evaluated together."""
 A_SHARD = 1_000
-"""Visitors of one shard in one run: the work of a run is bounded, the next minute goes on."""
+"""Visitors of one shard before the next shard has its turn."""
 PUT_OFF = 3_600
 """Seconds for which a visitor who cannot be evaluated is left alone, so that the others have their turn."""
 
@@ -45,19 +45,29 @@ class SweepMemberships:
     rule_sets: RuleSets
     clock: Clock
 
-    def __call__(self, goes_on: Callable[[], bool] = lambda: True) -> Swept:
-        """Sweep all shards for as long as `goes_on` says; asked before each hundred visitors."""
+    def __call__(
+        self, goes_on: Callable[[], bool] = lambda: True, shards: Sequence[int] = range(SHARDS)
+    ) -> Swept:
+        """Sweep shards until nobody is due, or for as long as `goes_on` says; asked before each hundred visitors."""
         result = Swept()
         sets = self.rule_sets.all()
-        for shard in range(SHARDS):
-            now = self.clock.now()
-            due = self.profiles.due(shard, now, A_SHARD)
-            result.left |= len(due) == A_SHARD
-            for start in range(0, len(due), A_ROUND):
-                if not goes_on():
-                    result.left = True
-                    return result
-                self._round(due[start : start + A_ROUND], sets, result)
+        waiting = list(shards)
+        while waiting:
+            full = []
+            for shard in waiting:
+                written = result.written
+                due = self.profiles.due(shard, self.clock.now(), A_SHARD)
+                for start in range(0, len(due), A_ROUND):
+                    if not goes_on():
+                        result.left = True
+                        return result
+                    self._round(due[start : start + A_ROUND], sets, result)
+                if len(due) == A_SHARD:
+                    if result.written == written:  # nothing can be done just now
+                        result.left = True
+                    else:
+                        full.append(shard)
+            waiting = full
         return result
 
     def _round(self, due: list[str], sets: Mapping[str, Published], result: Swept) -> None:
