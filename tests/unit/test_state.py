@@ -5,11 +5,10 @@ import random
 import string
 import struct
 import zlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.packed import pack
 from segmentation.domain.profile import BatchPart, RealtimePart
@@ -333,7 +332,7 @@ def test_who_failed_is_swept_and_comes_back(failing: set[str]) -> None:
 def test_what_no_rule_is_to_blame_for_fails_the_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream(shop(bought={">=": [{"count": [DAY]}, 1]}))
     stream.deliver(event("e1"))
-    part = structs.replace(stream.part(), state=b"\x02broken")
+    part = replace(stream.part(), state=b"\x02broken")
     stream.profiles.realtime["shop#person_id:1"] = part
     stream.profiles.batch["shop#person_id:1"] = BatchPart("run2", NOW, ())
     assert stream.deliver(event("e2"), event("e3", "2")).failed == {"0"}

@@ -8,12 +8,12 @@ stays with whoever had it first. There is no way back: a key that was joined is 
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from .membership import Change
-from .profile import RETENTION, Profile, RealtimePart, name_of
+from .profile import RETENTION, Profile, RealtimePart, name_of, profile_id
 from .published import Published
 from .visitor import Visitor
 from .visitor.joining import joined
@@ -32,12 +32,13 @@ logger = logging.getLogger("segmentation.joining")
 
 def following(key: str, profile: Profile) -> str | None:
     """The store's key that a key leads to, if it is not a profile of its own."""
-    audience = key.partition("#")[0]
     if profile.realtime is not None and profile.realtime.alias is not None:
-        return f"{audience}#{profile.realtime.alias}"
-    if profile.batch is not None and profile.batch.owner:
-        return f"{audience}#{profile.batch.owner}"
-    return None
+        name = profile.realtime.alias
+    elif profile.batch is not None and profile.batch.owner:
+        name = profile.batch.owner
+    else:
+        return None
+    return profile_id(key.partition("#")[0], name)
 
 
 def path(key: str, read: Mapping[str, Profile]) -> list[str]:
@@ -59,29 +60,30 @@ def path(key: str, read: Mapping[str, Profile]) -> list[str]:
     return found
 
 
-def unjoined(key: str, profile: Profile, also: Iterable[str], now: int, *, thorough: bool) -> Iterator[str]:
+def unjoined(key: str, profile: Profile, also: Collection[str], now: int, *, thorough: bool) -> Iterator[str]:
     """The keys that are to be looked at beside a profile's own.
 
     `also`: those that events carry. `thorough`: all that the raw tables know, too; else those of them that had events of
     their own when the last run was published.
     """
-    audience, known = key.partition("#")[0], profile.realtime.aliases if profile.realtime else {}
     stated: Collection[str] = ()
     if profile.batch is not None:
         stated = profile.batch.identities if thorough else profile.batch.unjoined
-    for one in dict.fromkeys((*also, *(f"{audience}#{name}" for name in stated))):
+    if not also and not stated:
+        return
+    audience, known = key.partition("#")[0], profile.realtime.aliases if profile.realtime else {}
+    for one in dict.fromkeys((*also, *(profile_id(audience, name) for name in stated))):
         if one != key and now - known.get(name_of(one), -REFRESH) >= REFRESH:
             yield one
 
 
-@dataclass(slots=True)
-class Family:
+class Family(msgspec.Struct):
     """The keys of one person. `key` is the profile's; `asked` those that were asked for."""
 
     key: str
     profile: Profile
-    asked: list[str] = field(default_factory=list)
-    others: dict[str, Profile] = field(default_factory=dict)
+    asked: list[str] = msgspec.field(default_factory=list)
+    others: dict[str, Profile] = msgspec.field(default_factory=dict)
     """Every other key that was met, and how it was read."""
     conflicts: int = 0
     """How often an event said that two people are one."""
@@ -156,15 +158,17 @@ def families(
     leads, conflicts = _united(edges, rank)
     found: dict[str, Family] = {}
 
-    def family(root: str) -> Family:
-        key = leads(root)
-        return found.setdefault(key, Family(key, read[key], conflicts=conflicts.get(key, 0)))
-
     for key in asked:
-        family(paths[key][-1]).asked.append(key)
+        root = leads(paths[key][-1])
+        if root not in found:
+            found[root] = Family(root, read[root], conflicts=conflicts.get(root, 0))
+        found[root].asked.append(key)
     for steps in paths.values():
-        if (person := found.get(leads(steps[-1]))) is not None:
-            person.others |= {step: read[step] for step in steps if step != person.key}
+        person = found.get(leads(steps[-1]))
+        if person is not None:
+            for step in steps:
+                if step != person.key:
+                    person.others[step] = read[step]
     return list(found.values()), set()
 
 

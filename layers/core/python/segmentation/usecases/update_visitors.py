@@ -39,8 +39,7 @@ class Cause(Enum):
     """Other rules answer; of all profiles, so only what they change is written."""
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """A key to bring up to date, with the events that arrived under it, and the other keys that they carry.
 
     `name` is `<key column>:<value>`; `asked` are the store's keys that were visited, once it is known that they are one
@@ -49,9 +48,9 @@ class Visit:
 
     published: Published
     name: str
-    events: list[Event] = field(default_factory=list)
-    also: dict[str, None] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    events: list[Event] = msgspec.field(default_factory=list)
+    also: dict[str, None] = msgspec.field(default_factory=dict)
+    asked: list[str] = msgspec.field(default_factory=list)
 
     @property
     def may_be_of_a_run(self) -> bool:
@@ -145,7 +144,7 @@ class UpdateVisitors:
             person = persons[family.key]
             result.conflicts += family.conflicts
             part = family.profile.realtime
-            if part is not None and number_of(part.rules) > person.published.number:
+            if part is not None and _is_newer(part.rules, person.published.version):
                 # Somebody has read newer rules: to write by older ones would lose what those keep.
                 result.failed.update(person.asked)
                 continue
@@ -221,7 +220,9 @@ class UpdateVisitors:
         """The visitor's next state, or nothing where these events change nothing."""
         published, profile = person.published, family.together(now)
         before = profile.realtime
-        events = [one for one in person.events if not before or min(one.time, one.received) > before.erased]
+        events = person.events
+        if before is not None and before.erased:
+            events = [one for one in events if min(one.time, one.received) > before.erased]
         if not events and (not before.state if before else not _is_looked_at(profile, cause)):
             return None  # all of them are of a visitor who was erased since
         stale = family.stale(now)
@@ -290,6 +291,11 @@ def _person(family: Family, visits: Mapping[str, Visit]) -> Visit:
         if key != family.key:
             person.also[key] = None
     return person
+
+
+def _is_newer(one: str, other: str) -> bool:
+    """Whether a version of the rules was put after another one."""
+    return one != other and number_of(one) > number_of(other)
 
 
 def _is_looked_at(profile: Profile, cause: Cause) -> bool:

@@ -1,10 +1,10 @@
 """A visitor's membership at a moment: of its state, new events and what the last batch run said."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from segmentation.language.evaluate import Base, Evaluation, Known, Row
 from segmentation.language.index import NEVER, State
 from segmentation.language.values import Value, parse_value
@@ -103,9 +103,9 @@ def evaluate(
     else:
         index.update(standing, at(now, state), bases=program.bases_of(taken.touched))
     result = standing.result
-    cause = max(taken.causes, key=lambda event: (event.time, event.id)).id if taken.causes else None
     turned = result ^ bits
     if turned or gone:
+        cause = max(taken.causes, key=lambda event: (event.time, event.id)).id if taken.causes else None
         turns.append(Turn(now, cause, turned & result, turned & bits, gone))
     due = standing.due
     held: State | None = standing

@@ -1,7 +1,8 @@
 """Events of the past into a visitor's state, for rules that did not read them when they came."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..event import Event
 from .intake import take_in

@@ -60,9 +60,13 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
         typed = {
             column: parse_value(type_, raw[column]) for column, type_ in columns.items() if column in raw
         }
+        bare = Row(event.time, event.id)
         for term in program.terms_of(event.behavior, Row(event.time, event.id, typed)):
-            kept = {column: typed[column] for column in term.columns if typed.get(column) is not None}
-            entered.setdefault(term.id, (term, []))[1].append(Row(event.time, event.id, kept))
+            row = bare
+            if term.columns:
+                kept = {column: typed[column] for column in term.columns if typed.get(column) is not None}
+                row = Row(event.time, event.id, kept)
+            entered.setdefault(term.id, (term, []))[1].append(row)
     if not accepted:
         return Intake(visitor, accepted, frozenset(), accepted)
     rows, lost = dict(visitor.rows), dict(visitor.lost)

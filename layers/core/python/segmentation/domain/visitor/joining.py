@@ -1,8 +1,8 @@
 """Two visitors who turn out to be one: their states as one state."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from segmentation.language.evaluate import Row
 
 from .state import Visitor

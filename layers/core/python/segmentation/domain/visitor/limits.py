@@ -1,6 +1,6 @@
 """The size of a stored state, and what goes where it would be larger."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ..packed import dump_json
 from .intake import latest_ids

@@ -7,9 +7,8 @@ one program. A visitor is not in the segment of a rule that failed, and looked a
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from msgspec import structs
+from msgspec.structs import replace
 from segmentation.language import RuleSet
 from segmentation.language.index import State
 from segmentation.language.tree import Node
@@ -109,4 +108,4 @@ def _closed(outcome: Outcome) -> Outcome:
     visitor = outcome.visitor
     retry = visitor.computed + RETRY
     due = retry if visitor.due is None else min(visitor.due, retry)
-    return structs.replace(outcome, visitor=replace(visitor, due=due), standing=None)
+    return replace(outcome, visitor=replace(visitor, due=due), standing=None)

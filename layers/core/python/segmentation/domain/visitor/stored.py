@@ -76,18 +76,16 @@ def extended(stored: Stored, rows: Rows, seen: Mapping[int, int], lost: Mapping[
 
     Of the ids those that were stored must still be there and stand first.
     """
-    new = len(seen) - stored.ids
-    if not 0 <= new <= 255 or lost != stored.lost or len(rows) < len(stored.rows):
+    known, new = stored.rows, len(seen) - stored.ids
+    if not 0 <= new <= 255 or lost != stored.lost or not rows.keys() >= known.keys():
         return None
     events: dict[tuple[int, str, bytes], list[int | str]] = {}
     for term, kept in rows.items():
-        before = stored.rows.get(term, ())
+        before = known.get(term, ())
         if kept is not before and not _add(events, stored.places.get(term, term), before, kept):
             return None
-    if len(rows) > len(stored.rows) and any(term not in rows for term in stored.rows):
-        return None
-    latest = [*islice(reversed(seen), new)] if new else []
-    ids = b"".join(_ID.pack(name, seen[name]) for name in reversed(latest))
+    latest = [*islice(reversed(seen), new)]
+    ids = b"".join([_ID.pack(name, seen[name]) for name in reversed(latest)])
     # Terms were gone through one by one, and each has its own events in the order of time.
     ordered = sorted(events.items(), key=lambda one: one[0][:2]) if len(events) > 1 else events.items()
     text = dump_json([[time, id_, msgspec.Raw(cells), terms] for (time, id_, cells), terms in ordered])
