@@ -15,11 +15,17 @@ _LEVEL, _WINDOW, _MEMORY = 1, -13, 6
 
 
 def dump_json(document: Any) -> bytes:
-    """Compact JSON. Text may hold lone surrogates, which JSON carries escaped."""
+    """Compact JSON. Text may hold lone surrogates, which JSON carries escaped; parts may be JSON already (`msgspec.Raw`)."""
     try:
         return msgspec.json.encode(document)
     except (UnicodeEncodeError, ValueError, OverflowError):
-        return json.dumps(document, separators=(",", ":")).encode()
+        return json.dumps(document, separators=(",", ":"), default=_of_raw).encode()
+
+
+def _of_raw(part: Any) -> Any:
+    if isinstance(part, msgspec.Raw):
+        return load_json(bytes(part))
+    raise TypeError(f"no JSON can be made of a {type(part).__name__}")
 
 
 def load_json(data: bytes) -> Any:

@@ -167,25 +167,25 @@ def _terms(text: bytes) -> tuple[dict[str, ByColumn], dict[str, int]]:
 
 
 class _ByColumn(ByColumn):
-    """A term's events as they are stored: most events that come touch other terms."""
+    """A term's events as they are stored: most events that come touch other terms. `ids` and `columns` may be JSON still."""
 
-    __slots__ = ("_columns", "_ids")
+    __slots__ = ("columns", "ids")
 
     def __init__(self, steps: list[int], ids: Any, columns: Any) -> None:
         super().__init__([*accumulate(steps)])
-        self._ids = ids
-        self._columns = columns
+        self.ids = ids
+        self.columns = columns
 
     def _values(self) -> Mapping[str, list[Value]]:
-        if isinstance(self._columns, msgspec.Raw):
-            self._columns = load_json(bytes(self._columns))
-        return {name: _arrays_as_tuples(values) for name, values in self._columns.items()}
+        if isinstance(self.columns, msgspec.Raw):
+            self.columns = load_json(bytes(self.columns))
+        return {name: _arrays_as_tuples(values) for name, values in self.columns.items()}
 
     def column(self, name: str) -> Sequence[Value]:
         return self._values().get(name) or [None] * len(self)
 
     def make(self) -> tuple[Row, ...]:
-        ids = load_json(bytes(self._ids)) if isinstance(self._ids, msgspec.Raw) else self._ids
+        ids = load_json(bytes(self.ids)) if isinstance(self.ids, msgspec.Raw) else self.ids
         columns = self._values()
         if not columns:
             return tuple(map(Row, self.times, ids))
@@ -241,11 +241,15 @@ def _take_pieces(
 
 def plain_columns(rows: Kept) -> list[Any]:
     """A term's events by column: the first time and the steps to the later ones, ids, values."""
+    if type(rows) is _ByColumn:
+        return [_steps(rows.times), rows.ids, rows.columns]
     times, ids, cells = zip(*rows, strict=True)
-    steps = (times[0], *map(sub, times[1:], times))
     names = set[str]().union(*cells)
-    columns = {name: [cell.get(name) for cell in cells] for name in sorted(names)}
-    return [steps, ids, columns]
+    return [_steps(times), ids, {name: [cell.get(name) for cell in cells] for name in sorted(names)}]
+
+
+def _steps(times: Sequence[int]) -> list[int]:
+    return [times[0], *map(sub, times[1:], times)]
 
 
 def _arrays_as_tuples(values: list[Any]) -> list[Value]:
