@@ -67,6 +67,10 @@ def test_a_draft_is_checked_and_said_and_not_saved(office: Office) -> None:
     assert (told["valid"], told["problems"], told["uses"]) == (True, [], ["adults"])
     assert "age is at least 18" in told["sentence"]
     assert told["outline"]
+    draft["limit"] = {"count": 10, "by": {"var": "attributes.age"}}
+    limited = office.ask("POST", f"{SHOP}/validate", {"document": draft}).body
+    assert limited["outline"] == [*told["outline"], "of these only the 10 with the highest age"]
+    assert limited["sentence"].endswith("; of these only the 10 with the highest age")
     draft["rule"] = {">=": [{"var": "attributes.agee"}, "18"]}
     told = office.ask("POST", f"{SHOP}/validate", {"document": draft}).body
     assert (told["valid"], told["sentence"]) == (False, None)

@@ -12,7 +12,7 @@ import pytest
 from segmentation.domain.audience_document import parse_audience
 from segmentation.language import RuleSet, Schema, Type, check_segment, load_rule_set
 from segmentation.language.operators import OPERATORS
-from segmentation.language.sentence import Names, outline, segment_sentence, sentence
+from segmentation.language.sentence import Names, outline, segment_outline, segment_sentence, sentence
 from segmentation.language.tree import Node
 
 HERE = Path(__file__).parent
@@ -99,7 +99,10 @@ def test_names_that_people_give_are_used() -> None:
 def test_a_list_and_a_limit_are_said() -> None:
     def said(**fields: Any) -> str:
         document = {"id": "x", "name": "X", "audience": "a", **fields}
-        return segment_sentence(check_segment(document, SCHEMA, "a", {}))
+        segment = check_segment(document, SCHEMA, "a", {})
+        sentence = segment_sentence(segment)
+        assert "; ".join(map(str, segment_outline(segment))) == sentence
+        return sentence
 
     rule = {">": [{"var": "attributes.age"}, 3]}
     by = {"sum": [{"var": "behaviors.purchases"}, "sales_value"]}

@@ -76,6 +76,15 @@ def segment_sentence(segment: Segment, time_zone: str = "UTC", names: Names | No
     return f"{text}; {speaker.limit(segment.limit)}" if segment.limit else text
 
 
+def segment_outline(segment: Segment, time_zone: str = "UTC", names: Names | None = None) -> list[Line]:
+    """The same as lines, the limit last."""
+    if segment.rule is None:
+        return [Line(0, segment_sentence(segment))]
+    speaker = Speaker(zone(time_zone), names or Names())
+    limit = [Line(0, speaker.limit(segment.limit))] if segment.limit else []
+    return [*speaker.lines(segment.rule), *limit]
+
+
 class Speaker:
     """Says nodes. Operators are handed one, to say their arguments with."""
 

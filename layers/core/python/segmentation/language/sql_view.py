@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from .document import RuleSet, Segment
 from .partitions import Partitions
-from .sentence import Names, outline
+from .sentence import Names, segment_outline
 from .sql_layout import laid_out
 from .sql_plan import ListsQuery, Plan
 
@@ -33,10 +33,7 @@ def segment_sql(
 
 def _comments(segment: Segment, time_zone: str, names: Names | None) -> Iterable[str]:
     yield f"-- {_one_line(segment.name)}"
-    if segment.rule is None:
-        yield "-- who is on the uploaded list"
-        return
-    for line in outline(segment.rule, time_zone, names):
+    for line in segment_outline(segment, time_zone, names):
         yield f"-- {_one_line(str(line))}"
 
 

@@ -11,7 +11,7 @@ from segmentation.domain.published import Published
 from segmentation.domain.references import references
 from segmentation.domain.rulebook import Edit, Entry
 from segmentation.domain.run import RunRecord, SegmentCount, run_path
-from segmentation.language.sentence import Names, outline, sentence
+from segmentation.language.sentence import Names, segment_outline, segment_sentence
 from segmentation.ports import Lake, Runs
 
 from .edit_rules import Author
@@ -107,4 +107,4 @@ def _words(published: Published, identifier: str) -> tuple[str | None, tuple[str
         return None, ()
     names = Names(segments={one.id: one.name for one in published.rules})
     zone = published.rules.schema.time_zone
-    return sentence(segment.rule, zone, names), tuple(map(str, outline(segment.rule, zone, names)))
+    return segment_sentence(segment, zone, names), tuple(map(str, segment_outline(segment, zone, names)))
