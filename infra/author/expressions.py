@@ -136,8 +136,6 @@ class Value(Condition):
         """Whether it is one of the values, given one by one or as a list."""
         return Condition("in", self, listed(values))
 
-    isin = in_
-
     # Arithmetic
 
     def __add__(self, other: Any) -> "Value":

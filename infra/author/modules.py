@@ -57,7 +57,7 @@ def _line_of(error: Exception, path: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def emit(source: Path, audiences: Path, others: Path | None = None) -> dict[str, str]:
+def emit(source: Path, audiences: Path, others: Path) -> dict[str, str]:
     """File name -> document, for all Python files of a folder, checked together.
 
     `audiences` holds the audiences' documents, `others` documents that the emitted ones stand beside and
@@ -87,11 +87,11 @@ def emit(source: Path, audiences: Path, others: Path | None = None) -> dict[str,
     return {f"{document['id']}.json": pretty(document) for _, document in written}
 
 
-def _check(written: list[tuple[str, Document]], audiences: Path, others: Path | None) -> list[str]:
+def _check(written: list[tuple[str, Document]], audiences: Path, others: Path) -> list[str]:
     """What the language's own check says of the documents, each problem with its place in the source."""
     errors: list[str] = []
     ids = {document["id"] for _, document in written}
-    beside = [_read(path) for path in sorted(others.glob("*.json"))] if others else []
+    beside = [_read(path) for path in sorted(others.glob("*.json"))]
     known = {path.stem: path for path in sorted(audiences.glob("*.json"))}
     for audience in sorted({document["audience"] for _, document in written}):
         mine = [(place, document) for place, document in written if document["audience"] == audience]

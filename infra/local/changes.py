@@ -21,6 +21,9 @@ _WRITES = {
     "AmazonSQS.StartMessageMoveTask": "sqs",
 }
 
+LONGEST_WAIT = 25.0
+"""Seconds; whoever waits asks again before the connection is given up."""
+
 
 class Changes:
     """Counts the writes to each service."""
@@ -36,8 +39,8 @@ class Changes:
                 self._count[service] += 1
                 self._changed.notify_all()
 
-    def wait(self, service: str, seen: int, seconds: float = 25) -> int:
-        """The count of a service, once it is larger than `seen`."""
+    def wait(self, service: str, seen: int) -> int:
+        """The count of a service, once it is larger than `seen`, or after `LONGEST_WAIT`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._count[service] > seen, seconds)
+            self._changed.wait_for(lambda: self._count[service] > seen, LONGEST_WAIT)
             return self._count[service]

@@ -36,7 +36,6 @@ from infra.local.event_post import ATHENA_CHANGE, put_event
 from infra.local.faults import FAULTS, Faults
 from infra.local.quiet import QuietHandler, serve
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]*/([^/]+)/aws4_request")
 _ATHENA = "AmazonAthena."
 _LAMBDA = "/2015-03-31/"

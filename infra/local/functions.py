@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -205,11 +205,11 @@ def timestamp(seconds: float | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def send_to_queue(world: World, arn: str, body: str, attributes: Mapping[str, Any] | None = None) -> None:
+def send_to_queue(world: World, arn: str, body: str) -> None:
     """Put a message into the queue with this ARN."""
     client = world.client("sqs")
     url = client.get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
-    client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes or {})
+    client.send_message(QueueUrl=url, MessageBody=body)
 
 
 def _configuration(function: Function) -> dict[str, Any]:

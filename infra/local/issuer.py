@@ -40,16 +40,15 @@ label, select, input, button {{ display: block; width: 100%; font: inherit; marg
 class Issuer:
     """A WSGI application. `url` is set when its address is known."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self) -> None:
         self.url = ""
-        self._clock = clock
         self._key: rsa.RSAPrivateKey | None = None
         self._lock = threading.Lock()
         self._codes: dict[str, dict[str, str]] = {}
 
     def token(self, name: str = "developer", role: str = "admin", **claims: Any) -> str:
         """A signed token; `claims` replace its own, `None` takes one out."""
-        now = int(self._clock())
+        now = int(time.time())
         content = {
             "iss": self.url,
             "aud": CLIENT,
@@ -126,7 +125,7 @@ class Issuer:
             )
         code = secrets.token_urlsafe(24)
         with self._lock:
-            self._codes[code] = {**given, "until": str(self._clock() + CODE_SECONDS)}
+            self._codes[code] = {**given, "until": str(time.time() + CODE_SECONDS)}
         answer = urlencode({"code": code, **({"state": given["state"]} if "state" in given else {})})
         join = "&" if urlsplit(given["redirect_uri"]).query else "?"
         return 302, [("Location", f"{given['redirect_uri']}{join}{answer}")], b""
@@ -143,7 +142,7 @@ class Issuer:
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         if (
             kept is None
-            or float(kept["until"]) < self._clock()
+            or float(kept["until"]) < time.time()
             or not secrets.compare_digest(challenge, kept["code_challenge"])
             or kept["redirect_uri"] != given.get("redirect_uri")
         ):

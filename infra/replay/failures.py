@@ -33,9 +33,9 @@ def replay(
     bucket: str,
     stream: str,
     *,
-    matching: str = "",
-    dry: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    matching: str,
+    dry: bool,
+    say: Callable[[str], None],
 ) -> Replayed:
     """Put the records of all objects whose names or reasons hold `matching` back on the stream.
 

@@ -14,7 +14,6 @@ from tests.contract.conftest import Cloud
 from tests.fakes.documents import documents, published
 
 NUMBERS = count(1)
-LACKS = r"the audience as it is built \(version \w+\) lacks "
 
 
 @pytest.fixture

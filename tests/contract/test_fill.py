@@ -163,7 +163,6 @@ class Shop:
                 break
             again = self.fill(lambda: self.seconds)
             result = Filled(
-                result.fills + again.fills,
                 result.visitors + again.visitors,
                 result.live + again.live,
                 again.failed,

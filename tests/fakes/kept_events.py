@@ -92,5 +92,5 @@ def event(identifier: str, person: str = "1", time: int = NOON - DAY) -> Event:
     return Event(identifier, "shop", "purchases", f"person_id:{person}", time, NOON, {"amount": 1.5})
 
 
-def batches(count: int, size: int = 3, time: int = NOON - DAY) -> list[list[Event]]:
-    return [[event(f"e{n}-{m}", str(m), time) for m in range(size)] for n in range(count)]
+def batches(count: int, time: int = NOON - DAY) -> list[list[Event]]:
+    return [[event(f"e{n}-{m}", str(m), time) for m in range(3)] for n in range(count)]

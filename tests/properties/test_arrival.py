@@ -77,7 +77,7 @@ def said(world: World, person: str) -> list[Told]:
 
 
 @st.composite
-def pools(draw: st.DrawFn, *, contested: bool = True) -> list[Event]:
+def pools(draw: st.DrawFn, *, contested: bool) -> list[Event]:
     """Events; `contested`: some of them bear an id that another one has."""
     pool = []
     for number in range(draw(st.integers(1, 9))):

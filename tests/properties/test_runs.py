@@ -47,7 +47,6 @@ class Chaos:
             sizes=self.world.rig.sizes,
         )
         self.over: dict[tuple[str, str, str], State] = {}
-        self.firings = 0
         numbers = iter(range(10_000))
         self.other.new_suffix = lambda: f"f{next(numbers):03x}"
         self.other.assemble()

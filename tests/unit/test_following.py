@@ -228,8 +228,8 @@ class World:
         self.clock.time += SETTLE
         return found
 
-    def walk(self, found: Published, seconds: float = 900) -> Followed:
-        return self.follow(found, lambda: seconds)
+    def walk(self, found: Published) -> Followed:
+        return self.follow(found, lambda: 900)
 
 
 @pytest.fixture

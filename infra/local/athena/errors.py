@@ -15,9 +15,8 @@ SYSTEM_ERROR = 1
 class RequestRefused(Exception):
     """The API refuses the request itself; nothing was started."""
 
-    def __init__(self, message: str, code: str = "InvalidRequestException", **details: Any) -> None:
+    def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
-        self.code = code
         self.details = details
 
 

@@ -89,7 +89,7 @@ class AthenaService:
             return 200, answer(body)
         except RequestRefused as refused:
             return 400, {
-                "__type": refused.code,
+                "__type": "InvalidRequestException",
                 "message": str(refused),
                 "Message": str(refused),
                 **refused.details,

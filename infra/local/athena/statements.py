@@ -109,7 +109,7 @@ KINDS: Mapping[type, tuple[str, str]] = {
 }
 
 
-def parse_statement(sql: str, parameters: Sequence[str] = ()) -> Statement:
+def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
     """The statement, or a refusal of the request."""
     sql = sql.rstrip().rstrip(";")
     if shown := re.fullmatch(r"\s*SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+[`\"]?(\w+)[`\"]?)?", sql, re.IGNORECASE):

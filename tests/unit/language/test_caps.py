@@ -14,19 +14,20 @@ SCHEMA = Schema({"age": Type.NUMBER, "name": Type.STRING}, {"views": {"page": Ty
 ADULT = {">": [{"var": "attributes.age"}, 18]}
 
 
-def document(rule: Any, identity: str = "s", kind: str = "batch") -> dict[str, Any]:
-    return {"id": identity, "name": "S", "audience": "a", "kind": kind, "rule": rule}
+def document(rule: Any, identity: str = "s") -> dict[str, Any]:
+    return {"id": identity, "name": "S", "audience": "a", "kind": "batch", "rule": rule}
 
 
-def codes(rule: Any, kind: str = "batch") -> list[tuple[str, str]]:
+def codes(rule: Any) -> list[tuple[str, str]]:
     try:
-        load_rule_set([document(rule, kind=kind)], SCHEMA, "a")
+        load_rule_set([document(rule)], SCHEMA, "a")
     except RuleError as error:
         return [(problem.pointer, problem.code) for problem in error.problems]
     return []
 
 
-def nested(times: int, rule: Any = ADULT) -> Any:
+def nested(times: int) -> Any:
+    rule: Any = ADULT
     for _ in range(times):
         rule = {"!": [rule]}
     return rule

@@ -42,12 +42,12 @@ def history(attributes: Mapping[str, Any] | None = None, **behaviors: Sequence[R
     return History(attributes or {}, behaviors)
 
 
-def purchase(time: int, department: str = "GROCERY", price: float = 10.0, **more: Any) -> Row:
-    return Row(time, f"{time}-{department}", {"department": department, "price": price, **more})
+def purchase(time: int, department: str = "GROCERY") -> Row:
+    return Row(time, f"{time}-{department}", {"department": department, "price": 10.0})
 
 
-def why(rule: Any, known: History, now: int = NOW) -> dict[str, Any]:
-    explanation = explain(rules(("x", "batch", rule)), "x", known, "k", now)
+def why(rule: Any, known: History) -> dict[str, Any]:
+    explanation = explain(rules(("x", "batch", rule)), "x", known, "k", NOW)
     assert json.loads(json.dumps(explanation)) == explanation
     return explanation
 

@@ -38,8 +38,8 @@ def said(rule: Any) -> str:
     return problem.message
 
 
-def compared(name: str, literal: Any, operator: str = "==") -> Any:
-    return {operator: [{"var": f"attributes.{name}"}, literal]}
+def compared(name: str, literal: Any) -> Any:
+    return {"==": [{"var": f"attributes.{name}"}, literal]}
 
 
 def within(duration: Any) -> Any:

@@ -13,9 +13,9 @@ from tests.fakes.uploads_world import World
 CALM = 900.0
 
 
-def appended(world: World, count: int, segment: str = "vip") -> None:
+def appended(world: World, count: int) -> None:
     for number in range(count):
-        world.taken(f"person_id\n{number}\n".encode(), segment=segment, mode="append")
+        world.taken(f"person_id\n{number}\n".encode(), segment="vip", mode="append")
         world.clock.time += 1
 
 

@@ -75,7 +75,7 @@ def parse_json(body: bytes) -> Any:
         raise BadRequest(f"the body is no JSON that can be kept: {type(error).__name__}") from error
 
 
-def records_of(document: Any, most: int, content_type: str = "") -> list[Mapping[str, Any]]:
+def records_of(document: Any, most: int, content_type: str) -> list[Mapping[str, Any]]:
     """The records of a body: `{"events": [...]}`, `{"records": [...]}`, or one bare object.
 
     A content type that says "single" leaves no doubt about a record with just one such column.

@@ -47,21 +47,20 @@ def due_segments(
     record: RunRecord | None,
     audience_version: str,
     now: int,
-    lists: Mapping[str, str] | None = None,
+    lists: Mapping[str, str],
 ) -> list[str] | None:
-    """The segments to compute now; nothing at all: no run is due. `lists`: the versions of those that have members.
+    """The segments to compute now; `None`: no run is due. `lists`: the versions of those that have members.
 
     A segment that was removed makes a run due too, if only to let its members go.
     """
     if not may_start(lock, now):
         return None
     known = {one.id: one for one in record.segments} if record else {}
-    versions = lists or {}
     due = [
         one.id
         for one in segments
         if _due(one, known.get(one.id), lock.pending, audience_version, now)
-        or _is_new_list(one, known.get(one.id), versions.get(one.id, ""))
+        or _is_new_list(one, known.get(one.id), lists.get(one.id, ""))
     ]
     removed = known.keys() - {one.id for one in segments}
     return due if due or removed else None

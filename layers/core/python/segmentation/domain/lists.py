@@ -226,7 +226,7 @@ def identities_for_lists(audience: Audience) -> tuple[str, ...]:
     return (audience.master_key, *(one.name for one in audience.known_identities()))
 
 
-def member_key(audience: Audience, identity: str, value: str, *, hashed: bool = False) -> str:
+def member_key(audience: Audience, identity: str, value: str, *, hashed: bool) -> str:
     """How a member is kept. `hashed`: the value is a SHA-256 already. Raises `Malformed`."""
     if identity == audience.master_key:
         return value

@@ -81,7 +81,7 @@ def batch_messages(
     joined: Sequence[str],
     left: Sequence[str],
     *,
-    part: int = 0,
+    part: int,
 ) -> Iterator[dict[str, Any]]:
     """The messages of one part of a segment's changes in one run, none over the advised size."""
     for number, (some_joined, some_left) in enumerate(_chunks(joined, left)):

@@ -38,7 +38,7 @@ def make_event(
     behavior: Behavior,
     now: int,
     own_id: str,
-    sender: Sender | None = None,
+    sender: Sender | None,
 ) -> Event:
     """A record as an event; `BadRequest` says what it lacks. `own_id` is used where the behavior's id columns give none."""
     names = _names(record, audience)

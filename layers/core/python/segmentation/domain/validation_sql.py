@@ -134,7 +134,7 @@ def identity_look(audience: Audience, index: int, identity: Identity, catalog: C
     return Look(f"/identities/{index}", "identity", identity.table or "", tuple(values), sql)
 
 
-def looks(audience: Audience, catalog: Catalog, now: int, broken: Collection[str] = ()) -> list[Look]:
+def looks(audience: Audience, catalog: Catalog, now: int, broken: Collection[str]) -> list[Look]:
     """All looks at an audience whose master table is in order, but for those at `broken` places."""
     found = [master_look(audience, catalog)]
     if audience.filter is not None and not any(one.startswith("/attributes") for one in broken):

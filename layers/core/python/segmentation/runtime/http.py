@@ -154,9 +154,7 @@ def parse_query(text: str) -> dict[str, str]:
     return query
 
 
-def cached(
-    request: Request, body: Mapping[str, Any], seconds: int, *, unmarked: tuple[str, ...] = ()
-) -> Reply:
+def cached(request: Request, body: Mapping[str, Any], seconds: int, *, unmarked: tuple[str, ...]) -> Reply:
     """An answer that may be kept by the caller alone for so many seconds, and then asked about by its tag.
 
     `unmarked` members change with every answer and do not make another tag.

@@ -50,7 +50,6 @@ logger = logging.getLogger("segmentation.fill_segments")
 class Filled:
     """What came of an invocation."""
 
-    fills: int = 0
     visitors: int = 0
     live: int = 0
     failed: int = 0
@@ -125,7 +124,6 @@ class FillSegments:
                 if self._walk(published, fill, tag, seconds_left, result, self._tell) is None:
                     return False
                 self._remove(fill)
-                result.fills += 1
         return False
 
     def _begun(self, published: Published, now: int) -> Fill | None:

@@ -118,7 +118,7 @@ class ManageDocuments:
         author: Author,
         *,
         expected: str,
-        note: str = "",
+        note: str,
     ) -> Entry:
         """A new version with the content of an old one."""
 

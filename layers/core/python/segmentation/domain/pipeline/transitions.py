@@ -48,7 +48,7 @@ def planned_build(run: Run, tables: Iterable[str], now: int, *, samples: bool = 
 def planned_materialize(
     run: Run,
     groups: Sequence[int],
-    hopeless: Sequence[str] = (),
+    hopeless: Sequence[str],
     *,
     now: int,
     logical_now: int,

@@ -56,7 +56,7 @@ def reference(entry: Entry) -> common.Reference:
     return common.Reference(entry.kind, entry.id, str(name))  # type: ignore[arg-type]
 
 
-def problem(one: Problem, prefix: str = "") -> common.Problem:
+def problem(one: Problem, prefix: str) -> common.Problem:
     """A problem with a document that was sent."""
     return common.Problem(one.code, one.message, prefix + one.pointer)
 
