@@ -128,7 +128,7 @@ class Stage:
         while time.monotonic() - started < seconds:
             run = runs.read(begun["audience"], Job(begun["job"]), begun["run"])
             if run is not None and run.is_over:
-                if run.state is not State.COMMITTED:
+                if not run.is_committed:
                     raise StepFailed(f"{run.job} run {run.id} {run.state}: {run.error}")
                 return run
             time.sleep(pause)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from segmentation.domain.pipeline import Run, State
+from segmentation.domain.pipeline import Run
 from segmentation.domain.published import Published
 from segmentation.ports import Clock, Lake, LakeCatalog, Queue, Runs, Sizes, Warehouse
 from segmentation.usecases.advance_runs import AdvanceRuns
@@ -81,7 +81,7 @@ class Rig:
             assert found is not None
             run = found
             assert time.monotonic() < deadline, f"still at {run.step}: {run}"
-        if run.state is not State.COMMITTED:
+        if not run.is_committed:
             raise RunFailed(run.error)
         return run
 

@@ -85,7 +85,7 @@ def whole_way(world: World) -> None:
         world.warehouse.failing_segments = {"buyers": "broken"} if number == 2 else {}
         for job, begin in ((Job.BUILD, world.rig.build), (Job.MATERIALIZE, world.rig.materialize)):
             for _ in range(MOST_TRIES):
-                if len([one for one in world.of(job) if one.ended_well]) >= number:
+                if len([one for one in world.of(job) if one.is_committed]) >= number:
                     break
                 world.clock.time += 1
                 begin("shop")
@@ -99,7 +99,7 @@ def check_whole(world: World) -> None:
     """Nothing is half done, whatever happened."""
     assert world.runs.held() == []
     assert all(one.is_over for one in world.runs.runs.values())
-    good = [one for one in world.of(Job.MATERIALIZE) if one.ended_well and not one.backfill]
+    good = [one for one in world.of(Job.MATERIALIZE) if one.is_committed and not one.backfill]
     assert world.current().run == good[-1].id
     previous = None
     for run in good:
@@ -109,7 +109,7 @@ def check_whole(world: World) -> None:
     assert {one["run"] for one in world.queue.messages} == {one.id for one in good}
     points = world.rig.sizes.of("shop", "adults", 0, 10**11)
     assert [one.run for one in points] == [one.id for one in good]
-    builds = [one for one in world.of(Job.BUILD) if one.ended_well]
+    builds = [one for one in world.of(Job.BUILD) if one.is_committed]
     pointer = world.lake.json("audiences/shop/current.json")
     assert pointer["version"] == builds[-1].id
     assert {pointer["tables"]["profiles"], *pointer["tables"]["behaviors"].values()} <= set(

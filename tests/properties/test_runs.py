@@ -110,11 +110,11 @@ class Chaos:
                 assert self.over.setdefault(key, run.state) is run.state
         if "memberships/shop/current.json" in world.lake.objects:
             run = world.runs.runs["shop", "materialize", world.current().run]
-            assert run.ended_well or run.step in ("commit", "tell"), run
+            assert run.is_committed or run.step in ("commit", "tell"), run
         if "audiences/shop/current.json" in world.lake.objects:
             version = world.lake.json("audiences/shop/current.json")["version"]
             run = world.runs.runs["shop", "build", version]
-            assert run.ended_well or run.step in ("commit", "tell"), run
+            assert run.is_committed or run.step in ("commit", "tell"), run
 
     def calm(self) -> None:
         """Trouble ends; the minutes pass."""
@@ -124,7 +124,7 @@ class Chaos:
         world.warehouse.failing_segments.clear()
         world.warehouse.passing.clear()
         for job, begin in ((Job.BUILD, world.rig.build), (Job.MATERIALIZE, world.rig.materialize)):
-            before = len([one for one in world.of(job) if one.ended_well])
+            before = len([one for one in world.of(job) if one.is_committed])
             for _ in range(60):
                 for query in self.active():
                     world.warehouse.finish(query)
@@ -132,7 +132,7 @@ class Chaos:
                 world.rig.advance.sweep()
                 self.watch()
                 if world.runs.lock("shop", job).holder is None:
-                    if len([one for one in world.of(job) if one.ended_well]) > before:
+                    if len([one for one in world.of(job) if one.is_committed]) > before:
                         break
                     begin("shop")
         for _ in range(20):
@@ -153,4 +153,4 @@ def test_whatever_happens_each_run_ends_once_and_the_pointers_name_good_ones(
     chaos.calm()
     check_whole(chaos.world)
     for run in chaos.world.runs.runs.values():
-        assert all(one.progress is not Progress.STARTED for one in run.statements) or not run.ended_well
+        assert all(one.progress is not Progress.STARTED for one in run.statements) or not run.is_committed

@@ -189,7 +189,7 @@ def test_a_build_fails_with_any_of_its_queries(step: str) -> None:
     assert (run.state, run.ended) == (State.FAILED, NOW)
     assert "Bytes scanned" in (run.error or "")
     assert run.is_over
-    assert not run.ended_well
+    assert not run.is_committed
     assert todo(run, NOW) == pipeline.Todo()
     assert settled(run, NOW) == run
 

@@ -18,7 +18,7 @@ def test_a_backfill_is_history_and_nothing_else(world: World) -> None:
     told = list(world.queue.messages)
     world.clock.time += 60
     between = world.materialized(now=NOW - 2 * DAY)
-    assert between.ended_well
+    assert between.is_committed
     record = RunRecord.from_document(world.lake.json(f"memberships/shop/{between.id}/run.json"))
     assert (record.backfill, record.now, record.previous) == (True, NOW - 2 * DAY, early.id)
     points = world.rig.sizes.of("shop", "adults", 0, 2 * NOW)
@@ -32,7 +32,7 @@ def test_a_backfill_is_history_and_nothing_else(world: World) -> None:
     world.clock.time += 60
     after = world.materialized(now=NOW + 120)
     assert world.current().previous == late.id
-    assert after.ended_well
+    assert after.is_committed
 
 
 def test_superseded_versions_and_runs_go_when_they_were_kept_long_enough(world: World) -> None:

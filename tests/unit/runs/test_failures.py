@@ -27,7 +27,7 @@ def test_a_failed_build_leaves_the_last_version(world: World, failing: str) -> N
         world.built()
     assert world.lake.objects["audiences/shop/current.json"] == before
     world.warehouse.failing.clear()
-    assert world.built().ended_well
+    assert world.built().is_committed
 
 
 @pytest.mark.parametrize("failing", ["CREATE TABLE", "changes", "sizes"])
@@ -56,12 +56,12 @@ def test_a_passing_failure_of_each_query_passes(world: World, statement: str) ->
     for _ in range(3):
         world.clock.time += 120
         world.rig.advance.sweep()
-    assert world.rig.finish(run).ended_well
+    assert world.rig.finish(run).is_committed
     run = the_run(world.rig.materialize("shop"))
     for _ in range(3):
         world.clock.time += 120
         world.rig.advance.sweep()
-    assert world.rig.finish(run).ended_well
+    assert world.rig.finish(run).is_committed
     assert [
         one.attempt for one in [*world.of(Job.BUILD)[0].statements, *world.of(Job.MATERIALIZE)[0].statements]
     ].count(3) == 1
@@ -93,7 +93,7 @@ def test_a_throttle_at_each_start_passes(start: int, times: int) -> None:
         for _ in range(5):
             world.clock.time += 1_000
             world.rig.advance.sweep()
-        assert world.rig.finish(run).ended_well
+        assert world.rig.finish(run).is_committed
     assert count == 10 + times
 
 
@@ -114,7 +114,7 @@ def test_a_store_out_of_reach_is_waited_for(world: World, store: str) -> None:
     world.warehouse.instant = True
     for query in list(world.warehouse.queries):
         world.warehouse.finish(query)
-    assert world.rig.finish(run).ended_well
+    assert world.rig.finish(run).is_committed
     assert world.queue.messages == [{"audience": "shop", "run": run.id}]
 
 

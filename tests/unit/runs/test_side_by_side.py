@@ -32,7 +32,7 @@ def test_one_firing_of_the_schedule_starts_one_run(world: World) -> None:
     again = the_run(world.rig.materialize("shop", **firing))
     assert (again.state, again.error) == (State.SKIPPED, "this firing of the schedule was taken already")
     later = the_run(world.rig.materialize("shop", requested="schedule", scheduled="2024-01-02T03:00:00Z"))
-    assert world.rig.finish(later).ended_well
+    assert world.rig.finish(later).is_committed
 
 
 def test_a_schedule_that_fires_while_a_run_is_under_way_is_made_up_for(world: World) -> None:
@@ -126,7 +126,7 @@ def test_a_run_that_hangs_is_given_up_its_queries_stopped_and_the_lock_free(worl
     assert "given up at step 'tables'" in (over.error or "")
     assert {world.warehouse.queries[one].outcome for one in run.active_queries} == {Outcome.STOPPED}
     world.warehouse.instant = True
-    assert world.built().ended_well
+    assert world.built().is_committed
 
 
 def test_a_lost_event_is_made_good_by_the_sweeper(world: World) -> None:

@@ -31,10 +31,10 @@ class CleanRuns:
         current, successor = self._current(audience, job), None
         for run in uncleaned(self.runs, audience, job):
             ended = run.ended or now
-            if run.state is State.COMMITTED and not run.backfill:
+            if run.is_committed and not run.backfill:
                 gone = successor is not None and now - successor > self.kept_seconds
                 successor = run.ended
-            elif run.state is State.COMMITTED:
+            elif run.is_committed:
                 gone = now - ended > self.kept_seconds
             else:
                 gone = run.state is State.FAILED and now - ended > FAILED_KEPT_SECONDS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation.domain.errors import Conflict, NotFound, Refused, RefusedProblem
-from segmentation.domain.pipeline import Job, State
+from segmentation.domain.pipeline import Job
 from segmentation.domain.published import Published
 from segmentation.domain.references import references
 from segmentation.domain.rulebook import Edit, Entry
@@ -75,7 +75,7 @@ class InspectSegments:
         for run in uncleaned(self.runs, audience, Job.MATERIALIZE, before or None):
             if left == 0:
                 return
-            if run.state is not State.COMMITTED or run.backfill or run.cleaned:
+            if not run.is_committed or run.backfill or run.cleaned:
                 continue
             record = self._record(run_path(audience, run.id, "run.json"))
             count = record.segment(identifier) if record else None

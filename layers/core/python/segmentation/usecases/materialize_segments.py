@@ -9,7 +9,7 @@ from typing import Any
 from segmentation.domain import pipeline
 from segmentation.domain.built import built_of
 from segmentation.domain.errors import BadRecord, NotBuilt, NotFound, Superseded
-from segmentation.domain.pipeline import Job, Progress, Run, State, Statement
+from segmentation.domain.pipeline import Job, Progress, Run, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
     QueryRecord,
@@ -186,7 +186,7 @@ class MaterializeSteps:
         runs = [
             one
             for one in uncleaned(self.runs, audience, Job.MATERIALIZE)
-            if one.state is State.COMMITTED and not one.cleaned and one.now is not None and one.now <= now
+            if one.is_committed and not one.cleaned and one.now is not None and one.now <= now
         ]
         for run in sorted(runs, key=lambda one: (one.now or 0, one.id), reverse=True):
             stored = self.lake.get(run_path(audience, run.id, "run.json"))

@@ -76,7 +76,7 @@ class Run:
     """What it left behind has been removed."""
 
     @property
-    def ended_well(self) -> bool:
+    def is_committed(self) -> bool:
         """It has been committed."""
         return self.state is State.COMMITTED
 
