@@ -137,6 +137,7 @@ def test_a_list_by_the_master_key(world: World) -> None:
     upload = world.taken(b"person_id\n1\n77\n1\n3\n")
     report = upload.report
     assert (upload.state, report.rows, report.keys, report.matched) == (UploadState.COMMITTED, 4, 3, 2)
+    assert (report.duplicates, report.unmatched) == (1, 1)
     assert world.unmatched(upload) == ["3,77"]
     # Who is on the list is no plain adult; an empty list has nobody in it.
     assert world.members() == {"1": ["adults", "buyers", "vip"], "2": ["buyers"], "3": ["vip"]}

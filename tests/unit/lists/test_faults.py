@@ -168,7 +168,11 @@ def test_a_throttle_is_waited_for(world: World) -> None:
 def test_before_the_first_build_nobody_is_matched(world: World) -> None:
     del world.lake.objects["audiences/shop/current.json"]
     upload = world.taken(b"person_id\n1\n")
-    assert (upload.state, upload.report.matched) == (UploadState.COMMITTED, None)
+    assert (upload.state, upload.report.matched, upload.report.unmatched) == (
+        UploadState.COMMITTED,
+        None,
+        None,
+    )
     assert world.members() == [("1", 2)]
 
 

@@ -20,6 +20,7 @@ def test_csv_by_the_master_key(world: World) -> None:
     assert world.members() == [("1", 2), ("2", 3), ("4", 7), ("5", 9)]
     report = upload.report
     assert (report.rows, report.malformed, report.keys, report.matched) == (4, 2, 3, 2)
+    assert (report.duplicates, report.unmatched) == (1, 1)
     assert report.examples == (
         (1, 5, "another number of fields than the header has"),
         (1, 6, "empty"),

@@ -66,6 +66,16 @@ class Report:
     keys: int | None = None
     matched: int | None = None
 
+    @property
+    def duplicates(self) -> int | None:
+        """Rows whose key another row has too, beside one of them."""
+        return None if self.keys is None else self.rows - self.keys
+
+    @property
+    def unmatched(self) -> int | None:
+        """Different keys that are nobody's; the lines they stand on are in the folder `unmatched` of the upload."""
+        return None if self.keys is None or self.matched is None else self.keys - self.matched
+
     def noted(self, rows: int, malformed: list[tuple[int, int, str]]) -> "Report":
         """With further rows."""
         reasons = dict(self.reasons)
