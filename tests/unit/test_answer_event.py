@@ -5,12 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from segmentation.domain.errors import Forbidden, NotFound, TooMany, Unauthorized, Unavailable
 from segmentation.domain.profile import BatchPart, Profile
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import parse_published
 from segmentation.domain.signing import sign
 from segmentation.domain.stream import StreamRecord
+from segmentation.domain.visitor import Visitor
 from segmentation.language import RuleError
 from segmentation.usecases.answer_event import AnswerEvent, Refused, error_document
 from segmentation.usecases.collect_events import CollectEvents, Submission
@@ -134,6 +136,59 @@ def test_the_stream_counts_the_same_event_once() -> None:
     stream()
     shown = shop.show("page", "person_id", "1", signature=signed(1)["person_id.sig"])
     assert shown.body["segments"] == ["adults-buying", "buying-now"]
+
+
+class Streaming(Shop):
+    """With the stream behind it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            segments=["adults-buying", "buying-now"],
+            sections={"hero": {"segments": ["adults-buying", "buying-now"]}},
+        )
+        update = UpdateVisitors(self.profiles, MemoryQueue(), Programs(), FixedClock(NOW))
+        self.evaluate = EvaluateEvents(
+            update, self.answer.tokens.rule_sets, MemoryFailures(), FixedClock(NOW)
+        )
+
+    def stream(self) -> None:
+        self.evaluate(StreamRecord(str(number), one.to_json()) for number, one in enumerate(self.log.events))
+        self.log.events.clear()
+
+    def realtime(self, record: dict[str, Any]) -> list[str]:
+        return [one["id"] for one in self.post(record)["hero"]["realtime_segments"]]
+
+
+def test_who_signs_in_is_answered_with_what_was_done_before() -> None:
+    """The answer is what the stream makes of it a moment later: the cookie's purchase is the customer's."""
+    shop = Streaming()
+    assert shop.realtime({"td_client_id": "c", "basket": 1, "item": 1}) == ["buying-now"]
+    shop.stream()
+    both = {**signed(1), "td_client_id": "c", "basket": 1, "item": 2}
+    assert shop.realtime(both) == ["adults-buying", "buying-now"]
+    shop.stream()
+    assert shop.realtime(both) == ["adults-buying", "buying-now"]
+    assert shop.profiles.realtime[COOKIE].alias == "person_id:1"
+
+
+def test_an_unsigned_name_beside_a_cookie_reads_nothing_of_whom_it_names() -> None:
+    shop = Shop()
+    offers = shop.post({"person_id": 1, "td_client_id": "c", "basket": 1, "item": 2})
+    assert offers["hero"]["attributes"] == {}
+    assert offers["hero"]["batch_segments"] == []
+
+
+def test_what_another_customer_does_in_a_shared_browser_is_not_its_owners() -> None:
+    shop = Streaming()
+    shop.post({**signed(2), "td_client_id": "c", "basket": 1, "item": 1})
+    shop.stream()
+    other = {"person_id": 3, "td_client_id": "c", "basket": 2, "item": 1}
+    before = shop.realtime({"td_client_id": "c", "basket": 1, "item": 1})
+    assert before == ["buying-now"]
+    shop.profiles.realtime["shop#person_id:2"] = replace(
+        shop.profiles.realtime["shop#person_id:2"], state=Visitor.new().encode(), members=()
+    )
+    assert shop.realtime(other) == [], "it is the other customer's purchase"
 
 
 def test_an_empty_body_is_a_question_of_a_stranger() -> None:

@@ -88,7 +88,7 @@ class Request:
     @property
     def origin(self) -> str | None:
         """The browser page's origin."""
-        return self.headers.get("origin")
+        return self.headers.get("origin") or None
 
     @property
     def bearer(self) -> str | None:

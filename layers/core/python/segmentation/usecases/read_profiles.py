@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segmentation.domain.event import Event
-from segmentation.domain.profile import Profile, profile_id
+from segmentation.domain.profile import Profile, name_of, profile_id
 from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published, strength
 from segmentation.ports import Profiles
@@ -54,17 +54,24 @@ class ReadProfiles:
     def __call__(
         self, asked: Sequence[tuple[Published, str]], now: int, events: Sequence[Event] = ()
     ) -> list[Reading]:
-        """One reading for each audience and profile name; `events` that are not on record yet are counted."""
-        keys = {profile_id(published.audience.id, name): () for published, name in asked}
+        """One reading for each audience and profile name; `events` that are not on record yet are counted.
+
+        They join to the profile what weaker keys they carry, as they will on the stream. A stronger key is only said: nobody
+        reads by saying it.
+        """
+        keys = {
+            profile_id(published.audience.id, name): _weaker(published.audience.id, name, events)
+            for published, name in asked
+        }
         sets = {published.audience.id: published for published, _ in asked}
         found = self.find(keys, strength(sets), now, thorough=False)
         families = {identifier: family for family in found for identifier in family.asked}
         readings = []
         for published, name in asked:
             family = families[profile_id(published.audience.id, name)]
-            readings.append(
-                self.reading(published, family.key.partition("#")[2], family.together(now), now, events)
-            )
+            root = name_of(family.key)
+            theirs = [one for one in events if _may_be_of(one, root)]
+            readings.append(self.reading(published, root, family.together(now), now, theirs))
         return readings
 
     def reading(
@@ -90,3 +97,19 @@ class ReadProfiles:
             until=until,
             quality=part.quality if part else (),
         )
+
+
+def _weaker(audience: str, name: str, events: Sequence[Event]) -> list[str]:
+    """The store's keys that events carry beside a name and that are weaker than it."""
+    carried = [(one.profile, *one.also) for one in events]
+    return [
+        profile_id(audience, other)
+        for names in carried
+        if name in names
+        for other in names[names.index(name) + 1 :]
+    ]
+
+
+def _may_be_of(event: Event, name: str) -> bool:
+    """Whether an event can come to be a profile's: two keys of one column are two people, whatever they share."""
+    return event.profile == name or event.profile.partition(":")[0] != name.partition(":")[0]
