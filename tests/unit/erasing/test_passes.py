@@ -104,6 +104,22 @@ def test_what_could_not_be_processed_is_gone_through_too(known: Privacy) -> None
     assert known.night().rows == 0
 
 
+def test_keys_in_any_script_are_found_in_what_could_not_be_processed(known: Privacy) -> None:
+    name = 'td_client_id:Zoë "漢"'
+    known.shop.deliver(event("u", name))
+    objects = {
+        "poison/evaluate_events/1.json": poison(event("1", name)),
+        "poison/evaluate_events/2.json": poison(event("2", name), b"}"),
+        "aws/lambda/a": given_up(kinesis_record(event("3", OTHER, name))),
+        "aws/lambda/b": given_up({"dynamodb": {"Keys": {"profile": {"S": f"shop#{name}"}}}}),
+    }
+    for path, data in objects.items():
+        known.failures.put(path, data)
+    known.erase("shop", "td_client_id", 'Zoë "漢"')
+    assert known.night(60).rows == 4
+    assert not known.failures.objects
+
+
 def test_uploaded_rows_that_matched_nobody_are_gone_through(known: Privacy) -> None:
     folder = "lists/shop/vips/upload1/"
     keys = ["email:aa", "1", "2", "td_client_id:c", "email:aa,b"]

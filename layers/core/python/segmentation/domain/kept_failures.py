@@ -10,6 +10,8 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from .packed import dump_json
+
 FOLDERS = ("aws/lambda/", "poison/", "replayed/")
 
 
@@ -22,7 +24,8 @@ def without_people(data: bytes, audience: str, names: Collection[str]) -> tuple[
     document = json.loads(data)
     if not isinstance(document, dict):
         raise ValueError("not an object of kept failures")
-    marks = [json.dumps(one).encode() for name in names for one in (name, f"{audience}#{name}")]
+    said = [one for name in names for one in (name, f"{audience}#{name}")]
+    marks = {mark for one in said for mark in (json.dumps(one).encode(), dump_json(one))}
     if "payload" not in document:
         theirs = _is_theirs(base64.b64decode(str(document.get("data", ""))), audience, marks)
         return (None, 1) if theirs else (data, 0)
