@@ -1,5 +1,7 @@
 """What a day is, and what backfills say of it."""
 
+from dataclasses import replace
+
 import pytest
 from segmentation.domain.errors import BadRequest
 from segmentation.domain.run import RunRecord, SegmentCount
@@ -56,11 +58,19 @@ def test_points_are_of_what_a_run_computed_or_changed() -> None:
         count("carried-changed", NOON - DAY, 1),
         count("broken", NOON, failed="x"),
     )
-    record = RunRecord("r", "shop", NOON, NOON, NOON, "v", "v", 3, segments, (), backfill=True)
+    record = RunRecord("r", "shop", NOON, NOON, NOON, "v", "v", 3, segments, (), backfill=True, previous="r0")
     assert [(one.segment, one.joined, one.backfill) for one in points_of(record)] == [
         ("fresh", 0, True),
         ("carried-changed", 1, True),
     ]
+
+
+def test_a_backfill_that_nothing_is_compared_with_has_nobody_join() -> None:
+    segment = SegmentCount("s", "s", "batch", 50_000, 50_000, 0, "v", NOON, NOON)
+    record = RunRecord("r", "shop", NOON, NOON, NOON, "v", "v", 90_000, (segment,), (), backfill=True)
+    assert points_of(record) == [point(NOON, 50_000, 0, 0, backfill=True)]
+    first = replace(record, backfill=False)  # the first run of all: they are new
+    assert points_of(first) == [point(NOON, 50_000, 50_000, 0)]
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,16 @@ class Day:
 
 def points_of(record: RunRecord) -> list[SizePoint]:
     """The points of a run: of the segments that it computed, and of carried ones that changed all the same (a profile
-    that vanished leaves them too)."""
+    that vanished leaves them too).
+
+    Where a backfill is compared with nothing, since no run before its moment is kept, nobody knows who joined: it counts none,
+    or a plot would have everybody join on that day.
+    """
+    known = not record.backfill or record.previous is not None
     return [
-        SizePoint(one.id, record.run, record.now, one.size, one.joined, one.left, record.backfill)
+        SizePoint(
+            one.id, record.run, record.now, one.size, one.joined * known, one.left * known, record.backfill
+        )
         for one in record.segments
         if one.joined or one.left or (one.failed is None and one.computed == record.started)
     ]
