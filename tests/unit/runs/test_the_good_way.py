@@ -5,6 +5,7 @@ counts: what matters is what is kept, and what is done twice.
 """
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -93,6 +94,33 @@ def test_segments_that_no_run_computes_are_named(world: World) -> None:
     with pytest.raises(NotFound, match="no batch segment or list is called 'buying-now', 'nobody'"):
         world.materialized(segments=["adults", "nobody", "buying-now"])
     assert world.of(Job.MATERIALIZE) == []
+
+
+def test_thousands_of_segments_that_read_what_is_not_built_fit_into_the_record_of_a_run(world: World) -> None:
+    """A store's item takes 400 kB, and would take no such run at all: it would hold its lock for hours."""
+    world.built()
+    world.materialized()
+    audience = json.loads(json.dumps(world.document["audience"]))
+    names = [f"a_rather_long_name_of_a_new_column_{number}" for number in range(60)]
+    audience["attributes"][0]["columns"] |= {one: {"type": "string", "column": "country"} for one in names}
+    model = world.document["segments"][0]
+    rule = {"or": [{"==": [{"var": f"attributes.{one}"}, "x"]} for one in names[:40]]}
+    new = [
+        {**model, "id": f"long-{n}", "rule": {"==": [{"var": f"attributes.{one}"}, "x"]}}
+        for n, one in enumerate(names)
+    ]
+    new += [{**model, "id": f"wide-{n}", "rule": rule} for n in range(240)]
+    world.publish(audience=audience, segments=[*world.document["segments"], *new])
+    world.clock.time += 60
+    run = world.materialized()
+    assert len(json.dumps(asdict(run))) < 12_000
+    assert summary(run)["failed_segments"] == 300
+    (failed,) = run.failed
+    assert failed.reason.endswith("more reasons")
+    reasons = {one.id: one.failed for one in world.current().segments}
+    assert (reasons["adults"], len(reasons)) == (None, 302)
+    assert "lacks attribute 'a_rather_long_name_of_a_new_column_59'; it is" in (reasons["long-59"] or "")
+    assert "and 35 more; it is" in (reasons["wide-3"] or "")
 
 
 def test_segments_need_a_built_audience(world: World) -> None:

@@ -16,6 +16,7 @@ from segmentation.language.types import Type
 from .audience import Audience, Source
 from .lake_sql import STREAMED
 
+MOST_NAMED = 5
 TIME = "time"
 """A column that every behavior has."""
 
@@ -33,7 +34,9 @@ class Built:
         missing = dict.fromkeys(one for segment in segments for one in self._missing(segment))
         if not missing:
             return None
-        return f"the audience as it is built (version {self.version}) lacks {', '.join(missing)}"
+        named = list(missing)
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        return f"the audience as it is built (version {self.version}) lacks {', '.join(named[:MOST_NAMED])}{more}"
 
     def _missing(self, segment: Segment) -> Iterable[str]:
         for node in segment.nodes():
@@ -68,9 +71,9 @@ def built_of(pointer: Mapping[str, Any], version: str) -> Built | None:
     return None if columns is None else Built(version, columns["attributes"], columns["behaviors"])
 
 
-def needed(rules: RuleSet, name: str) -> list[Segment]:
-    """A segment and all that it refers to."""
-    by_id = {one.id: one for one in rules}
+def needed(rules: RuleSet, name: str, by_id: Mapping[str, Segment] | None = None) -> list[Segment]:
+    """A segment and all that it refers to. `by_id`: the rules, for who asks about many."""
+    by_id = by_id or {one.id: one for one in rules}
     found: dict[str, Segment] = {}
     waiting = [name]
     while waiting:

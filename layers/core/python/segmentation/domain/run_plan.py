@@ -65,7 +65,8 @@ class RunPlan:
         if built is None:
             return {}
         rules = as_the_stream_saw(self.published.rules, self.published.audience)
-        reasons = {name: built.lacks(needed(rules, name)) for name in sorted(names)}
+        by_id = {one.id: one for one in rules}
+        reasons = {name: built.lacks(needed(rules, name, by_id)) for name in sorted(names)}
         after = "it is computed after the next build"
         return {name: f"{reason}; {after}" for name, reason in reasons.items() if reason is not None}
 

@@ -369,7 +369,9 @@ def _members(run: Run) -> Statement:
 
 def _failures(run: Run, plan: RunPlan) -> dict[str, str]:
     """The segments that could not be computed, each with the reason."""
-    return {name: one.reason for one in run.failed for name in plan.order[one.first : one.last]}
+    found = {name: one.reason for one in run.failed for name in plan.order[one.first : one.last]}
+    hopeless = plan.document["hopeless"]
+    return found | dict(zip(plan.order[len(plan.order) - len(hopeless) :], hopeless, strict=True))
 
 
 def _table(run: Run, statement: Statement) -> str:

@@ -13,6 +13,8 @@ from .run import FailedSegments, Run, failed
 from .splitting import isolated, members_name
 from .statement import Outcome, Progress, QueryStatus, Statement
 
+MOST_SAID = 500
+"""Characters of a reason in the record of a run."""
 SAMPLE = "sample_of_"
 """How the name of a statement that makes the sample of a table begins."""
 
@@ -69,16 +71,23 @@ def planned_materialize(
         statements=tuple(statements),
         names=len(groups),
         segments=first + len(hopeless),
-        failed=tuple(
-            FailedSegments(first + number, first + number + 1, reason)
-            for number, reason in enumerate(hopeless)
-        ),
+        failed=_hopeless(first, hopeless),
         kept=kept,
         merge=kept or len(groups) != 1 or bool(hopeless),
         backfill=backfill,
         now=logical_now,
     )
     return settled(planned, now)
+
+
+def _hopeless(first: int, reasons: Sequence[str]) -> tuple[FailedSegments, ...]:
+    """Together, with what reasons there are: thousands would not fit into the run's item. The plan has each one's."""
+    if not reasons:
+        return ()
+    different = list(dict.fromkeys(reasons))
+    more = f"; and {len(different) - 3} more reasons" if len(different) > 3 else ""
+    said = "; ".join(one[:MOST_SAID] for one in different[:3]) + more
+    return (FailedSegments(first, first + len(reasons), said),)
 
 
 def started(run: Run, name: str, attempt: int, query: str) -> Run:
