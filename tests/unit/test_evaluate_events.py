@@ -206,6 +206,10 @@ def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> N
         (b'{"v": 2}', "version"),
         (json.dumps({**json.loads(event("x").to_json()), "time": "now"}).encode(), "$.time"),
         (json.dumps({**json.loads(event("x").to_json()), "received": True}).encode(), "$.received"),
+        (json.dumps({**json.loads(event("x").to_json()), "time": 10**15}).encode(), "$.time"),
+        (json.dumps({**json.loads(event("x").to_json()), "time": 10**30}).encode(), "$.time"),
+        (b'{"v":1,"mark":', "not JSON"),
+        (b'{"v":1,"mark":5,"shard":"s"}', "not an event"),
     ],
 )
 def test_a_poison_record_is_put_aside_whole_with_its_reason(

@@ -1,14 +1,17 @@
 """A visitor event, as it travels on the stream."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from segmentation.language.values import FIRST_SECOND, LAST_SECOND
 
 from .errors import BadRecord
 from .packed import dump_json, load_json
 
 VERSION = 1
+Moment = Annotated[int, msgspec.Meta(ge=FIRST_SECOND, le=LAST_SECOND)]
+"""Unix seconds that every engine can hold; looked at when a record is read."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -22,8 +25,8 @@ class Event(msgspec.Struct, frozen=True):
     audience: str
     behavior: str
     profile: str
-    time: int
-    received: int
+    time: Moment
+    received: Moment
     columns: Mapping[str, Any]
     also: tuple[str, ...] = ()
 

@@ -22,16 +22,18 @@ def poison_path(function: str, sequence: str) -> str:
 _MARK = b'{"v":1,"mark":'
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A record that says how far a shard was filled when it was put; it is nobody's event."""
 
-    name: str
+    name: str = msgspec.field(name="mark")
     shard: str
 
     def to_json(self) -> bytes:
         """The record on the stream."""
         return json.dumps({"v": 1, "mark": self.name, "shard": self.shard}, separators=(",", ":")).encode()
+
+
+_MARKS = msgspec.json.Decoder(Mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class StreamRecord(msgspec.Struct, frozen=True):
         """The mark, if it is one."""
         if not self.data.startswith(_MARK):
             return None
-        document = json.loads(self.data)
-        return Mark(document["mark"], document["shard"])
+        try:
+            return _MARKS.decode(self.data)
+        except ValueError:
+            return None  # nor is it an event, which its reader will find
 
     def event(self, sets: Mapping[str, Published]) -> tuple[Event, Published]:
         """The event and the rule set that it belongs to; `BadRecord` says why there is none: of `NotKnownYet`, another
