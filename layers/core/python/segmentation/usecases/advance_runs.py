@@ -1,6 +1,5 @@
 """Carry batch runs on: when a query ends, and every minute for what was lost, is stuck, or has fallen due."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,17 +9,13 @@ from segmentation.domain.due import due_build, due_segments, is_overdue
 from segmentation.domain.errors import SegmentationError
 from segmentation.domain.pipeline import BY_SCHEDULE, Job, Run
 from segmentation.domain.published import Published
-from segmentation.domain.run import (
-    RunRecord,
-    parse_instant,
-    pointer_path,
-    run_pointer_path,
-)
+from segmentation.domain.run import parse_instant
 from segmentation.ports import Clock, Lake, RuleSets, Runs
 
 from .build_audience import BuildSteps
 from .clean_runs import CleanRuns
 from .current_build import current_lists
+from .kept_documents import current_pointer, current_run
 from .materialize_segments import KINDS, MaterializeSteps
 from .run_engine import RunEngine, Steps, Wanted
 
@@ -108,8 +103,7 @@ class AdvanceRuns:
 
     def _start_due(self, published: Published, done: Advanced) -> None:
         audience, now = published.audience.id, self.clock.now()
-        stored = self.lake.get(pointer_path(audience))
-        pointer = json.loads(stored.data) if stored else None
+        pointer = current_pointer(self.lake, audience)
         built = parse_instant(pointer["built"]) if pointer else None
         lock = self.runs.lock(audience, Job.BUILD)
         if is_overdue(published.audience.schedule, built, now - LATE_SECONDS):
@@ -118,8 +112,7 @@ class AdvanceRuns:
             self._start(Wanted(audience, Job.BUILD, BY_SCHEDULE), done)
         if pointer is None:
             return
-        current = self.lake.get(run_pointer_path(audience))
-        record = RunRecord.from_document(json.loads(current.data)) if current else None
+        record = current_run(self.lake, audience)
         lock = self.runs.lock(audience, Job.MATERIALIZE)
         segments = published.rules.of_kind(*KINDS)
         for one in segments:

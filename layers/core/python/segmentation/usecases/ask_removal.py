@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from segmentation.domain.errors import Conflict, CorruptObject, NotFound, Outdated, Unavailable
 from segmentation.domain.pipeline import Job
 from segmentation.domain.removal import FOLDERS, Removal, lake_names, removal_path, removed_path
-from segmentation.domain.run import RunRecord, run_pointer_path
 from segmentation.domain.segment_removal import deleted_segments
 from segmentation.language.types import SEGMENT_ID
 from segmentation.ports import Clock, Function, Lake, RuleSets, Runs
 
 from .edit_rules import read_book, rule_set_path
+from .kept_documents import current_run, read_json
 from .manage_documents import ANY, ManageDocuments, bound_to
 
 MOST_NAMED = 10
@@ -96,9 +96,9 @@ def ask_removal(lake: Lake, rule_sets: RuleSets, audience: str, now: int, by: st
     if stored is not None:  # what is left of deleted ones may not be removed yet
         with suppress(CorruptObject):
             segments |= deleted_segments(read_book(audience, stored.data)).keys()
-    stored = lake.get(run_pointer_path(audience))
-    if stored is not None:
-        segments |= {one.id for one in RunRecord.from_document(json.loads(stored.data)).segments}
+    last = current_run(lake, audience)
+    if last is not None:
+        segments |= {one.id for one in last.segments}
     tables = lake_names(published.audience) if published else []
     removal = Removal(audience, now, tuple(sorted(segments)), tuple(tables), since=now, by=by)
     lake.put(path, json.dumps(removal.to_document()).encode(), expected="")
@@ -107,8 +107,8 @@ def ask_removal(lake: Lake, rule_sets: RuleSets, audience: str, now: int, by: st
 
 def read_removal(lake: Lake, path: str) -> Removal | None:
     """A removal as it is kept."""
-    stored = lake.get(path)
-    return None if stored is None else Removal.from_document(json.loads(stored.data))
+    document = read_json(lake, path)
+    return None if document is None else Removal.from_document(document)
 
 
 def _remains(lake: Lake, audience: str) -> bool:

@@ -1,14 +1,14 @@
 """Remove what no reader can want any more: versions and runs long superseded, and what failed runs left."""
 
-import json
 import logging
 from dataclasses import dataclass, replace
 
 from segmentation.domain.build_plan import BEHAVIOR
 from segmentation.domain.pipeline import Job, Run, State
-from segmentation.domain.run import pointer_path, run_path, run_pointer_path, table_name, version_path
+from segmentation.domain.run import run_path, table_name, version_path
 from segmentation.ports import Lake, Runs, Warehouse
 
+from .kept_documents import current_pointer, current_run
 from .past_runs import uncleaned
 
 FAILED_KEPT_SECONDS = 86_400
@@ -42,11 +42,11 @@ class CleanRuns:
                 self._remove(run)
 
     def _current(self, audience: str, job: Job) -> str | None:
-        stored = self.lake.get(pointer_path(audience) if job is Job.BUILD else run_pointer_path(audience))
-        if stored is None:
-            return None
-        document = json.loads(stored.data)
-        return str(document["version" if job is Job.BUILD else "run"])
+        if job is Job.BUILD:
+            pointer = current_pointer(self.lake, audience)
+            return pointer["version"] if pointer else None
+        record = current_run(self.lake, audience)
+        return record.run if record else None
 
     def _remove(self, run: Run) -> None:
         """Tables first: nobody may find one whose data is gone. What is left of the record is what it says."""

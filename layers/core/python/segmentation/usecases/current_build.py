@@ -1,6 +1,5 @@
 """What a query over an audience needs, as it stands now: the built tables, the lists, and rules with a draft in them."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,13 @@ from segmentation.domain.errors import NotBuilt, NotFound
 from segmentation.domain.list_sql import lists_query
 from segmentation.domain.lists import Lists, lists_path
 from segmentation.domain.published import Published
-from segmentation.domain.run import pointer_path
 from segmentation.language import RuleSet, load_rule_set
 from segmentation.language.document import Segment, check_segment
 from segmentation.language.partitions import Partitions
 from segmentation.language.sql import ListsQuery
 from segmentation.ports import Lake, RuleSets
+
+from .kept_documents import current_pointer, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,9 @@ class CurrentBuild:
 
 def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
     """Look it up. Raises `NotBuilt`."""
-    stored = lake.get(pointer_path(audience.id))
-    if stored is None:
+    pointer = current_pointer(lake, audience.id)
+    if pointer is None:
         raise NotBuilt(f"audience {audience.id!r} is not built yet; run build_audience first")
-    pointer = json.loads(stored.data)
     lists = current_lists(lake, audience.id)
     partitions, identities = partitions_of(pointer), identities_of(pointer)
 
@@ -76,8 +75,8 @@ def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
 
 def current_lists(lake: Lake, audience: str) -> Lists:
     """The lists of an audience."""
-    stored = lake.get(lists_path(audience))
-    return Lists() if stored is None else Lists.from_document(json.loads(stored.data))
+    document = read_json(lake, lists_path(audience))
+    return Lists() if document is None else Lists.from_document(document)
 
 
 def published_one(rule_sets: RuleSets, audience: str) -> Published:

@@ -19,7 +19,6 @@ from segmentation.domain.erasure import (
     excluded_path,
     key_hash,
     pass_path,
-    requests_folder,
 )
 from segmentation.domain.errors import CorruptObject, SegmentationError, Unavailable
 from segmentation.domain.event_lake import changes_folder, events_folder, links_folder
@@ -27,17 +26,13 @@ from segmentation.domain.kept_failures import FOLDERS, without_people
 from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import profile_name
 from segmentation.domain.published import Published
-from segmentation.domain.run import (
-    RunRecord,
-    pointer_path,
-    run_pointer_path,
-    stamped,
-)
+from segmentation.domain.run import stamped
 from segmentation.ports import Clock, Lake, RuleSets, Tables
 
 from .erase_visitor import EraseVisitor
-from .erasure_requests import keep
+from .erasure_requests import keep, requests_of
 from .joined_keys import joined_to, still_theirs
+from .kept_documents import current_pointer, current_run, read_json
 
 SHORTEST = 30.0
 """Seconds that are left for a file to be begun."""
@@ -96,7 +91,7 @@ class EraseProfiles:
 
     def _audience(self, published: Published, seconds_left: Callable[[], float], result: Erased) -> None:
         audience, now = published.audience.id, self.clock.now()
-        requests = {one.id: one for one in self._open(audience)}
+        requests = {one.id: one for one in requests_of(self.lake, audience) if one.done is None}
         for one in requests.values():
             result.open += 1
             result.late += one.is_late(now)
@@ -119,14 +114,6 @@ class EraseProfiles:
                 keep(self.lake, one.finished(now))
                 result.done += 1
 
-    def _open(self, audience: str) -> Iterator[Erasure]:
-        for path in self.lake.list(requests_folder(audience)):
-            stored = self.lake.get(path)
-            if stored is not None:
-                request = Erasure.from_document(json.loads(stored.data))
-                if request.done is None:
-                    yield request
-
     def _exclude(self, request: Erasure) -> Erasure:
         """Tell later builds, by hashes: one file a request, so that twice is once."""
         hashes = sorted(map(key_hash, request.names))
@@ -138,8 +125,8 @@ class EraseProfiles:
         return request
 
     def _going(self, audience: str) -> _Pass | None:
-        stored = self.lake.get(pass_path(audience))
-        return None if stored is None else _Pass(**json.loads(stored.data))
+        document = read_json(self.lake, pass_path(audience))
+        return None if document is None else _Pass(**document)
 
     def _begun(self, audience: str, requests: dict[str, Erasure], now: int) -> _Pass | None:
         due = [one.id for one in requests.values() if one.is_due(now)]
@@ -295,12 +282,10 @@ class EraseProfiles:
     def _oldest(self, audience: str) -> int | None:
         """When the oldest built version in use was begun: the current one, or that of the current run."""
         moments: list[int] = []
-        built = self.lake.get(pointer_path(audience))
-        if built is not None:
-            moments.append(stamped(json.loads(built.data)["version"]))
-        run = self.lake.get(run_pointer_path(audience))
-        if run is not None:
-            record = RunRecord.from_document(json.loads(run.data))
+        pointer, record = current_pointer(self.lake, audience), current_run(self.lake, audience)
+        if pointer is not None:
+            moments.append(stamped(pointer["version"]))
+        if record is not None:
             moments.append(stamped(record.audience_version))
         return min(moments, default=None)
 

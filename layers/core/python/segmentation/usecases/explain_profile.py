@@ -14,7 +14,6 @@ from segmentation.domain.pipeline import Outcome
 from segmentation.domain.profile import Profile, name_of, profile_id, profile_name
 from segmentation.domain.profile_sql import rows_query, values_of
 from segmentation.domain.published import Published, strength
-from segmentation.domain.run import RunRecord, run_pointer_path
 from segmentation.domain.visitor import BatchView, Program, Visitor
 from segmentation.language import RuleSet, Segment
 from segmentation.language.evaluate import History, Row
@@ -25,6 +24,7 @@ from segmentation.ports import Clock, Lake, Profiles, RuleSets, Warehouse
 
 from .current_build import current_build, published_one, segment_of
 from .find_profiles import FindProfiles
+from .kept_documents import current_run
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 _NOBODY = "no profile of the built audience is known by this key"
@@ -151,9 +151,9 @@ class ExplainProfile:
         prefix = profile_name(published.audience.master_key, "")
         if not name.startswith(prefix):
             raise NotFound(_NOBODY)
-        last = self.lake.get(run_pointer_path(published.audience.id))
+        last = current_run(self.lake, published.audience.id)
         if last is not None:
-            now = RunRecord.from_document(json.loads(last.data)).now
+            now = last.now
         reads = needed(_rules(published), wanted.id)
         current = current_build(self.lake, published.audience)
         current.check(reads)

@@ -9,10 +9,10 @@ from typing import Any
 from segmentation.domain.errors import Conflict, Gone, NotFound
 from segmentation.domain.export_sql import export_query
 from segmentation.domain.pipeline import Outcome
-from segmentation.domain.run import RunRecord, run_pointer_path
 from segmentation.ports import Clock, Downloads, Lake, RuleSets, Warehouse
 
 from .current_build import published_one, segment_of
+from .kept_documents import current_run
 from .list_members import members_page
 
 URL_SECONDS = 900
@@ -59,8 +59,7 @@ class ExportMembers:
         front, unless they are wanted `exact`.
         """
         self._computed(audience, segment)
-        stored = self.lake.get(run_pointer_path(audience))
-        record = RunRecord.from_document(json.loads(stored.data)) if stored else None
+        record = current_run(self.lake, audience)
         if record is None or record.segment(segment) is None:
             raise NotFound(f"segment {segment!r} was in no run yet")
         query = self.warehouse.start(

@@ -1,7 +1,6 @@
 """Give out everything that is kept of a person, named by any of their keys."""
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,14 @@ from segmentation.domain.joining import Family
 from segmentation.domain.lists import listed_table
 from segmentation.domain.profile import name_of, profile_name
 from segmentation.domain.published import Published
-from segmentation.domain.run import instant, pointer_path
+from segmentation.domain.run import instant
 from segmentation.domain.visitor import Visitor
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Tables, Warehouse
 
 from .erase_visitor import persons
 from .erasure_requests import audience_of
 from .joined_keys import joined_to, still_theirs
+from .kept_documents import current_pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,13 @@ class ExportVisitor:
 
     def _built(self, published: Published, names: set[str]) -> dict[str, list[dict[str, Any]]]:
         """The rows of the current built version; values as text, as the warehouse gives them."""
-        stored = self.lake.get(pointer_path(published.audience.id))
-        if stored is None:
+        pointer = current_pointer(self.lake, published.audience.id)
+        if pointer is None:
             return {}
         keys = self._profile_keys(published, names)
         if not keys:
             return {}
-        document: Mapping[str, Any] = json.loads(stored.data)["tables"]
-        tables = {"profiles": document["profiles"], **document["behaviors"]}
+        tables = {"profiles": pointer["tables"]["profiles"], **pointer["tables"]["behaviors"]}
         return {name: self._table(table, keys) for name, table in tables.items()}
 
     def _table(self, table: str, keys: Sequence[str]) -> list[dict[str, Any]]:

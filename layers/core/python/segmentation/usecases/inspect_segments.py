@@ -1,6 +1,5 @@
 """What a segment says, who names it, how large it was; and what a draft would be."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,12 @@ from segmentation.domain.pipeline import Job
 from segmentation.domain.published import Published
 from segmentation.domain.references import references
 from segmentation.domain.rulebook import Edit, Entry
-from segmentation.domain.run import RunRecord, SegmentCount, run_path
+from segmentation.domain.run import RunRecord, SegmentCount
 from segmentation.language.sentence import Names, segment_outline, segment_sentence
 from segmentation.ports import Lake, Runs
 
 from .edit_rules import Author
+from .kept_documents import committed_run
 from .manage_documents import SECRET_KINDS, ManageDocuments
 from .past_runs import uncleaned
 
@@ -77,7 +77,7 @@ class InspectSegments:
                 return
             if not run.is_committed or run.backfill or run.cleaned:
                 continue
-            record = self._record(run_path(audience, run.id, "run.json"))
+            record = committed_run(self.lake, audience, run.id)
             count = record.segment(identifier) if record else None
             if record is not None and count is not None:
                 left -= 1
@@ -91,14 +91,6 @@ class InspectSegments:
         if entry.record.archived:
             raise Conflict(f"segment {identifier!r} is archived; restore it first")
         return entry, published
-
-    def _record(self, path: str) -> RunRecord | None:
-        document = self._json(path)
-        return RunRecord.from_document(document) if document is not None else None
-
-    def _json(self, path: str) -> Any:
-        stored = self.lake.get(path)
-        return None if stored is None else json.loads(stored.data)
 
 
 def _words(published: Published, identifier: str) -> tuple[str | None, tuple[str, ...]]:

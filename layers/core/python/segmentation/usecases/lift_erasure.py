@@ -4,17 +4,15 @@ For a request that was made by mistake, or of somebody who comes back. What was 
 before the erasure that come late; a request that is still being carried out ends here.
 """
 
-import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from segmentation.domain.erasure import Erasure, excluded_path, key_hash, requests_folder
+from segmentation.domain.erasure import Erasure, excluded_path, key_hash
 from segmentation.domain.errors import NotFound
 from segmentation.domain.profile import profile_id
 from segmentation.ports import Clock, Lake, Profiles, RuleSets
 
-from .erasure_requests import audience_of, keep
+from .erasure_requests import audience_of, keep, requests_of
 
 logger = logging.getLogger("segmentation.lift_erasure")
 
@@ -37,7 +35,8 @@ class LiftErasure:
         published = audience_of(self.rule_sets, audience, column or None)
         column = column or published.audience.master_key
         name = published.audience.key_name(column, value)
-        found = [one for one in self._requests(audience) if key_hash(name) in one.hashes]
+        standing = (one for one in requests_of(self.lake, audience) if one.lifted is None)
+        found = [one for one in standing if key_hash(name) in one.hashes]
         if not found:
             raise NotFound(f"no erasure of audience {audience!r} has this {column}, or it was lifted already")
         return [self._lift(one, name) for one in found]
@@ -51,11 +50,3 @@ class LiftErasure:
         keep(self.lake, lifted)
         logger.info("request %s is lifted", request.id)
         return lifted
-
-    def _requests(self, audience: str) -> Iterator[Erasure]:
-        for path in self.lake.list(requests_folder(audience)):
-            stored = self.lake.get(path)
-            if stored is not None:
-                request = Erasure.from_document(json.loads(stored.data))
-                if request.lifted is None:
-                    yield request

@@ -15,7 +15,6 @@ from segmentation.domain.run import (
     QueryRecord,
     RunRecord,
     SegmentCount,
-    pointer_path,
     run_path,
     run_pointer_path,
     table_name,
@@ -29,6 +28,7 @@ from segmentation.ports import Lake, Queue, RuleSets, Runs, Sizes, Warehouse
 
 from .build_audience import chosen, failure, queries
 from .current_build import current_lists
+from .kept_documents import committed_run, current_pointer, current_run, read_json
 from .past_runs import uncleaned
 from .run_engine import RunEngine, Wanted
 
@@ -120,10 +120,9 @@ class MaterializeSteps:
 
     def _planned(self, run: Run) -> dict[str, Any]:
         (published,) = chosen(self.rule_sets, run.audience)
-        built = self.lake.get(pointer_path(run.audience))
-        if built is None:
+        pointer = current_pointer(self.lake, run.audience)
+        if pointer is None:
             raise NotBuilt(f"audience {run.audience!r} is not built yet; run build_audience first")
-        pointer = json.loads(built.data)
         before = self.lake.get(run_pointer_path(run.audience))
         previous = RunRecord.from_document(json.loads(before.data)) if before else None
         now = run.now if run.now is not None else self.logical_now
@@ -189,18 +188,17 @@ class MaterializeSteps:
             if one.is_committed and not one.cleaned and one.now is not None and one.now <= now
         ]
         for run in sorted(runs, key=lambda one: (one.now or 0, one.id), reverse=True):
-            stored = self.lake.get(run_path(audience, run.id, "run.json"))
-            if stored is not None:
-                return RunRecord.from_document(json.loads(stored.data))
+            record = committed_run(self.lake, audience, run.id)
+            if record is not None:
+                return record
         return None
 
     def _plan(self, run: Run) -> RunPlan:
         key = f"{run.audience}/{run.id}"
         if key not in self._plans:
-            stored = self.lake.get(run_path(run.audience, run.id, "plan.json"))
-            if stored is None:
+            document = read_json(self.lake, run_path(run.audience, run.id, "plan.json"))
+            if document is None:
                 raise BadRecord(f"run {run.id} of audience {run.audience!r} has lost its plan")
-            document = json.loads(stored.data)
             before = document["previous"]
             previous = RunRecord.from_document(before) if before else None
             self._plans.clear()
@@ -257,13 +255,13 @@ class MaterializeSteps:
         plan, path = self._plan(run), run_pointer_path(run.audience)
         record = self._record(run, plan, now)
         data = json.dumps(record.to_document(), indent=1).encode()
-        current = self.lake.get(path)
-        if current is not None and json.loads(current.data)["run"] == run.id:
+        current = current_run(self.lake, run.audience)
+        if current is not None and current.run == run.id:
             return record.profiles
         self.lake.put(run_path(run.audience, run.id, "run.json"), data)
         if not run.backfill and not self.lake.put(path, data, expected=plan.document["expected"]):
-            current = self.lake.get(path)
-            if current is None or json.loads(current.data)["run"] != run.id:
+            current = current_run(self.lake, run.audience)
+            if current is None or current.run != run.id:
                 raise Superseded(f"run {run.id}: another run was committed meanwhile")
         return record.profiles
 
@@ -342,10 +340,9 @@ class MaterializeSteps:
 
     def tell(self, run: Run) -> None:
         """Keep its sizes as history, and have it published, unless it is itself history."""
-        stored = self.lake.get(run_path(run.audience, run.id, "run.json"))
-        if stored is None:
+        record = committed_run(self.lake, run.audience, run.id)
+        if record is None:
             raise BadRecord(f"run {run.id} of audience {run.audience!r} has lost its record")
-        record = RunRecord.from_document(json.loads(stored.data))
         self.sizes.add(run.audience, points_of(record), record.finished)
         if not run.backfill:
             self.publications.send([{"audience": run.audience, "run": run.id}])

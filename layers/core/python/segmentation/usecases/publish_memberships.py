@@ -32,10 +32,11 @@ from segmentation.domain.publication import (
     wait_before,
 )
 from segmentation.domain.published import Published
-from segmentation.domain.run import RunRecord, run_path, run_pointer_path
+from segmentation.domain.run import RunRecord, run_path
 from segmentation.domain.syndication import MOST_RUNS, contents_path, index_path, page_path
 from segmentation.ports import Lake, Queue, RuleSets, Tables
 
+from .kept_documents import committed_run, current_run, read_json
 from .publish_part import HasTime, PublishPart
 
 MOST_MISSED = 30
@@ -72,7 +73,7 @@ class PublishMemberships:
         published = self.rule_sets.all().get(task.audience)
         if published is None:
             raise Unavailable(f"no rule set of audience {task.audience!r} can be read")
-        record = self._record(task.audience, task.run)
+        record = committed_run(self.lake, task.audience, task.run)
         if record is None:
             raise BadRecord(f"no run {task.run!r} of audience {task.audience!r}")
         if task.tell is not None:
@@ -151,14 +152,13 @@ class PublishMemberships:
             due.insert(0, one)
             if one.previous is None or (runs and one.previous < runs[0]):  # so old that the index forgot it
                 break
-            one = self._record(record.audience, one.previous)
+            one = committed_run(self.lake, record.audience, one.previous)
         return due
 
     def _settle(self, published: Published, record: RunRecord) -> list[str]:
         """Complete the publications that can be, of the runs up to the current one; in their order."""
         completed = []
-        stored = self.lake.get(run_pointer_path(record.audience))
-        current = RunRecord.from_document(json.loads(stored.data)) if stored else record
+        current = current_run(self.lake, record.audience) or record
         for one in self._due(current if current.run >= record.run else record):
             plan = self._plan(one)
             folder = publication_path(one.audience, one.run, "parts/")
@@ -212,10 +212,10 @@ class PublishMemberships:
         segment, sent = telling.segment, 0
         if all(one.id != telling.destination for one in published.subscribers(segment)):
             return 0  # it was removed meanwhile
-        stored = self.lake.get(contents_path(record.audience, record.run, segment))
-        contents = json.loads(stored.data)["changes"] if stored else []
+        contents = read_json(self.lake, contents_path(record.audience, record.run, segment))
+        pages = contents["changes"] if contents else []
         for number in range(telling.first, telling.last):
-            place = page_at(contents, number)
+            place = page_at(pages, number)
             page = (
                 self.lake.get(page_path(record.audience, record.run, segment, "changes", *place))
                 if place
@@ -245,10 +245,6 @@ class PublishMemberships:
 
     # What is written down -----------------------------------------------------------------------------------
 
-    def _record(self, audience: str, run: str) -> RunRecord | None:
-        stored = self.lake.get(run_path(audience, run, "run.json"))
-        return None if stored is None else RunRecord.from_document(json.loads(stored.data))
-
     def _index(self, audience: str) -> tuple[list[str], str]:
         stored = self.lake.get(index_path(audience))
         return ([], "") if stored is None else (list(json.loads(stored.data)["runs"]), stored.tag)
@@ -258,8 +254,7 @@ class PublishMemberships:
         return None if document is None else Plan.from_document(document)
 
     def _json(self, record: RunRecord, name: str) -> Any:
-        stored = self.lake.get(publication_path(record.audience, record.run, name))
-        return None if stored is None else json.loads(stored.data)
+        return read_json(self.lake, publication_path(record.audience, record.run, name))
 
     def _put(self, record: RunRecord, name: str, document: Mapping[str, Any], *, new: bool = False) -> None:
         """Put a document; a `new` one only if nobody did before."""

@@ -1,19 +1,18 @@
 """How fresh everything of an audience is, what runs, what fails: so that nobody has to guess whether membership is stale."""
 
-import json
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from segmentation.domain.errors import Unavailable
 from segmentation.domain.fill import Fill, Step, fill_path
 from segmentation.domain.pipeline import Job
 from segmentation.domain.published import Published
-from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_pointer_path
+from segmentation.domain.run import RunRecord, SegmentCount
 from segmentation.domain.stream import Evaluation
 from segmentation.language import Segment
 from segmentation.ports import Lake, Runs, StreamMetrics
 
+from .kept_documents import current_pointer, current_run, read_json
 from .manage_documents import ManageDocuments
 
 LOOKED_BACK = 900
@@ -78,8 +77,7 @@ class ShowState:
     def __call__(self, audience: str, now: int) -> Standing:
         """The state as of `now`. Raises `NotFound`."""
         _, published = self.documents.published(audience)
-        pointer, record = self._json(pointer_path(audience)), self._json(run_pointer_path(audience))
-        last = RunRecord.from_document(record) if record is not None else None
+        pointer, last = current_pointer(self.lake, audience), current_run(self.lake, audience)
         locks = (self.runs.lock(audience, job) for job in Job)
         return Standing(
             published,
@@ -113,13 +111,9 @@ class ShowState:
         ]
 
     def _failed_fill(self, audience: str) -> str | None:
-        document = self._json(fill_path(audience))
+        document = read_json(self.lake, fill_path(audience))
         fill = Fill.from_document(document) if document is not None else None
         return fill.reason if fill is not None and fill.step is Step.FAILED else None
-
-    def _json(self, path: str) -> Any:
-        stored = self.lake.get(path)
-        return None if stored is None else json.loads(stored.data)
 
 
 def _fresh(segment: Segment, last: RunRecord | None) -> Fresh:
