@@ -270,6 +270,24 @@ def test_a_bot_holds_up_nobody_and_breaks_nothing() -> None:
     assert Visitor.decode(stream.part("bot").state).rows == before
 
 
+def test_visitors_with_long_pasts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held of visitors is bounded by its size, not by their number alone, and nobody's answer depends on it."""
+    monkeypatch.setattr("segmentation.domain.programs.MOST_HELD_BYTES", 20_000)
+    stream = Stream(shop(spent={">": [{"sum": [DAY, "amount"]}, 299]}))
+    held = stream.evaluate.update.programs.held
+    for round_ in range(3):
+        for person in range(12):
+            stream.deliver(*(event(f"e{round_}-{n}", str(person), NOW - n, amount=1) for n in range(100)))
+            sizes = [len(part.state) for part in stream.profiles.realtime.values()]
+            assert held.bytes <= 20_000
+    assert sum(sizes) > 20_000
+    assert 2 < len(held) < 12
+    assert all(part.members == ("spent",) for part in stream.profiles.realtime.values())
+    for person in range(12):
+        held.take(f"shop#person_id:{person}")
+    assert (len(held), held.bytes) == (0, 0)
+
+
 # -------------------------------------------------------------------------------- rules that fail
 
 

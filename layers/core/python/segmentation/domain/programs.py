@@ -19,6 +19,8 @@ from .visitor.state import FORGOTTEN
 
 MOST_HELD = 4_096
 """Visitors of whom the index's figures are held, so that their next event costs what it changes."""
+MOST_HELD_BYTES = 12_000_000
+"""Of their states as they are stored; in memory each takes some 25 times as much."""
 REFRESH = 86_400
 """Seconds of its retention that a part may have lost before it is written for that alone."""
 
@@ -36,6 +38,32 @@ class Held(msgspec.Struct, frozen=True):
     standing: State
 
 
+class HeldVisitors:
+    """The visitors that were evaluated last: so many, and so many bytes of states, the longest untouched out first."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def take(self, profile: str) -> Held | None:
+        """Take a visitor out."""
+        held = self._held.pop(profile, None)
+        if held is not None:
+            self.bytes -= len(held.state)
+        return held
+
+    def put(self, profile: str, held: Held) -> None:
+        """Hold a visitor in place of what was held of it."""
+        self.take(profile)
+        self._held[profile] = held
+        self.bytes += len(held.state)
+        while len(self._held) > MOST_HELD or self.bytes > MOST_HELD_BYTES:
+            self.bytes -= len(self._held.popitem(last=False)[1].state)
+
+
 class Evaluated(msgspec.Struct, frozen=True):
     """A visitor's next part, or nothing where it is as it was; what came of it, and the segments whose rules failed."""
 
@@ -49,7 +77,7 @@ class Programs:
     """Evaluates visitors; one program an audience, compiled anew when the rule set's version changes."""
 
     _kept: dict[str, tuple[str, Guarded]] = field(default_factory=dict)
-    _held: OrderedDict[str, Held] = field(default_factory=OrderedDict)
+    held: HeldVisitors = field(default_factory=HeldVisitors)
 
     def visitor_at(
         self, published: Published, name: str, profile: Profile, now: int, events: Sequence[Event] = ()
@@ -84,7 +112,7 @@ class Programs:
         continuous = before is not None and before.rules == published.version and before.batch == run
         continuous = continuous and before is not None and "failed" not in before.quality
         identifier = f"{published.audience.id}#{name}"
-        held = self._held.pop(identifier, None)
+        held = self.held.take(identifier)
         if held is not None and (not continuous or before is None or not _is_of(held, before)):
             held = None
         visitor = held.visitor if held else _visitor(before)
@@ -142,9 +170,7 @@ class Programs:
         """Hold what the index has of a visitor whose part was written just so."""
         if outcome.standing is not None:
             held = Held(part.state, part.computed, part.rules, part.batch, outcome.visitor, outcome.standing)
-            self._held[profile] = held
-            if len(self._held) > MOST_HELD:
-                self._held.popitem(last=False)
+            self.held.put(profile, held)
 
     def _program(self, published: Published) -> Guarded:
         kept = self._kept.get(published.audience.id)
