@@ -13,7 +13,7 @@ from segmentation.domain.stored_membership import Numberings
 from segmentation.ports import SaveResult
 
 from .aws_errors import THROTTLED, code_of, reason
-from .backoff import Sleep, delays, sleep
+from .backoff import Patience, Sleep, sleep
 from .guarded_writes import GuardedWrites
 from .profile_items import Item, batch_item, batch_of, realtime_item, realtime_of
 
@@ -74,7 +74,7 @@ class DynamoProfiles:
 
     def _get(self, keys: list[Item]) -> Iterator[Item]:
         asked: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        waits = delays(ATTEMPTS - 1)
+        patience = Patience(ATTEMPTS, self._sleep)
         while asked:
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
@@ -82,11 +82,8 @@ class DynamoProfiles:
                 raise Unavailable(f"profiles cannot be read: {reason(error)}") from error
             yield from answer["Responses"].get(self._table, ())
             asked = answer.get("UnprocessedKeys") or {}
-            if asked:
-                pause = next(waits, None)
-                if pause is None:
-                    raise Unavailable("profiles cannot be read: the table gives no more just now")
-                self._sleep(pause)
+            if asked and not patience.wait():
+                raise Unavailable("profiles cannot be read: the table gives no more just now")
 
     def save(self, writes: Mapping[str, RealtimePart]) -> SaveResult:
         """Write parts, a hundred a request, each over the revision below alone."""
@@ -261,7 +258,7 @@ class DynamoProfiles:
             start = {"ExclusiveStartKey": last}
 
     def _delete(self, requests: list[Item]) -> None:
-        left, waits = requests, delays(ATTEMPTS - 1, first=0.2, most=8.0)
+        left, patience = requests, self._patience()
         while left:
             try:
                 answer = self._client.batch_write_item(RequestItems={self._table: left})
@@ -271,11 +268,12 @@ class DynamoProfiles:
                     raise Unavailable(f"profiles were not removed: {reason(error)}") from error
             except BotoCoreError as error:
                 raise Unavailable(f"profiles were not removed: {reason(error)}") from error
-            if left:
-                pause = next(waits, None)
-                if pause is None:
-                    raise Unavailable("profiles were not removed: the table takes no more just now")
-                self._sleep(pause)
+            if left and not patience.wait():
+                raise Unavailable("profiles were not removed: the table takes no more just now")
+
+    def _patience(self) -> Patience:
+        """Of the batch path: many write at once, and nobody waits for an answer."""
+        return Patience(ATTEMPTS, self._sleep, first=0.2, most=8.0)
 
     def _put_batch(
         self, identifier: str, part: BatchPart, condition: str, values: Item, names: Item | None = None
@@ -291,17 +289,15 @@ class DynamoProfiles:
             "ExpressionAttributeValues": values,
             **({"ExpressionAttributeNames": names} if names else {}),
         }
-        waits = delays(ATTEMPTS - 1, first=0.2, most=8.0)
+        patience = self._patience()
         while True:
             try:
                 self._client.put_item(**request)
             except ClientError as error:
                 if code_of(error) == LOST:
                     return False
-                pause = next(waits, None) if code_of(error) in THROTTLED else None
-                if pause is None:
+                if code_of(error) not in THROTTLED or not patience.wait():
                     raise Unavailable(f"a batch part was not written: {reason(error)}") from error
-                self._sleep(pause)
             except BotoCoreError as error:
                 raise Unavailable(f"a batch part was not written: {reason(error)}") from error
             else:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.ports import SaveResult
 
 from .aws_errors import THROTTLED, code_of, reason
-from .backoff import Sleep, delays
+from .backoff import Patience, Sleep
 
 MOST_WRITES = 100
 MOST_BYTES = 3_500_000
@@ -49,7 +49,7 @@ class GuardedWrites:
         return SaveResult(frozenset(lost), failed)
 
     def _chunk(self, actions: dict[str, Action], lost: set[str], failed: dict[str, str]) -> None:
-        waits = delays(ATTEMPTS - 1)
+        patience = Patience(ATTEMPTS, self._sleep)
         while actions:
             refused = self._send(actions)
             busy = ""
@@ -62,12 +62,9 @@ class GuardedWrites:
                     busy = busy if why == UNTOUCHED else why
                 else:
                     failed[key] = why
-            if busy and remaining:
-                pause = next(waits, None)
-                if pause is None:
-                    failed |= dict.fromkeys(remaining, busy)
-                    return
-                self._sleep(pause)
+            if busy and remaining and not patience.wait():
+                failed |= dict.fromkeys(remaining, busy)
+                return
             actions = remaining
 
     def _send(self, actions: Mapping[str, Action]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.stream import Mark
 
-from .backoff import Sleep, delays, sleep
+from .backoff import Patience, Sleep, sleep
 
 MOST_RECORDS = 500
 MOST_BYTES = 4_900_000
@@ -61,7 +61,7 @@ class KinesisEventLog:
 
     def _put(self, records: list[dict[str, Any]]) -> int:
         """How many were still refused after the last attempt."""
-        waits = delays(ATTEMPTS - 1)
+        patience = Patience(ATTEMPTS, self._sleep)
         while True:
             try:
                 answer = self._client.put_records(StreamName=self._stream, Records=records)
@@ -70,12 +70,8 @@ class KinesisEventLog:
             except (ClientError, BotoCoreError):
                 # The client has retried already; the caller is told to send again.
                 return len(records)
-            if not records:
-                return 0
-            wait = next(waits, None)
-            if wait is None:
+            if not records or not patience.wait():
                 return len(records)
-            self._sleep(wait)
 
 
 def _chunks(records: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ from segmentation.domain.errors import Unavailable
 from segmentation.domain.sizes import KEPT_SECONDS, SizePoint
 
 from .aws_errors import reason
-from .backoff import Sleep, delays, sleep
+from .backoff import Patience, Sleep, sleep
 
 ITEMS_A_CALL = 25
 ATTEMPTS = 6
@@ -41,18 +41,15 @@ class DynamoSizes:
 
     def _write(self, requests: list[Item]) -> None:
         for start in range(0, len(requests), ITEMS_A_CALL):
-            left, waits = requests[start : start + ITEMS_A_CALL], delays(ATTEMPTS - 1)
+            left, patience = requests[start : start + ITEMS_A_CALL], Patience(ATTEMPTS, self._sleep)
             while left:
                 try:
                     answer = self._client.batch_write_item(RequestItems={self._table: left})
                 except (ClientError, BotoCoreError) as error:
                     raise Unavailable(f"sizes cannot be written: {reason(error)}") from error
                 left = answer.get("UnprocessedItems", {}).get(self._table, [])
-                if left:
-                    pause = next(waits, None)
-                    if pause is None:
-                        raise Unavailable("sizes cannot be written: the table takes no more just now")
-                    self._sleep(pause)
+                if left and not patience.wait():
+                    raise Unavailable("sizes cannot be written: the table takes no more just now")
 
     def _query(self, audience: str, segment: str, since: int, until: int) -> Iterator[Item]:
         pages = self._client.get_paginator("query").paginate(

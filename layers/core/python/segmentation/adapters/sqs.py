@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from segmentation.domain.errors import Unavailable
 
 from .aws_errors import code_of
-from .backoff import Sleep, delays, sleep
+from .backoff import Patience, Sleep, sleep
 
 MESSAGES_A_CALL = 10
 BYTES_A_CALL = 250_000
@@ -40,7 +40,7 @@ class SqsQueue:
     def _send(self, bodies: list[str], after: int) -> None:
         waiting = {"DelaySeconds": after} if after else {}
         entries = [{"Id": str(number), "MessageBody": body, **waiting} for number, body in enumerate(bodies)]
-        waits = delays(ATTEMPTS - 1)
+        patience = Patience(ATTEMPTS, self._sleep)
         while entries:
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
@@ -50,11 +50,8 @@ class SqsQueue:
                 raise Unavailable(f"messages cannot be sent: {type(error).__name__}") from error
             refused = {one["Id"] for one in answer.get("Failed", ())}
             entries = [entry for entry in entries if entry["Id"] in refused]
-            if entries:
-                pause = next(waits, None)
-                if pause is None:
-                    raise Unavailable(f"{len(entries)} messages were refused")
-                self._sleep(pause)
+            if entries and not patience.wait():
+                raise Unavailable(f"{len(entries)} messages were refused")
 
     def delay(self, receipt: str, seconds: int) -> None:
         """Let a received message come back only after so long."""
