@@ -16,13 +16,14 @@ from segmentation.domain.build_plan import (
 )
 from segmentation.domain.build_sql import check_sources, raw_tables
 from segmentation.domain.erasure import excluded_table
-from segmentation.domain.errors import BadRecord, NotFound, Superseded
+from segmentation.domain.errors import BadRecord, Superseded
 from segmentation.domain.pipeline import SAMPLE, Job, Run, Statement
 from segmentation.domain.published import Published
 from segmentation.domain.run import instant, pointer_path, table_name, version_path
 from segmentation.domain.run_sql import CONTESTED, create_table, identities_query, rows_query, sample_query
 from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse
 
+from .published_rules import chosen
 from .register_lake import register_lake
 from .run_engine import RunEngine, Wanted
 
@@ -203,13 +204,3 @@ def _sample(run: Run, profiles: int) -> dict[str, Any] | None:
 def _tables(run: Run) -> dict[str, str]:
     """The tables of a build by name."""
     return {one.name: _table(run, one) for one in run.of_step("tables")}
-
-
-def chosen(rule_sets: RuleSets, audience: str | None) -> list[Published]:
-    """The rule sets to work on: one by name, or all."""
-    sets: Mapping[str, Published] = rule_sets.all()
-    if audience is None:
-        return [sets[name] for name in sorted(sets)]
-    if audience not in sets:
-        raise NotFound(f"no rule set of audience {audience!r} is published")
-    return [sets[audience]]

@@ -1,4 +1,4 @@
-"""What a query over an audience needs, as it stands now: the built tables, the lists, and rules with a draft in them."""
+"""What a query over an audience needs, as it stands now: the built tables and the lists."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,17 +7,15 @@ from typing import Any
 from segmentation.domain.audience import Audience
 from segmentation.domain.build_plan import identities_of, partitions_of
 from segmentation.domain.built import Built, built_of
-from segmentation.domain.errors import NotBuilt, NotFound
+from segmentation.domain.errors import NotBuilt
 from segmentation.domain.list_sql import lists_query
 from segmentation.domain.lists import Lists, lists_path
-from segmentation.domain.published import Published
-from segmentation.language import RuleSet, load_rule_set
-from segmentation.language.document import Segment, check_segment
+from segmentation.language.document import Segment
 from segmentation.language.partitions import Partitions
 from segmentation.language.sql import ListsQuery
-from segmentation.ports import Lake, RuleSets
+from segmentation.ports import Lake
 
-from .kept_documents import current_pointer, read_json
+from .kept_documents import built_pointer, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ class CurrentBuild:
 
 def current_build(lake: Lake, audience: Audience) -> CurrentBuild:
     """Look it up. Raises `NotBuilt`."""
-    pointer = current_pointer(lake, audience.id)
-    if pointer is None:
-        raise NotBuilt(f"audience {audience.id!r} is not built yet; run build_audience first")
+    pointer = built_pointer(lake, audience.id)
     lists = current_lists(lake, audience.id)
     partitions, identities = partitions_of(pointer), identities_of(pointer)
 
@@ -77,35 +73,3 @@ def current_lists(lake: Lake, audience: str) -> Lists:
     """The lists of an audience."""
     document = read_json(lake, lists_path(audience))
     return Lists() if document is None else Lists.from_document(document)
-
-
-def published_one(rule_sets: RuleSets, audience: str) -> Published:
-    """The rule set of an audience. Raises `NotFound`."""
-    published = rule_sets.all().get(audience)
-    if published is None:
-        raise NotFound(f"no rule set of audience {audience!r} is published")
-    return published
-
-
-def with_draft(published: Published, document: Mapping[str, Any]) -> tuple[RuleSet, Segment]:
-    """The published segments with an unsaved one in its place, or beside them.
-
-    Raises `RuleError`, with pointers into the draft where it alone is wrong, else (a circle of references) into the
-    list of all documents.
-    """
-    audience = published.audience
-    name = document.get("id")
-    others = {one.id: one.kind for one in published.rules if one.id != name}
-    known = {**others, str(name): str(document.get("kind"))}
-    check_segment(document, audience.schema(), audience.id, known)
-    kept = [one for one in published.document["segments"] if one["id"] != name]
-    rules = load_rule_set([*kept, document], audience.schema(), audience.id)
-    return rules, segment_of(rules, str(name))
-
-
-def segment_of(rules: RuleSet, name: str) -> Segment:
-    """A segment of a rule set. Raises `NotFound`."""
-    for one in rules:
-        if one.id == name:
-            return one
-    raise NotFound(f"audience {rules.audience!r} has no segment {name!r}")

@@ -9,13 +9,12 @@ from segmentation.domain.published import Published
 from segmentation.ports import Lake, RuleSets
 
 from .kept_documents import read_json
+from .published_rules import published_one
 
 
 def audience_of(rule_sets: RuleSets, audience: str, column: str | None) -> Published:
     """The rule set of an audience with that identity column, if one is named; `NotFound` says what is unknown."""
-    published = rule_sets.all().get(audience)
-    if published is None:
-        raise NotFound(f"no rule set of audience {audience!r} is published")
+    published = published_one(rule_sets, audience)
     if column is not None and column not in published.audience.identities:
         known = ", ".join(published.audience.identities)
         raise NotFound(f"{column!r} is no identity of audience {audience!r}; its identities are {known}")

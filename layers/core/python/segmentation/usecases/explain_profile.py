@@ -22,9 +22,10 @@ from segmentation.language.sentence import Names
 from segmentation.language.types import Type
 from segmentation.ports import Clock, Lake, Profiles, RuleSets, Warehouse
 
-from .current_build import current_build, published_one, segment_of
+from .current_build import current_build
 from .find_profiles import FindProfiles
 from .kept_documents import current_run
+from .published_rules import published_one, segment_of
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 _NOBODY = "no profile of the built audience is known by this key"

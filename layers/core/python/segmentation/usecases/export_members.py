@@ -11,9 +11,9 @@ from segmentation.domain.export_sql import export_query
 from segmentation.domain.pipeline import Outcome
 from segmentation.ports import Clock, Downloads, Lake, RuleSets, Warehouse
 
-from .current_build import published_one, segment_of
 from .kept_documents import current_run
 from .list_members import members_page
+from .published_rules import published_one, segment_of
 
 URL_SECONDS = 900
 """How long the address of a file can be fetched."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from segmentation.domain.errors import NotBuilt
 from segmentation.domain.run import RunRecord, pointer_path, run_path, run_pointer_path
 from segmentation.ports import Lake
 
@@ -17,6 +18,14 @@ def read_json(lake: Lake, path: str) -> Any | None:
 def current_pointer(lake: Lake, audience: str) -> Mapping[str, Any] | None:
     """The pointer to the built version that is current (`BuildSteps.commit` writes it); `None` before the first build."""
     pointer: Mapping[str, Any] | None = read_json(lake, pointer_path(audience))
+    return pointer
+
+
+def built_pointer(lake: Lake, audience: str) -> Mapping[str, Any]:
+    """The same pointer. Raises `NotBuilt` before the first build."""
+    pointer = current_pointer(lake, audience)
+    if pointer is None:
+        raise NotBuilt(f"audience {audience!r} is not built yet; run build_audience first")
     return pointer
 
 

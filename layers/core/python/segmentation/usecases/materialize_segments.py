@@ -8,7 +8,7 @@ from typing import Any
 
 from segmentation.domain import pipeline
 from segmentation.domain.built import built_of
-from segmentation.domain.errors import BadRecord, NotBuilt, NotFound, Superseded
+from segmentation.domain.errors import BadRecord, NotFound, Superseded
 from segmentation.domain.pipeline import Job, Progress, Run, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
@@ -26,10 +26,11 @@ from segmentation.language.document import Segment
 from segmentation.language.sql import IDENTITIES, QueryTooLong
 from segmentation.ports import Lake, Queue, RuleSets, Runs, Sizes, Warehouse
 
-from .build_audience import chosen, failure, queries
+from .build_audience import failure, queries
 from .current_build import current_lists
-from .kept_documents import committed_run, current_pointer, current_run, read_json
+from .kept_documents import built_pointer, committed_run, current_run, read_json
 from .past_runs import uncleaned
+from .published_rules import chosen
 from .run_engine import RunEngine, Wanted
 
 KINDS = ("batch", "list")
@@ -120,9 +121,7 @@ class MaterializeSteps:
 
     def _planned(self, run: Run) -> dict[str, Any]:
         (published,) = chosen(self.rule_sets, run.audience)
-        pointer = current_pointer(self.lake, run.audience)
-        if pointer is None:
-            raise NotBuilt(f"audience {run.audience!r} is not built yet; run build_audience first")
+        pointer = built_pointer(self.lake, run.audience)
         before = self.lake.get(run_pointer_path(run.audience))
         previous = RunRecord.from_document(json.loads(before.data)) if before else None
         now = run.now if run.now is not None else self.logical_now

@@ -24,7 +24,8 @@ from segmentation.language.limits import WHOLE
 from segmentation.language.types import Type
 from segmentation.ports import Clock, Lake, RuleSets, Warehouse
 
-from .current_build import CurrentBuild, current_build, published_one, with_draft
+from .current_build import CurrentBuild, current_build
+from .published_rules import published_one, with_draft
 
 MOST_ATTRIBUTES = 20
 """Attributes that a shown member has, in declared order, unless others are asked for."""

@@ -10,7 +10,8 @@ from segmentation.language.sentence import Names
 from segmentation.language.sql_view import segment_sql
 from segmentation.ports import Clock, Lake, RuleSets
 
-from .current_build import current_build, published_one, segment_of, with_draft
+from .current_build import current_build
+from .published_rules import published_one, segment_of, with_draft
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from segmentation.domain.run import run_id
 from segmentation.language.problems import did_you_mean
 from segmentation.ports import Clock, Lake, Queue, RuleSets, Uploads
 
-from .current_build import published_one, segment_of
+from .published_rules import published_one, segment_of
 
 MOST_FILES = 1_000
 URL_SECONDS = 3_600
