@@ -32,9 +32,9 @@ MOST_OF = {
     # It asks the warehouse as batch does and evaluates as the stream does; nobody waits for it.
     "fill_segments": (140, 660),
     # It writes what a run says, and evaluates whoever that changes.
-    "publish_memberships": (120, 630),
+    "publish_memberships": (120, 635),
     # The batch path, whose jobs are many small modules; nobody waits for it.
-    "advance_runs": (130, 530),
+    "advance_runs": (130, 535),
     "build_audience": (120, 515),
     "import_lists": (130, 640),
     "remove_audiences": (130, 640),

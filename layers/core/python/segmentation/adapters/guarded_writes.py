@@ -13,6 +13,7 @@ from segmentation.ports import SaveResult
 
 from .aws_errors import THROTTLED, code_of, reason
 from .backoff import Patience, Sleep
+from .chunks import chunked
 
 MOST_WRITES = 100
 MOST_BYTES = 3_500_000
@@ -44,8 +45,8 @@ class GuardedWrites:
         """Write all, in as few requests as can be; which lost their condition, and which failed and why."""
         lost: set[str] = set()
         failed: dict[str, str] = {}
-        for keys in _chunks(actions):
-            self._chunk({key: actions[key] for key in keys}, lost, failed)
+        for chunk in chunked(actions.items(), MOST_WRITES, MOST_BYTES, _bytes_of):
+            self._chunk(dict(chunk), lost, failed)
         return SaveResult(frozenset(lost), failed)
 
     def _chunk(self, actions: dict[str, Action], lost: set[str], failed: dict[str, str]) -> None:
@@ -90,15 +91,7 @@ class GuardedWrites:
         return {}
 
 
-def _chunks(actions: Mapping[str, Action]) -> list[list[str]]:
-    chunks: list[list[str]] = []
-    size = MOST_BYTES
-    for key, action in actions.items():
-        item = action.get("Put", {}).get("Item", {})
-        cost = 1_000 + sum(len(value["B"]) for value in item.values() if "B" in value)
-        if size + cost > MOST_BYTES or len(chunks[-1]) == MOST_WRITES:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(key)
-        size += cost
-    return chunks
+def _bytes_of(keyed: tuple[str, Action]) -> int:
+    """What a write weighs, nearly: its binary values, and a kilobyte for the rest."""
+    item = keyed[1].get("Put", {}).get("Item", {})
+    return 1_000 + sum(len(value["B"]) for value in item.values() if "B" in value)

@@ -9,6 +9,7 @@ from segmentation.domain.event import Event
 from segmentation.domain.stream import Mark
 
 from .backoff import Patience, Sleep, sleep
+from .chunks import chunked
 
 MOST_RECORDS = 500
 MOST_BYTES = 4_900_000
@@ -75,14 +76,8 @@ class KinesisEventLog:
 
 
 def _chunks(records: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    size = 0
-    for record in records:
-        cost = len(record["Data"]) + len(record["PartitionKey"].encode())
-        if chunk and (len(chunk) == MOST_RECORDS or size + cost > MOST_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(record)
-        size += cost
-    if chunk:
-        yield chunk
+    return chunked(records, MOST_RECORDS, MOST_BYTES, _bytes_of)
+
+
+def _bytes_of(record: dict[str, Any]) -> int:
+    return len(record["Data"]) + len(record["PartitionKey"].encode())

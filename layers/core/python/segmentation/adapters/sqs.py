@@ -9,6 +9,7 @@ from segmentation.domain.errors import Unavailable
 
 from .aws_errors import code_of
 from .backoff import Patience, Sleep, sleep
+from .chunks import chunked
 
 MESSAGES_A_CALL = 10
 BYTES_A_CALL = 250_000
@@ -25,16 +26,8 @@ class SqsQueue:
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, after: int = 0) -> None:
         """Send all, ten a call; what SQS refuses is sent again, alone."""
-        chunk: list[str] = []
-        size = 0
-        for message in messages:
-            body = json.dumps(message, separators=(",", ":"))
-            if chunk and (len(chunk) == MESSAGES_A_CALL or size + len(body) > BYTES_A_CALL):
-                self._send(chunk, after)
-                chunk, size = [], 0
-            chunk.append(body)
-            size += len(body)
-        if chunk:
+        bodies = (json.dumps(message, separators=(",", ":")) for message in messages)  # in ASCII
+        for chunk in chunked(bodies, MESSAGES_A_CALL, BYTES_A_CALL, len):
             self._send(chunk, after)
 
     def _send(self, bodies: list[str], after: int) -> None:
