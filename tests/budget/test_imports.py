@@ -34,7 +34,7 @@ MOST_OF = {
     # It writes what a run says, and evaluates whoever that changes.
     "publish_memberships": (120, 635),
     # The batch path, whose jobs are many small modules; nobody waits for it.
-    "advance_runs": (130, 535),
+    "advance_runs": (135, 535),
     "build_audience": (120, 515),
     "import_lists": (130, 640),
     "remove_audiences": (130, 640),
