@@ -208,7 +208,7 @@ def test_a_schedule_starts_all_audiences_once_and_failures_are_counted(
     answer = materialize_segments.handler(golden("schedule"), CONTEXT)
     (run,) = answer["runs"]
     assert (run["audience"], run["state"], run["requested"]) == ("shop", "failed", "schedule")
-    assert "run build_audience first" in run["error"]
+    assert "start a build first" in run["error"]
     assert metrics(capsys)["RunsFailed"] == [1.0]
     (again,) = materialize_segments.handler(golden("schedule"), CONTEXT)["runs"]
     assert (again["state"], again["error"]) == ("skipped", "this firing of the schedule was taken already")

@@ -149,7 +149,7 @@ def test_drafts_that_are_not_in_order_start_nothing(world: World) -> None:
 
 def test_without_a_build_there_is_nothing_to_ask(world: World) -> None:
     world.lake.objects.clear()
-    with pytest.raises(NotBuilt, match="run build_audience first"):
+    with pytest.raises(NotBuilt, match="start a build first"):
         world.preview.start("shop", DRAFT)
     with pytest.raises(NotBuilt):
         world.show("shop", "adults")
@@ -195,7 +195,7 @@ def test_what_was_declared_since_the_build_is_said_and_hides_nothing_else(world:
         },
     }
     for what, rule in lacking.items():
-        said = f"the audience as it is built (version v1) lacks {what}; run build_audience first"
+        said = f"the audience as it is built (version v1) lacks {what}; start a build first"
         with pytest.raises(NotBuilt, match=re.escape(said)):
             world.preview.start("shop", {**DRAFT, "rule": rule})
         with pytest.raises(NotBuilt, match=re.escape(said)):

@@ -124,7 +124,7 @@ def test_thousands_of_segments_that_read_what_is_not_built_fit_into_the_record_o
 
 
 def test_segments_need_a_built_audience(world: World) -> None:
-    with pytest.raises(RunFailed, match=r"NotBuilt: .*run build_audience first"):
+    with pytest.raises(RunFailed, match=r"NotBuilt: .*start a build first"):
         world.materialized()
     assert not world.queue.messages
     assert (

@@ -50,7 +50,7 @@ class CurrentBuild:
         """Whether these segments can be asked about. Raises `NotBuilt`: they read what was declared since."""
         lacking = None if self.columns is None else self.columns.lacks(segments)
         if lacking is not None:
-            raise NotBuilt(f"{lacking}; run build_audience first")
+            raise NotBuilt(f"{lacking}; start a build first")
 
 
 def current_build(lake: Lake, audience: Audience) -> CurrentBuild:

@@ -25,7 +25,7 @@ def built_pointer(lake: Lake, audience: str) -> Mapping[str, Any]:
     """The same pointer. Raises `NotBuilt` before the first build."""
     pointer = current_pointer(lake, audience)
     if pointer is None:
-        raise NotBuilt(f"audience {audience!r} is not built yet; run build_audience first")
+        raise NotBuilt(f"audience {audience!r} is not built yet; start a build first")
     return pointer
 
 

@@ -143,7 +143,7 @@ class PreviewSegment:
                 raise BadRequest(f"attribute {name!r} cannot be shown; these can: {', '.join(sorted(can))}")
             if name not in can:
                 raise NotBuilt(
-                    f"attribute {name!r} was declared since the audience was built: run build_audience first"
+                    f"attribute {name!r} was declared since the audience was built: start a build first"
                 )
         return list(dict.fromkeys(asked))
 
