@@ -4,6 +4,7 @@ import pytest
 from segmentation.domain.errors import NotFound, Unavailable
 from segmentation.domain.publication import MOST_TRIES, Task, rows_a_part
 from segmentation.usecases.list_members import members_page
+from segmentation.usecases.publish_memberships import MOST_BEGUN
 
 from tests.fakes.documents import documents, published
 from tests.fakes.fuse import Fuse, Killed
@@ -49,6 +50,26 @@ def test_a_run_is_not_listed_before_the_one_before_it(publisher: Publisher) -> N
     publisher.tasks.messages.append(held)
     assert publisher.work() == [first, second]
     check_published(publisher, STATES)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_that_is_stuck_holds_back_however_many_come_after_it(publisher: Publisher) -> None:
+    """Of one whose schedule is short there are dozens in an hour; its dead letter waits for a person."""
+    states = [{f"p{number}"} for number in range(MOST_BEGUN + 5)]
+    before: set[str] = set()
+    for number, state in enumerate(states):
+        run = publisher.run(state, before)
+        before = state
+        publisher.tasks.send([{"audience": "shop", "run": run}])
+        if number == 0:  # one of its parts is given up
+            publisher.do(Task.from_document(publisher.tasks.messages.pop(0)))
+            (stuck, *rest) = publisher.tasks.messages
+            publisher.tasks.messages[:] = rest
+        assert publisher.work() == []
+    assert "syndication/shop/index.json" not in publisher.lake.objects
+    publisher.tasks.send([stuck])
+    assert publisher.work() == publisher.runs
+    check_published(publisher, states)
 
 
 @pytest.mark.usefixtures("small")

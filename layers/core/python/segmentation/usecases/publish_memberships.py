@@ -39,8 +39,8 @@ from segmentation.ports import Lake, Queue, RuleSets, Tables
 from .kept_documents import committed_run, current_run, read_json
 from .publish_part import HasTime, PublishPart
 
-MOST_MISSED = 30
-"""Runs that one publication catches up with."""
+MOST_BEGUN = 30
+"""Runs whose parts one task hands out: its own, and the latest ones before that were lost."""
 SEND_AT_ONCE = 100
 
 logger = logging.getLogger("segmentation.publish_memberships")
@@ -80,7 +80,7 @@ class PublishMemberships:
             return Done(messages=self._tell(published, record, task.tell))
         if task.part is not None:
             return self._part(published, record, task, task.part, has_time)
-        for one in self._due(record):
+        for one in self._due(record)[-MOST_BEGUN:]:
             self._begin(published, one, again=one.run == record.run)
         return Done(runs=tuple(self._settle(published, record)))
 
@@ -144,16 +144,17 @@ class PublishMemberships:
     # Runs in their order ------------------------------------------------------------------------------------
 
     def _due(self, record: RunRecord) -> list[RunRecord]:
-        """A run and those before it whose publication is not complete, oldest first."""
+        """A run and all before it whose publication is not complete, oldest first: as many as are kept, for none may be
+        completed before the one before it."""
         due: list[RunRecord] = []
         one: RunRecord | None = record
         runs = self._index(record.audience)[0]
-        while one is not None and len(due) < MOST_MISSED and self._json(one, "told.json") is None:
-            due.insert(0, one)
+        while one is not None and self._json(one, "told.json") is None:
+            due.append(one)
             if one.previous is None or (runs and one.previous < runs[0]):  # so old that the index forgot it
                 break
             one = committed_run(self.lake, record.audience, one.previous)
-        return due
+        return due[::-1]
 
     def _settle(self, published: Published, record: RunRecord) -> list[str]:
         """Complete the publications that can be, of the runs up to the current one; in their order."""
