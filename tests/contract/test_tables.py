@@ -3,7 +3,9 @@
 import datetime as dt
 import hashlib
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -124,6 +126,73 @@ def test_a_corrupt_object_is_named() -> None:
     with pytest.raises(CorruptObject, match="t/1"):
         ParquetTables(lake).merge(["t/1"], "merged/1", MERGING)
     assert list(lake.list("merged/")) == []
+
+
+def damaged() -> Iterator[bytes]:
+    """A file with some of its bytes changed, at many places: pyarrow has a dozen kinds of errors for that."""
+    memory = MemoryLake()
+    many = [{"profile": f"p{n}", "sequence": f"{n:04}", "event_id": f"e{n}"} for n in range(500)]
+    ParquetTables(memory).write("t/1", dict.fromkeys(many[0], Type.STRING), many)
+    whole, random = memory.objects["t/1"], Random(4)
+    for _ in range(60):
+        changed = bytearray(whole)
+        for _ in range(random.choice([1, 20])):
+            changed[random.randrange(4, len(changed) - 8)] = random.randrange(256)
+        yield bytes(changed)
+
+
+def test_however_a_file_is_damaged_it_is_named_and_none_of_our_own_mistakes() -> None:
+    merging = Merging(("profile", "event_id"), ("sequence",), ("profile",))
+    named: list[str] = []
+    for data in damaged():
+        memory = MemoryLake()
+        tables = ParquetTables(memory)
+        tables.write("t/good", {"profile": Type.STRING, "event_id": Type.STRING, "sequence": Type.STRING}, [])
+        memory.objects["t/bad"] = data
+        tries: list[Callable[[], Any]] = [
+            lambda tables=tables: tables.merge(["t/good", "t/bad"], "t/all", merging),
+            lambda tables=tables: tables.remove("t/bad", "profile", {"p1"}),
+            lambda tables=tables: list(tables.read("t/bad")),
+            lambda tables=tables: [
+                list(tables.read_piece(piece)) for piece in tables.pieces("t/bad", 100)
+            ],
+            lambda tables=tables: list(tables.values("t/bad", "profile", 0)),
+        ]  # fmt: skip
+        for one in tries:
+            try:
+                one()
+            except CorruptObject as error:
+                named.append(error.path)
+            except BadRequest as error:  # the damage is in a column's name or type
+                named.append(str(error))
+    assert named.count("t/bad") > 100
+    assert {one for one in named if "column" not in one} == {"t/bad"}
+
+
+def test_a_file_of_other_types_is_named() -> None:
+    lake = MemoryLake()
+    parquet = ParquetTables(lake)
+    parquet.write("t/1", {"profile": Type.STRING, "x": Type.STRING}, [{"profile": "p"}])
+    parquet.write("t/2", {"profile": Type.STRING, "x": Type.NUMBER}, [{"profile": "p"}])
+    with pytest.raises(CorruptObject, match="t/2"):
+        parquet.merge(["t/1", "t/2"], "t/all", Merging(("profile",), ("profile",), ("profile",)))
+    assert "t/all" not in lake.objects
+
+
+def test_a_lake_out_of_reach_is_no_corrupt_file() -> None:
+    lake = MemoryLake()
+    tables = ParquetTables(lake)
+    tables.write("t/1", {"profile": Type.STRING}, [{"profile": f"p{n}"} for n in range(50_000)])
+    (piece,) = tables.pieces("t/1", 50_000)
+
+    def closed(path: str, first: int, size: int) -> bytes:
+        raise Unavailable("the lake cannot be reached")
+
+    lake.range = closed  # type: ignore[method-assign]
+    for one in (lambda: tables.pieces("t/1", 10), lambda: list(tables.read_piece(piece)),
+                lambda: list(tables.values("t/1", "profile", 0))):  # fmt: skip
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            one()
 
 
 def test_rows_are_removed_by_what_a_column_says(tables: Tables) -> None:

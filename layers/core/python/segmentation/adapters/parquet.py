@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
@@ -34,6 +35,25 @@ _ARROW: Mapping[Kind, Any] = {
 }
 
 
+UNREADABLE = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    pa.ArrowTypeError,
+    OSError,
+    UnicodeDecodeError,
+)
+"""What pyarrow says of bytes that are not what they should be: much of it as an error of a system that is in order."""
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Where an object is read: what cannot be is named."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise CorruptObject(path, str(error)) from error
+
+
 class ParquetTables:
     """Tables as Parquet; the types are those of built audiences (timestamps are Unix seconds)."""
 
@@ -56,9 +76,16 @@ class ParquetTables:
             data = self._data(path)
             if not data:
                 continue
-            source = pq.ParquetFile(pa.BufferReader(data))
-            for batch in source.iter_batches(batch_size=ROWS_A_BATCH):
-                yield batch.to_pylist()
+            with _reading(path):
+                source = pq.ParquetFile(pa.BufferReader(data))
+                batches = source.iter_batches(batch_size=ROWS_A_BATCH)
+            while True:
+                with _reading(path):
+                    batch = next(batches, None)
+                    rows = None if batch is None else batch.to_pylist()
+                if rows is None:
+                    break
+                yield rows
 
     def pieces(self, prefix: str, rows: int) -> list[Piece]:
         """All objects below a prefix in pieces, by what their footers say."""
@@ -77,7 +104,10 @@ class ParquetTables:
 
     def read_piece(self, piece: Piece) -> Iterator[list[dict[str, Any]]]:
         """Rows of a piece; the columns of its row group are streamed."""
-        return (batch.to_pylist() for batch in self._batches(piece))
+        for batch in self._batches(piece):
+            with _reading(piece.path):
+                rows = batch.to_pylist()
+            yield rows
 
     def keys_by(
         self, piece: Piece, key: str, column: str, wanted: Collection[str]
@@ -100,7 +130,13 @@ class ParquetTables:
 
     def _batches(self, piece: Piece, columns: list[str] | None = None) -> Iterator[Any]:
         source, at = self._open(piece.path, self._size(piece.path)), 0
-        for batch in source.iter_batches(ROWS_A_BATCH, [piece.group], columns, use_threads=False):
+        with _reading(piece.path):
+            batches = source.iter_batches(ROWS_A_BATCH, [piece.group], columns, use_threads=False)
+        while True:
+            with _reading(piece.path):
+                batch = next(batches, None)
+            if batch is None:
+                return
             begin, end = max(piece.first - at, 0), min(piece.last - at, batch.num_rows)
             at += batch.num_rows
             if begin < end:
@@ -116,10 +152,8 @@ class ParquetTables:
 
     def _open(self, path: str, size: int) -> Any:
         source = pa.PythonFile(_Remote(self._lake, path, size), mode="r")
-        try:
+        with _reading(path):
             return pq.ParquetFile(source, buffer_size=BYTES_A_READ)
-        except pa.ArrowInvalid as error:
-            raise CorruptObject(path, str(error)) from error
 
     def values(self, path: str, column: str, row: int) -> Iterator[list[Any]]:
         """One column of an object, a row group at a time; only what is needed of it is fetched."""
@@ -142,17 +176,18 @@ class ParquetTables:
                         row = max(row - batch.num_rows, 0)
                 else:
                     row -= rows
-        except (pa.ArrowInvalid, OSError) as error:
+        except UNREADABLE as error:
             raise CorruptObject(path, str(error)) from error
 
     def merge(self, sources: Sequence[str], target: str, merging: Merging) -> int:
         """Write the rows of several objects as one; columns that an object lacks are missing in its rows."""
-        tables = []
+        tables, schema = [], pa.schema([])
         for path in sources:
-            try:
-                tables.append(pq.read_table(pa.BufferReader(self._data(path))))
-            except pa.ArrowInvalid as error:
-                raise CorruptObject(path, str(error)) from error
+            data = self._data(path)
+            with _reading(path):
+                table = pq.read_table(pa.BufferReader(data))
+                schema = pa.unify_schemas([schema, table.schema])  # or it is no file of this folder
+            tables.append(table)
         rows = _distinct(pa.concat_tables(tables, promote_options="default"), merging)
         rows = rows.sort_by([(name, "ascending") for name in merging.order])
         buffer = io.BytesIO()
@@ -171,7 +206,7 @@ class ParquetTables:
             if not count:
                 return 0
             rows = pq.read_table(pa.BufferReader(data)).filter(pc.invert(found))
-        except (pa.ArrowInvalid, KeyError) as error:
+        except (*UNREADABLE, KeyError) as error:
             raise CorruptObject(path, str(error)) from error
         buffer = io.BytesIO()
         pq.write_table(rows, buffer, compression="zstd", row_group_size=ROWS_A_GROUP)
