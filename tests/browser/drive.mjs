@@ -23,6 +23,11 @@ try {
     const complaints = []
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
     page.on('pageerror', (error) => complaints.push(String(error)))
+    const elsewhere = new Set()
+    page.on('request', (request) => {
+      const to = new URL(request.url()).host
+      if (to !== host && to !== new URL(origin).host) elsewhere.add(to)
+    })
     page.on('response', (answer) => {
       if (answer.url().includes(host)) requests.push([answer.request().method(), new URL(answer.url()).pathname, answer.status()])
     })
@@ -35,7 +40,7 @@ try {
     })
     await page.goto(`${origin}/${name}.html?host=${host}`)
     const found = await page.evaluate(() => window.tried.then((value) => value, (error) => ({ error: String(error.stack || error) })))
-    console.log(JSON.stringify({ page: name, found, requests, complaints }))
+    console.log(JSON.stringify({ page: name, found, requests, complaints, elsewhere: [...elsewhere] }))
     await context.close()
   }
 } finally {

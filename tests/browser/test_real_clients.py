@@ -186,6 +186,7 @@ def test_segments_client_tracks_and_identifies(tried: dict[str, Any], cloud: Clo
     found = page["found"]
     assert "error" not in found, found
     assert ["GET", "/v1/projects/write-key/settings", 200] in page["requests"]
+    assert page["elsewhere"] == [], "no other host hears of a visitor"
     assert {(path, status) for method, path, status in page["requests"] if method == "POST"} == {
         ("/v1/p", 200),
         ("/v1/t", 200),
