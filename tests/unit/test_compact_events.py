@@ -5,10 +5,11 @@ import itertools
 import pytest
 from segmentation.adapters.parquet import ParquetTables
 from segmentation.domain.compaction import GRACE, NOTE_KEPT, File, Merge, note_of, plan
+from segmentation.domain.errors import Unavailable
 from segmentation.domain.event import Event
 from segmentation.domain.event_lake import MERGED_EVENTS
 
-from tests.fakes import MemoryLake
+from tests.fakes import MemoryLake, MemoryLakeCatalog
 from tests.fakes.kept_events import DAY, FOLDER, NOON, Killed, World, batches, event
 
 
@@ -173,6 +174,18 @@ def test_a_file_that_vanishes_holds_up_no_other_folder() -> None:
     world.lake.get = lambda path: None if path == first else get(path)  # type: ignore[method-assign]
     result = world.compact()
     assert (result.failed, result.objects) == (1, 1)
+
+
+def test_a_catalog_out_of_reach_keeps_no_files_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.archive(*batches(3))
+
+    def closed(*_: object) -> None:
+        raise Unavailable("table shop_events_purchases cannot be registered: ThrottlingException")
+
+    monkeypatch.setattr(MemoryLakeCatalog, "register", closed)
+    result = world.compact()
+    assert (result.failed, result.merged) == (1, 3)
 
 
 def test_without_time_it_stops_and_the_next_goes_on() -> None:

@@ -48,7 +48,12 @@ class CompactEvents:
         """Go through all folders, until they are done or the time is over; the next call goes on."""
         result = Compacted()
         for published in self.rule_sets.all().values():
-            register_lake(self.lake, self.lake_catalog, published.audience)
+            try:
+                register_lake(self.lake, self.lake_catalog, published.audience)
+            except Unavailable as error:
+                # Files are merged without the catalog; one audience's tables hold up no other's.
+                logger.warning("tables of audience %s are not registered: %s", published.audience.id, error)
+                result.failed += 1
             for folder in _folders(published):
                 for partition, entries in groupby(self.lake.entries(folder), _partition):
                     if seconds_left() < LONGEST_MERGE:
