@@ -1,6 +1,7 @@
 """What shows people: members, exports, explanations; to editors, and never in an address."""
 
 import json
+from typing import Any
 
 import pytest
 from segmentation.domain.export_sql import export_query
@@ -67,9 +68,9 @@ def test_a_formula_in_a_key_is_made_harmless_unless_it_is_wanted(exact: bool) ->
     assert ("IN ('=', '+', '-', '@'" in sql) is not exact
 
 
-def build(office: Office) -> None:
+def build(office: Office, **layout: Any) -> None:
     tables = {"profiles": "people_v", "behaviors": {"purchases": "sales_v", "mailings": "mail_v"}}
-    pointer = {"version": "v", "tables": tables, "rows": {"profiles": 2}}
+    pointer = {"version": "v", "tables": tables, "rows": {"profiles": 2}, "layout": layout}
     office.lake.put(pointer_path("shop"), json.dumps(pointer).encode())
 
 
@@ -91,6 +92,17 @@ def test_a_batch_segment_is_explained_from_the_built_tables(office: Office) -> N
     office.warehouse.answers["explain"] = []
     nobody = office.explain(ADULTS, "p2")
     assert (nobody["state"], "no profile" in nobody["error"]) == ("failed", True)
+
+
+def test_an_explanation_reads_what_the_rule_reads_and_says_what_is_not_built(office: Office) -> None:
+    """Not every declared column of a behavior: one that was declared since the build stands in no table."""
+    build(office, columns={"attributes": {}, "behaviors": {"purchases": {}}})
+    office.ask("POST", f"{SHOP}/segments/buyers/explanations", {"key": "p1"})
+    texts = [sql for _, sql in office.warehouse.statements]
+    assert texts
+    assert not [sql for sql in texts if "amount" in sql]
+    refused = office.ask("POST", f"{ADULTS}/explanations", {"key": "p1"})
+    assert (refused.status, "lacks attribute 'age'; start a build" in refused.body["detail"]) == (409, True)
 
 
 def test_an_explanation_keeps_no_key_and_is_nobody_else_s(office: Office) -> None:

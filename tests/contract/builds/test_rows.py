@@ -131,6 +131,49 @@ def test_blocked_columns_are_nowhere_and_empty_cells_are_missing(shop: Workshop)
     assert shop.rows(f"SELECT * FROM {shop.build(kept, NOW)['profiles']}") == [("1", ""), ("2", "Ulm")]
 
 
+def test_json_is_read_with_its_gaps(shop: Workshop) -> None:
+    shop.json("people", {"id": "bigint"}, [{"id": 1}, {"id": 2}, {"id": None}, {}, {"id": 2}])
+    columns = {
+        "id": "bigint",
+        "city": "string",
+        "age": "double",
+        "tags": "array<string>",
+        "seen": "string",
+        "ok": "boolean",
+    }
+    rows: list[dict[str, Any]] = [
+        {
+            "id": 1,
+            "city": "Ulm",
+            "age": 30,
+            "tags": ["a", None],
+            "seen": "2024-01-01T00:00:00+01:00",
+            "ok": True,
+            "more": 1,
+        },
+        {"id": 2, "city": None, "age": None, "tags": [], "seen": "soon"},
+        {"id": 3},
+    ]
+    shop.json("facts", columns, rows)
+    declared = {"city": "string", "age": "number", "tags": "strings", "seen": "timestamp", "ok": "boolean"}
+    document = audience(
+        attributes=[facts(columns={name: {"type": type_} for name, type_ in declared.items()})]
+    )
+    tables = shop.build(document, NOW)
+    seen = str(int(dt.datetime.fromisoformat("2023-12-31T23:00:00+00:00").timestamp()))
+    assert shop.rows(f"SELECT * FROM {tables['profiles']}") == [
+        ("1", "Ulm", "30.0", "[a, null]", seen, "true"),
+        ("2", None, None, "[]", None, None),
+    ]
+    shop.put("facts", "later.json", b'{"id": 1, "city": "Ulm"\n')
+    with pytest.raises(QueryFailed, match="HIVE_CURSOR_ERROR: Row is not a valid JSON Object"):
+        shop.build(document, NOW)
+    with pytest.raises(
+        RuleError, match=r"seen: column facts\.seen is text, which cannot become a number array"
+    ):
+        shop.build(audience(attributes=[facts(columns={"seen": {"type": "numbers"}})]), NOW)
+
+
 def test_all_that_tables_lack_is_said_at_once(shop: Workshop) -> None:
     shop.parquet("people", {"id": (pa.float64(), [1.0])})
     shop.parquet("facts", {"id": (pa.int64(), [1]), "city": (pa.list_(pa.string()), [["Ulm"]])})
