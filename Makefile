@@ -14,12 +14,13 @@ SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 # A dozen Python processes a run: what they import is compiled once, whatever the machine's own settings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: browser soak run test check unit fuzz mutants histories bench build install grammar cross-check fmt clean
+.PHONY: help browser soak run test check unit fuzz mutants histories bench load build install grammar cross-check fmt clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make run    bring the embedded cloud up and run the main job on real data"
 	@echo "make test   set up and run every check and test"
 	@echo "make unit   the fast tests only"
+	@echo "make check  formatting, lint, types, import laws, template rules"
 	@echo "make browser  real clients of sites in Chromium and in Python; as root on Debian it installs Chromium"
 	@echo "make cross-check  ask other SQL engines (Spark, Velox) about every conformance case"
 	@echo "make fuzz   random rules over random people through every reading, many more than in make test"
@@ -27,6 +28,7 @@ help:
 	@echo "make histories  random histories of events, failures and sweeps, many more than in make test"
 	@echo "make soak   a steady stream with faults through the embedded cloud, and nothing lost; DURATION=3600 for an hour"
 	@echo "make bench  figures: an event against many segments beside six rule engines; a batch in one query or in many"
+	@echo "make load   the figures of five million profiles on one machine; ten minutes or more"
 	@echo "make build  validate the template and build what is deployed, into .aws-sam/"
 	@echo "make fmt    format the code"
 
