@@ -162,6 +162,7 @@ def test_treasure_datas_sdk_tracks_looks_up_and_personalizes(tried: dict[str, An
     page = tried["td"]
     found, visitor = page["found"], page["found"]["visitor"]
     assert "error" not in found, found
+    assert page["elsewhere"] == [], "no other host hears of a visitor"
     assert found["before"] == [], "nobody is known yet"
     assert found["event"] == {"receipts": [{"success": True}]}
     hero = {
@@ -210,6 +211,7 @@ def test_our_own_module_does_all_of_it(tried: dict[str, Any]) -> None:
     page = tried["own"]
     found = page["found"]
     assert "error" not in found, found
+    assert page["elsewhere"] == []
     assert (found["tracked"], found["identified"]) == ({"success": True}, {"success": True})
     assert found["offers"]["hero"]["realtime_segments"][0] == {"id": "players"}
     assert {"readers", "players"} <= set(found["profile"]["segments"])
