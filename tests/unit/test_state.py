@@ -288,6 +288,18 @@ def test_visitors_with_long_pasts_do_not_fill_the_memory(monkeypatch: pytest.Mon
     assert (len(held), held.bytes) == (0, 0)
 
 
+def test_what_a_visitor_of_many_events_does_is_not_all_written_anew_each_time() -> None:
+    stream = Stream(shop(often={">=": [{"count": [DAY]}, 3]}))
+    stream.deliver(*(event(f"e{n}", time=NOW - 500) for n in range(2 * MOST_IDS)))
+    wholes, length = 0, len(stream.part().state)
+    for n in range(100):
+        before = stream.part().state
+        stream.deliver(event(f"f{n}", time=NOW - 100 + n))
+        wholes += not stream.part().state.startswith(before)
+    assert wholes <= 1
+    assert len(stream.part().state) - length < 100 * 100
+
+
 # -------------------------------------------------------------------------------- rules that fail
 
 

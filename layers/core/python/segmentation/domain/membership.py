@@ -126,7 +126,7 @@ class Changes(Sequence[Change]):
         return self._all[place]
 
     def __len__(self) -> int:
-        return sum((turn.joined | turn.left).bit_count() + len(turn.gone) for turn in self.turns)
+        return sum([(turn.joined | turn.left).bit_count() + len(turn.gone) for turn in self.turns])
 
     def __bool__(self) -> bool:
         return bool(self.turns)

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from binascii import a2b_base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ logger = logging.getLogger("segmentation.streams")
 def kinesis_records(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:
     """Sequence number and data of each record, in the stream's order."""
     return [
-        (record["kinesis"]["sequenceNumber"], base64.b64decode(record["kinesis"]["data"]))
+        (record["kinesis"]["sequenceNumber"], a2b_base64(record["kinesis"]["data"]))
         for record in event["Records"]
     ]
 

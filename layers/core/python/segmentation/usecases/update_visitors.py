@@ -320,8 +320,10 @@ def _is_wanted(part: RealtimePart, before: RealtimePart | None, cause: Cause) ->
 
 def _untold(family: Family) -> dict[str, RealtimePart]:
     """What was written of a person's keys and is not known to be told."""
-    parts = {family.key: family.profile.realtime, **{key: one.realtime for key, one in family.others.items()}}
-    return {key: part for key, part in parts.items() if part is not None and part.untold}
+    profiles = {family.key: family.profile, **family.others}
+    return {
+        key: one.realtime for key, one in profiles.items() if one.realtime is not None and one.realtime.untold
+    }
 
 
 def _messages(sets: Mapping[str, Published], key: str, part: RealtimePart) -> Sequence[dict[str, Any]]:

@@ -16,7 +16,7 @@ from .state import DAY, FORGOTTEN, Visitor
 from .terms import MOST_EVENTS, Term
 
 MOST_IDS = 4_000
-"""Event ids remembered to drop duplicates, the latest accepted.
+"""Event ids remembered to drop duplicates, the latest accepted; at times an eighth more.
 
 An event that comes twice as it was is also known by its time and id among the kept events, or is older than
 all that count. So beyond this only a second event of an old id and another time or other columns can count again, as an
@@ -46,8 +46,8 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
     entered: dict[str, tuple[Term, list[Row]]] = {}
     latest = now + program.memory
     for event in events:
-        columns = program.columns_read(event.behavior)
-        if columns is None:  # no rule reads it
+        entrance = program.entrance(event.behavior)
+        if entrance is None:  # no rule reads it
             continue
         name = short_id(event.behavior, event.id)
         if name in seen:
@@ -58,10 +58,12 @@ def take_in(program: Program, visitor: Visitor, events: Sequence[Event], now: in
         accepted.append(event)
         raw = event.columns
         typed = {
-            column: parse_value(type_, raw[column]) for column, type_ in columns.items() if column in raw
+            column: parse_value(type_, raw[column])
+            for column, type_ in entrance.columns.items()
+            if column in raw
         }
         bare = Row(event.time, event.id)
-        for term in program.terms_of(event.behavior, Row(event.time, event.id, typed)):
+        for term in entrance.terms_of(Row(event.time, event.id, typed)):
             row = bare
             if term.columns:
                 kept = {column: typed[column] for column in term.columns if typed.get(column) is not None}
@@ -158,7 +160,8 @@ def _remembered(seen: dict[int, int], lost: dict[str, int], oldest: int) -> dict
         del seen[name]
     if FORGOTTEN in lost and lost[FORGOTTEN] <= oldest:
         del lost[FORGOTTEN]
-    if len(seen) <= MOST_IDS:
+    # They go many at a time: whenever ids go, all of the state is written anew.
+    if len(seen) <= MOST_IDS + MOST_IDS // 8:
         return seen
     return latest_ids(seen, MOST_IDS, lost)
 

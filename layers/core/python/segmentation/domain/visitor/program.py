@@ -82,18 +82,13 @@ class Program:
         self._term_of_object = {id(base): term for base, term in self._term_of.items()}
         self._base_of = {term.id: base for base, term in self._term_of.items()}
         self._entrances = {
-            behavior: _Entrance(
-                [term for term in terms if term.base.behavior == behavior], entrance, self.zone
+            behavior: Entrance(
+                [term for term in terms if term.base.behavior == behavior],
+                entrance,
+                schema.behaviors[behavior],
+                self.zone,
             )
             for behavior, entrance in entrances.items()
-        }
-        self._columns_read = {
-            behavior: {
-                name: type_
-                for name, type_ in schema.behaviors[behavior].items()
-                if name in entrance.reads or any(name in term.columns for term in entrance.terms)
-            }
-            for behavior, entrance in self._entrances.items()
         }
         self.memory = max([SHORTEST_MEMORY, *(term.reach or 0 for term in terms)])
 
@@ -158,14 +153,9 @@ class Program:
             return members.bits, ()
         return own.bits(members), tuple(one for one in members if one not in self.names)
 
-    def columns_read(self, behavior: str) -> Mapping[str, Type] | None:
-        """The columns of a behavior that rules read, with their types; `None`: no rule reads its events."""
-        return self._columns_read.get(behavior)
-
-    def terms_of(self, behavior: str, row: Row) -> Sequence[Term]:
-        """The terms that an event of a behavior enters."""
-        entrance = self._entrances.get(behavior)
-        return () if entrance is None else entrance.terms_of(row)
+    def entrance(self, behavior: str) -> "Entrance | None":
+        """Where the events of a behavior come in; `None`: no rule reads them."""
+        return self._entrances.get(behavior)
 
     def term(self, base: Base) -> Term:
         """The term that keeps the events of a base."""
@@ -180,24 +170,31 @@ class Program:
         return [self._base_of[name] for name in term_ids if name in self._base_of]
 
 
-class _Entrance:
-    """Which of the terms of a behavior an event enters: their conditions, as an index over its columns."""
+class Entrance:
+    """Which of the terms of a behavior an event enters: their conditions, as an index over its columns.
 
-    def __init__(self, terms: Sequence[Term], index: Index, time_zone: ZoneInfo) -> None:
+    `columns`: those that rules read, with their types.
+    """
+
+    def __init__(
+        self, terms: Sequence[Term], index: Index, columns: Mapping[str, Type], time_zone: ZoneInfo
+    ) -> None:
         self._zone = time_zone
-        self.terms = terms
         self._named = {term.id: term for term in terms}
         self._open = [term for term in terms if not term.base.where]
         self.index = index
         nodes = (node for term in terms for condition in term.base.where for node in condition.walk())
-        self.reads = sorted({node.value for node in nodes if node.op == "column"})
+        self._reads = sorted({node.value for node in nodes if node.op == "column"})
+        read = {*self._reads, *(name for term in terms for name in term.columns)}
+        self.columns = {name: type_ for name, type_ in columns.items() if name in read}
         # Most conditions name a few values of a few columns, so that events soon repeat themselves.
         self._known: dict[tuple[Value, ...], list[Term]] = {}
 
-    def terms_of(self, row: Row) -> list[Term]:
-        if not self.reads:
+    def terms_of(self, row: Row) -> Sequence[Term]:
+        """The terms that an event enters."""
+        if not self._reads:
             return self._open
-        name = tuple([row.time if one == "time" else row.columns.get(one) for one in self.reads])
+        name = tuple([row.time if one == "time" else row.columns.get(one) for one in self._reads])
         found = self._known.get(name)
         if found is None:
             columns = _Columns(row)

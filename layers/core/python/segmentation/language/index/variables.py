@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from ..evaluate import Base, ByColumn, Compiler, Evaluation, Row, base_of
@@ -227,9 +227,9 @@ class Sums:
     __slots__ = ("counts", "totals")
 
     def __init__(self, numbers: Iterable[Any]) -> None:
-        self.totals, self.counts = [0], [0]
-        for number in numbers:
-            self.add(number)
+        parts = [None if number is None else _micros(number) for number in numbers]
+        self.totals = [*accumulate([part or 0 for part in parts], initial=0)]
+        self.counts = [*accumulate([part is not None for part in parts], initial=0)]
 
     def add(self, number: Any) -> None:
         """Go on with another event's value."""
