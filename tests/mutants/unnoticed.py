@@ -3,6 +3,7 @@
 _ONE_TYPE = "both sides have one type by then"
 _REPORTED = "a problem is reported by then, so nothing is made of the node"
 _ONE_ORDER = "any order will do, as long as it is always the same"
+_COUNTED = "counts stand where moments could, or the other way round: the same members"
 
 UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
     "operators/compare": {
@@ -57,5 +58,41 @@ UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
             'return hashlib.sha256("\\x00".join(parts).encode()).hexdigest()[:12]',
             "12 is 13",
         ): "a longer name is as good",
+    },
+    "sql_latest": {
+        ("FEWEST_WINDOWS = 3", "3 is 4"): _COUNTED,
+        ("MOST_LATEST = 50", "50 is 51"): _COUNTED,
+        (
+            "NEVER = -1_000_000_000_000_000",
+            "1000000000000000 is 1000000000000001",
+        ): "before all moments as well",
+        (
+            'moments = "t" if selected == "true" else f"CASE WHEN {selected} THEN t END"',
+            "SQL true is false in 'true'",
+        ): "longer, and the same",
+        (
+            "count, constant = (left, right) if isinstance(left.value, Aggregate) else (right, left)",
+            "condition turned round",
+        ): _COUNTED,
+        ("if not 0 <= number < MOST_LATEST:", "not is gone"): _COUNTED,
+        ("if not 0 <= number < MOST_LATEST:", "condition turned round"): _COUNTED,
+        ("if not 0 <= number < MOST_LATEST:", "comparison 1: LtE is Lt"): _COUNTED,
+        ("if not 0 <= number < MOST_LATEST:", "comparison 2: Lt is LtE"): "one moment more",
+        ("if not 0 <= number < MOST_LATEST:", "0 is 1"): _COUNTED,
+        (
+            "possible = says.high is None or (says.low or 0) < says.high",
+            "comparison 1: Lt is LtE",
+        ): "of a fraction both bounds are the same moment, which is never on both sides",
+        ("possible = says.high is None or (says.low or 0) < says.high", "0 is 1"): _COUNTED,
+        (
+            "return (count.value, says) if says.needed() and possible else None",
+            "condition turned round",
+        ): _COUNTED,
+        ("if isinstance(node.value, Aggregate):", "condition turned round"): _COUNTED,
+        ("uses[node.value] += 1", "1 is 2"): _COUNTED,
+        (
+            "several = {events: counts for events, counts in groups.items() if len(counts) >= FEWEST_WINDOWS}",
+            "comparison 1: GtE is Gt",
+        ): _COUNTED,
     },
 }
