@@ -21,9 +21,9 @@ function kept(make) {
   }
 }
 
-async function ask(url, options, tries = 4) {
+async function ask(url, options = () => ({}), tries = 4) {
   for (let wait = 1; ; wait *= 2) {
-    const answer = await fetch(url, options).catch(() => null)
+    const answer = await fetch(url, options()).catch(() => null)
     if (answer && answer.ok) return answer.json()
     const again = !answer || answer.status === 429 || answer.status > 499
     if (!again || !--tries) throw Error(answer ? (await answer.json().catch(() => answer)).message || answer.status : 'network')
@@ -35,11 +35,10 @@ export function connect({ host, key, token, id = 'td_client_id' }) {
   const anonymousId = kept(() => crypto.randomUUID())
   let userId
   const call = (type, more) => {
-    const now = new Date()
     const page = { url: location.href, path: location.pathname, title: document.title, referrer: document.referrer }
-    const said = { type, anonymousId, userId, messageId: crypto.randomUUID(), timestamp: now, sentAt: now, writeKey: key }
-    const body = JSON.stringify({ ...said, context: { page }, ...more })
-    return ask(`${host}/v1/${type}`, { method: 'POST', body, keepalive: true })
+    const said = { type, anonymousId, userId, messageId: crypto.randomUUID(), timestamp: new Date(), writeKey: key, context: { page }, ...more }
+    // `sentAt` is that of each attempt: by it the clock is put right.
+    return ask(`${host}/v1/${type}`, () => ({ method: 'POST', body: JSON.stringify({ ...said, sentAt: new Date() }), keepalive: true }))
   }
   return {
     anonymousId,
@@ -50,7 +49,7 @@ export function connect({ host, key, token, id = 'td_client_id' }) {
     personalize: async (database, table, record = {}) => {
       const headers = { Authorization: `TD1 ${key}`, 'WP13n-Token': token, 'Content-Type': 'application/json' }
       const body = JSON.stringify({ [id]: anonymousId, ...record })
-      return (await ask(`${host}/public/${database}/${table}`, { method: 'POST', headers, body })).offers
+      return (await ask(`${host}/public/${database}/${table}`, () => ({ method: 'POST', headers, body }))).offers
     }
   }
 }

@@ -207,7 +207,7 @@ def test_segments_client_tracks_and_identifies(tried: dict[str, Any], cloud: Clo
     assert (identified.behavior, identified.columns["plan"]) == ("traits", "pro")
 
 
-def test_our_own_module_does_all_of_it(tried: dict[str, Any]) -> None:
+def test_our_own_module_does_all_of_it(tried: dict[str, Any], cloud: Cloud) -> None:
     page = tried["own"]
     found = page["found"]
     assert "error" not in found, found
@@ -216,6 +216,9 @@ def test_our_own_module_does_all_of_it(tried: dict[str, Any]) -> None:
     assert found["offers"]["hero"]["realtime_segments"][0] == {"id": "players"}
     assert {"readers", "players"} <= set(found["profile"]["segments"])
     assert found["refused"] == "unknown write key"
+    (late,) = [one for one in stream(cloud) if one.columns.get("event") == "Clicked late"]
+    assert late.received - found["happened"] > 2, "it was refused at first"
+    assert late.time == int(found["happened"]), "sent again, it has not happened later"
     preflights = [path for method, path, _ in page["requests"] if method == "OPTIONS"]
     assert not [path for path in preflights if path.startswith("/v1/")], "plain calls need no preflight"
 

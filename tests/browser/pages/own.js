@@ -14,7 +14,15 @@ window.tried = (async () => {
     if (profile.segments.length === 2) break
     await new Promise((done) => setTimeout(done, 100))
   }
+  // What is sent again keeps the time at which it happened.
+  await window.fault({ kinesis: 1 })
+  const happened = Date.now() / 1000
+  const late = visitor.track('Clicked late', { department: 'books' })
+  for (let tries = 0; tries < 300 && window.refused < 1; tries++) await new Promise((done) => setTimeout(done, 100))
+  await new Promise((done) => setTimeout(done, 1500))
+  await window.fault({})
+  await late
   const stranger = connect({ host: `https://${host}`, key: 'nobody', token: 'nobody' })
   const refused = await stranger.track('x').catch((error) => error.message)
-  return { visitor: visitor.anonymousId, tracked, identified, offers, profile, refused }
+  return { visitor: visitor.anonymousId, tracked, identified, offers, profile, refused, happened }
 })()
