@@ -22,6 +22,8 @@ from segmentation.domain.lists import MERGED_FROM
 from segmentation.domain.pipeline import Job
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
 from segmentation.usecases.import_lists import ImportLists
+from segmentation.usecases.list_changes import ListChanges
+from segmentation.usecases.list_members import ListMembers
 from segmentation.usecases.upload_list import UploadList
 
 from tests.contract.batch import NOW, Batch, fill
@@ -41,6 +43,8 @@ def segment(identifier: str, rule: Any = None, kind: str = "list") -> dict[str, 
 def rules() -> dict[str, Any]:
     document = documents()
     document["audience"]["identities"] = ["person_id", EMAIL]
+    for place in (*document["access"]["tokens"], *document["access"]["partners"], *document["destinations"]):
+        place["segments"].append("vip")
     document["segments"] += [
         segment("vip"),
         segment("never-uploaded"),
@@ -237,6 +241,28 @@ def test_lists_are_published_and_seen_by_real_time_rules(world: World) -> None:
     assert "vip-now" in seen.visitor.members
     alone = evaluate(program, "2", Visitor(), BatchView(frozenset(), {}), [], NOW)
     assert "vip-now" not in alone.visitor.members
+
+
+def test_a_list_goes_to_partners_and_destinations_like_any_batch_segment(world: World) -> None:
+    world.build()
+    world.taken(b"person_id\n1\n3\n")
+    world.materialize()
+    world.publish()
+    world.taken(b"person_id\n2\n3\n")
+    last = world.materialize()
+    world.publish()
+    sets = StaticRuleSets({"shop": world.rules})
+    page = ListMembers(world.lake, sets)("partner-token", "shop", "vip")
+    assert (page["members"], page["run"]) == (["2", "3"], last.run)
+    changes = ListChanges(world.lake, sets)("partner-token", "shop", "vip", last.previous)["changes"]
+    assert [(one["profile"], one["change"]) for one in changes] == [("1", "left"), ("2", "joined")]
+    told = [one for one in world.activations.messages if one["segment"] == "vip"]
+    assert [(one["joined"], one["left"]) for one in told] == [
+        (["person_id:1", "person_id:3"], []),
+        (["person_id:2"], ["person_id:1"]),
+    ]
+    shown = {key: part.segments for key, part in world.profiles.batch.items() if "vip" in part.segments}
+    assert shown.keys() == {"shop#person_id:2", "shop#person_id:3"}
 
 
 def test_partitions_of_lists_must_be_named(world: World) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+KINDS = ("batch", "list")
+"""The kinds of segments that a run computes, so that they have members to list."""
+
 
 def stamp(now: int) -> str:
     """A moment as a part of names: `20180101t050000`."""

@@ -9,14 +9,14 @@ from segmentation.domain.due import due_build, due_segments, is_overdue
 from segmentation.domain.errors import SegmentationError
 from segmentation.domain.pipeline import BY_SCHEDULE, Job, Run
 from segmentation.domain.published import Published
-from segmentation.domain.run import parse_instant
+from segmentation.domain.run import KINDS, parse_instant
 from segmentation.ports import Clock, Lake, RuleSets, Runs
 
 from .build_audience import BuildSteps
 from .clean_runs import CleanRuns
 from .current_build import current_lists
 from .kept_documents import current_pointer, current_run
-from .materialize_segments import KINDS, MaterializeSteps
+from .materialize_segments import MaterializeSteps
 from .run_engine import RunEngine, Steps, Wanted
 
 LATE_SECONDS = 2 * 3_600

@@ -8,6 +8,7 @@ from segmentation.domain.access import Partner, holder
 from segmentation.domain.errors import Forbidden, Gone, NotFound, Unauthorized
 from segmentation.domain.publication import page_at, page_count
 from segmentation.domain.published import Published
+from segmentation.domain.run import KINDS
 from segmentation.domain.syndication import MembersCursor, contents_path, index_path, page_path
 from segmentation.ports import Lake, RuleSets
 
@@ -81,6 +82,6 @@ def grant(rule_sets: RuleSets, bearer: str | None, audience: str, segment: str) 
         raise Unauthorized("unknown partner token, or not one of this audience")
     if segment not in partner.segments:
         raise Forbidden(f"this token was not given segment {segment!r}")
-    if published.kinds.get(segment) != "batch":
-        raise NotFound(f"{segment!r} is not a batch segment; only those have members to list")
+    if published.kinds.get(segment) not in KINDS:
+        raise NotFound(f"{segment!r} is no batch segment or list; only those have members to list")
     return published, partner

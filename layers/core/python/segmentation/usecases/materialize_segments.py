@@ -12,6 +12,7 @@ from segmentation.domain.errors import BadRecord, NotFound, Superseded
 from segmentation.domain.pipeline import Job, Progress, Run, Statement
 from segmentation.domain.published import Published, parse_published
 from segmentation.domain.run import (
+    KINDS,
     QueryRecord,
     RunRecord,
     SegmentCount,
@@ -32,9 +33,6 @@ from .kept_documents import built_pointer, committed_run, current_run, read_json
 from .past_runs import uncleaned
 from .published_rules import chosen
 from .run_engine import RunEngine, Wanted
-
-KINDS = ("batch", "list")
-"""The kinds of segments that a run computes."""
 
 logger = logging.getLogger("segmentation.materialize_segments")
 
