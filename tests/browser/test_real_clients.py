@@ -218,7 +218,7 @@ def test_our_own_module_does_all_of_it(tried: dict[str, Any], cloud: Cloud) -> N
     assert found["refused"] == "unknown write key"
     (late,) = [one for one in stream(cloud) if one.columns.get("event") == "Clicked late"]
     assert late.received - found["happened"] > 2, "it was refused at first"
-    assert late.time == int(found["happened"]), "sent again, it has not happened later"
+    assert abs(late.time - found["happened"]) < 1.5, "sent again, it has not happened later"
     preflights = [path for method, path, _ in page["requests"] if method == "OPTIONS"]
     assert not [path for path in preflights if path.startswith("/v1/")], "plain calls need no preflight"
 
