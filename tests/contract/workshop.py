@@ -13,7 +13,7 @@ from segmentation.adapters.s3 import S3Lake
 from segmentation.domain.audience import Audience
 from segmentation.domain.audience_document import parse_audience
 from segmentation.domain.build_plan import BEHAVIOR, BuildTable, build_tables, layout_document
-from segmentation.domain.build_sql import check_sources, raw_tables
+from segmentation.domain.raw_tables import check_sources, raw_tables
 from segmentation.domain.run_sql import create_table
 
 from tests.contract.conftest import Cloud

@@ -5,15 +5,13 @@ Every choice among several rows is total, so that a build that is repeated has t
 """
 
 from segmentation.language.partitions import Partitions
-from segmentation.language.problems import Problem, RuleError, did_you_mean, step
 from segmentation.language.sql import IDENTITIES, profile_condition
 from segmentation.language.types import Type
 
-from .audience import AttributeTable, Audience, Behavior, Column, Source, Visibility
-from .event_lake import events_table, links_table
+from .audience import AttributeTable, Audience, Behavior, Column, Visibility
 from .identity import Identity
 from .run_sql import CONTESTED
-from .source_sql import Catalog, Incompatible, Parsed, finish, key_text, kind_in, parse, quoted, rank, stage
+from .source_sql import Catalog, Parsed, finish, key_text, kind_in, parse, quoted, rank, stage
 
 _NO_KEYS = "CAST(ARRAY[] AS array(varchar))"
 _NO_TEXT = "CAST(NULL AS varchar)"
@@ -219,93 +217,3 @@ def event_id_of(behavior: Behavior, catalog: Catalog) -> str:
 def with_period(query: str, partitions: Partitions) -> str:
     """A behavior's rows with their partition as the last column."""
     return f"SELECT b.*, {partitions.sql('b.time')} AS {partitions.column} FROM ({query}) b"
-
-
-def raw_tables(audience: Audience) -> list[str]:
-    """Every table that the audience is built of: raw ones, and those over the archived events."""
-    names = [audience.master_table, *(one.table for one in audience.attributes)]
-    names += [one.table for one in audience.known_identities() if one.table is not None]
-    for name, behavior in audience.behaviors.items():
-        if behavior.source is not Source.EVENTS:
-            names += [behavior.table, *(lookup.table for lookup in behavior.lookups)]
-        if behavior.source is not Source.TABLE:
-            names.append(events_table(audience, name).name)
-            names.append(links_table(audience).name)
-    return list(dict.fromkeys(names))
-
-
-def check_sources(audience: Audience, catalog: Catalog) -> None:
-    """Whether the raw tables offer what the audience declares; `RuleError` lists all that is not so."""
-    if problems := source_problems(audience, catalog):
-        raise RuleError(problems)
-
-
-def source_problems(audience: Audience, catalog: Catalog) -> list[Problem]:
-    """All that an audience declares and the raw tables do not offer."""
-    problems: list[Problem] = []
-
-    def table(pointer: str, name: str) -> bool:
-        if catalog.get(name) is None:
-            known = did_you_mean(name, [one for one, columns in catalog.items() if columns is not None])
-            problems.append(Problem(pointer, "no-table", f"the database has no table {name!r}{known}"))
-        return catalog.get(name) is not None
-
-    def column(pointer: str, name: str, source: str, type_: Type | None) -> None:
-        columns = catalog.get(name)
-        if columns is None:
-            return
-        if source.lower() not in columns:
-            message = f"table {name!r} has no column {source!r}{did_you_mean(source, columns)}"
-            problems.append(Problem(pointer, "no-column", message))
-            return
-        try:
-            if type_ is None:
-                key_text(catalog, name, source, "t")
-            else:
-                parse(type_, "x", catalog, name, source)
-        except Incompatible as error:
-            problems.append(Problem(pointer, "source-type", str(error)))
-
-    def exists(pointer: str, name: str, source: str | None) -> None:
-        if source is not None and source.lower() not in (catalog.get(name) or {source.lower(): ""}):
-            column(pointer, name, source, None)
-
-    if table("/master/table", audience.master_table):
-        column("/master/key", audience.master_table, audience.master_key, None)
-        exists("/master/latest", audience.master_table, audience.latest)
-    for index, identity in enumerate(audience.keys.values()):
-        pointer = f"/identities/{index}"
-        if identity.table is not None and table(f"{pointer}/table", identity.table):
-            column(f"{pointer}/key", identity.table, identity.key, None)
-            column(f"{pointer}/column", identity.table, identity.column, None)
-            exists(f"{pointer}/latest", identity.table, identity.latest)
-    for index, one in enumerate(audience.attributes):
-        pointer = f"/attributes/{index}"
-        if not table(f"{pointer}/table", one.table):
-            continue
-        column(f"{pointer}/key", one.table, one.key, None)
-        if one.on is not None:
-            column(f"{pointer}/on", audience.master_table, one.on, None)
-        exists(f"{pointer}/latest", one.table, one.latest)
-        exists(f"{pointer}/earliest", one.table, one.earliest)
-        for declared in one.columns:
-            column(step(f"{pointer}/columns", declared.name), one.table, declared.source, declared.type)
-    for name, behavior in audience.behaviors.items():
-        pointer = step("/behaviors", name)
-        if behavior.source is not Source.TABLE:
-            table(f"{pointer}/source", events_table(audience, name).name)
-        if behavior.source is Source.EVENTS:
-            continue
-        if table(f"{pointer}/table", behavior.table):
-            column(f"{pointer}/key", behavior.table, behavior.key, None)
-            column(f"{pointer}/time", behavior.time_from or behavior.table, behavior.time, Type.TIMESTAMP)
-            for index, identifier in enumerate(behavior.id):
-                column(f"{pointer}/id/{index}", behavior.table, identifier, None)
-        for index, lookup in enumerate(behavior.lookups):
-            if table(f"{pointer}/lookups/{index}/table", lookup.table):
-                column(f"{pointer}/lookups/{index}/key", lookup.table, lookup.key, None)
-                column(f"{pointer}/lookups/{index}/on", behavior.table, lookup.on, None)
-        for declared in behavior.columns:
-            source_table = declared.lookup or behavior.table
-            column(step(f"{pointer}/columns", declared.name), source_table, declared.source, declared.type)
-    return problems

@@ -157,41 +157,62 @@ def _segment(
         problems.append(Problem("", "not-an-object", "a segment document is a JSON object"))
         return None
     _check_fields(document, audience, problems)
-    kind = document.get("kind")
     checker = Checker(schema, known)
-    rule = limit = None
+    rule = _rule(document, checker, problems)
+    limit = schedule = None
+    if _only_of_batch(document, "limit", "can have a limit", problems):
+        limit = read_limit(checker, document["limit"])
+    if _only_of_batch(document, "schedule", "has a schedule", problems):
+        schedule = read_schedule(document["schedule"], "/schedule", schema.time_zone, problems)
+    problems.extend(checker.problems)
+    if problems:
+        return None
+    segment = _normalized(document, rule, limit, schedule)
+    size = _literal_bytes(segment)
+    if size > MAX_LITERALS:
+        message = (
+            f"the rule's lists and texts take {size:,} bytes of a query, in which there is room for {MAX_LITERALS:,}; "
+            "upload the long ones as list segments"
+        )
+        problems.append(Problem("/rule", "too-large", message))
+        return None
+    return segment
+
+
+def _rule(document: Mapping[str, Any], checker: Checker, problems: list[Problem]) -> Node | None:
+    """The rule of a segment that has one, unless there are problems, which are noted here or by the checker."""
+    kind = document.get("kind")
     if kind == "list":
         if "rule" in document:
             problems.append(
                 Problem("/rule", "rule-in-list", "a list has no rule, its members are uploaded; take it out")
             )
-    elif "rule" not in document:
-        problems.append(Problem("", "missing-field", "a batch or realtime segment needs a 'rule'"))
-    else:
-        rule = checker.rule(document["rule"])
-        if rule is not None and kind == "realtime":
-            problems.extend(_realtime_problems(rule))
-    if "limit" in document:
-        if kind == "batch":
-            limit = read_limit(checker, document["limit"])
-        else:
-            problems.append(
-                Problem("/limit", "limit-not-batch", "only a batch segment can have a limit; take it out")
-            )
-    schedule = None
-    if "schedule" in document:
-        if kind == "batch":
-            schedule = read_schedule(document["schedule"], "/schedule", schema.time_zone, problems)
-        else:
-            problems.append(
-                Problem("/schedule", "schedule-not-batch", "only a batch segment has a schedule; take it out")
-            )
-    problems.extend(checker.problems)
-    if problems:
         return None
+    if "rule" not in document:
+        problems.append(Problem("", "missing-field", "a batch or realtime segment needs a 'rule'"))
+        return None
+    rule = checker.rule(document["rule"])
+    if rule is not None and kind == "realtime":
+        problems.extend(_realtime_problems(rule))
+    return rule
+
+
+def _only_of_batch(document: Mapping[str, Any], name: str, what: str, problems: list[Problem]) -> bool:
+    """Whether a field is there to be read; a problem where the segment is of a kind that cannot have it."""
+    if name not in document or document.get("kind") == "batch":
+        return name in document
+    message = f"only a batch segment {what}; take it out"
+    problems.append(Problem(f"/{name}", f"{name}-not-batch", message))
+    return False
+
+
+def _normalized(
+    document: Mapping[str, Any], rule: Node | None, limit: Limit | None, schedule: Schedule | None
+) -> Segment:
+    """The segment, in normal form; its version is a hash of what decides who is in it."""
     rule = normalize(rule) if rule else None
     limit = replace(limit, by=normalize(limit.by)) if limit else None
-    content = [kind or "", canonical(rule) if rule else ""]
+    content = [document["kind"], canonical(rule) if rule else ""]
     if limit:
         content += [canonical(limit.by), f"{limit.count} {limit.share} {limit.descending}"]
     segment = Segment(
@@ -205,14 +226,6 @@ def _segment(
         limit,
         schedule,
     )
-    size = _literal_bytes(segment)
-    if size > MAX_LITERALS:
-        message = (
-            f"the rule's lists and texts take {size:,} bytes of a query, in which there is room for {MAX_LITERALS:,}; "
-            "upload the long ones as list segments"
-        )
-        problems.append(Problem("/rule", "too-large", message))
-        return None
     references = frozenset(node.value for node in segment.nodes() if node.op == "in_segment")
     return replace(segment, references=references)
 

@@ -50,8 +50,9 @@ class Limit:
         return set(ordered[:room])
 
 
-def read_limit(checker: Checker, item: Any, pointer: str = "/limit") -> Limit | None:
+def read_limit(checker: Checker, item: Any) -> Limit | None:
     """The limit of a document, or `None` with the checker's problems."""
+    pointer = "/limit"
     if not isinstance(item, dict):
         message = 'a limit is an object, e.g. {"count": 500, "by": {"var": "attributes.NAME"}}'
         return checker.report(pointer, "bad-limit", message)

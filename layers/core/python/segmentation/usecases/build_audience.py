@@ -14,11 +14,11 @@ from segmentation.domain.build_plan import (
     layout_document,
     sample_properties,
 )
-from segmentation.domain.build_sql import check_sources, raw_tables
 from segmentation.domain.erasure import excluded_table
 from segmentation.domain.errors import BadRecord, Superseded
 from segmentation.domain.pipeline import SAMPLE, Job, Run, Statement
 from segmentation.domain.published import Published
+from segmentation.domain.raw_tables import check_sources, raw_tables
 from segmentation.domain.run import instant, pointer_path, table_name, version_path
 from segmentation.domain.run_sql import CONTESTED, create_table, identities_query, rows_query, sample_query
 from segmentation.ports import Lake, LakeCatalog, RuleSets, Warehouse

@@ -18,6 +18,9 @@ from segmentation.ports import Clock, Lake
 MOST_RACES = 20
 """How often an edit is made anew because another one was put first."""
 
+Edits = Sequence[Edit] | Callable[[Rulebook], Sequence[Edit]]
+"""What to change, or what makes that of the rulebook as it stands."""
+
 
 def rule_set_path(audience: str) -> str:
     """Where an audience's rule set stands."""
@@ -58,12 +61,12 @@ class EditRules:
     def __call__(
         self,
         audience: str,
-        edits: Sequence[Edit] | Callable[[Rulebook], Sequence[Edit]],
+        edits: Edits,
         author: Author,
         *,
         found: bool = False,
     ) -> Edited:
-        """Make the edits (or those that a function makes of what stands), in one put.
+        """Make the edits, in one put.
 
         Before it, each version that is replaced goes into the history. That is the same object whoever writes it, so
         a crash in between, or a lost race, leaves nothing that is wrong. `found`: do not create the audience.
@@ -80,16 +83,7 @@ class EditRules:
             before = read_book(audience, stored.data) if stored else Rulebook(audience)
             now = self.clock.now()
             if author.key and (seen := before.request(author.key)):
-                if seen.content != author.content:
-                    raise Conflict("this Idempotency-Key was used for another request; take a new one")
-                named = None if callable(edits) else {(one.kind, one.id) for one in edits}
-                mine = (
-                    one
-                    for key, one in before.entries.items()
-                    if (one.record.updated, one.record.updated_by) == (instant(seen.at), author.by)
-                    and (named is None or key in named)
-                )
-                return Edited(before, before.check(instant(now))[1], tuple(mine), seen)
+                return _repeated(before, edits, author, seen, now)
             wanted = edits(before) if callable(edits) else edits
             after = before.edited(wanted, author.by, instant(now))
             _, published = after.check(instant(now))
@@ -103,18 +97,30 @@ class EditRules:
                 made_by = (author.key, author.content, now, one.kind, one.id)
                 after = after.remembering(Request(*made_by, one.record.version, author.salt))
                 document = after.write(instant(now))
-            for entry in changed:
-                self._keep(before, entry)
-            version = document["version"]
-            # Before the rule set that names it: whoever reads that finds this.
-            put_program(self.lake, audience, version, compiled(published))
-            data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
-                "utf-8", "surrogatepass"
-            )
-            if self.lake.put(rule_set_path(audience), data, expected=stored.tag if stored else ""):
-                return Edited(after, published.known_as(version), changed)
+            if self._put(before, document, published, changed, stored.tag if stored else ""):
+                return Edited(after, published.known_as(document["version"]), changed)
         raise Unavailable(
             f"the rules of {audience!r} are being changed by many at once; send the request again"
+        )
+
+    def _put(
+        self,
+        before: Rulebook,
+        document: Mapping[str, Any],
+        published: Published,
+        changed: Sequence[Entry],
+        tag: str,
+    ) -> bool:
+        """Put a rule set over the one with this tag, and before it what it names: its history and its program.
+
+        Whether nobody was faster.
+        """
+        for entry in changed:
+            self._keep(before, entry)
+        put_program(self.lake, before.audience, document["version"], compiled(published))
+        data = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        return self.lake.put(
+            rule_set_path(before.audience), data.encode("utf-8", "surrogatepass"), expected=tag
         )
 
     def _keep(self, before: Rulebook, entry: Entry) -> None:
@@ -123,6 +129,20 @@ class EditRules:
         if old is not None:
             path = history_path(before.audience, old.kind, old.id, old.record.version)
             self.lake.put(path, json.dumps(old.to_json()).encode())
+
+
+def _repeated(book: Rulebook, edits: Edits, author: Author, seen: Request, now: int) -> Edited:
+    """What a request made that was sent before. Raises `Conflict` if it was another one under this key."""
+    if seen.content != author.content:
+        raise Conflict("this Idempotency-Key was used for another request; take a new one")
+    named = None if callable(edits) else {(one.kind, one.id) for one in edits}
+    mine = (
+        one
+        for key, one in book.entries.items()
+        if (one.record.updated, one.record.updated_by) == (instant(seen.at), author.by)
+        and (named is None or key in named)
+    )
+    return Edited(book, book.check(instant(now))[1], tuple(mine), seen)
 
 
 def put_program(lake: Lake, audience: str, version: str, program: Program) -> None:

@@ -14,7 +14,16 @@ from segmentation.language.problems import Problem
 from segmentation.language.types import SEGMENT_ID
 from segmentation.ports import Clock, Lake, SigningSecrets
 
-from .edit_rules import Author, Edited, EditRules, earlier_version, earlier_versions, read_book, rule_set_path
+from .edit_rules import (
+    Author,
+    Edited,
+    EditRules,
+    Edits,
+    earlier_version,
+    earlier_versions,
+    read_book,
+    rule_set_path,
+)
 
 SECRET_KINDS = ("write_keys", "tokens", "partners")
 ANY = "*"
@@ -248,7 +257,7 @@ class ManageDocuments:
     def _edit(
         self,
         audience: str,
-        edits: Sequence[Edit] | Callable[[Rulebook], Sequence[Edit]],
+        edits: Edits,
         author: Author,
         found: bool = True,
     ) -> Edited:

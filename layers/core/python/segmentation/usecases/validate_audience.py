@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from segmentation.domain.audience import Audience
-from segmentation.domain.build_sql import raw_tables, source_problems
 from segmentation.domain.errors import QueryFailed
 from segmentation.domain.event_lake import lake_tables
+from segmentation.domain.raw_tables import raw_tables, source_problems
 from segmentation.domain.source_sql import Catalog
 from segmentation.domain.validation import Finding, TableReport, Validation, report
 from segmentation.domain.validation_sql import looks
