@@ -183,6 +183,17 @@ def test_a_clock_that_is_wrong_is_put_right(
     assert [one.time for one in log.events] == [time, time]
 
 
+def test_a_clock_that_is_a_second_fast_keeps_nobody_waiting(
+    collect: CollectCalls, log: MemoryEventLog
+) -> None:
+    """What is later than now does not count yet, and partners would hear of it by a sweep only."""
+    for second in (19, 21, 22):
+        moment = f"2023-11-14T22:13:{second}.900Z"
+        collect(request("t", {**TRACK, "timestamp": moment, "sentAt": moment}))
+    collect(request("t", {**TRACK, "timestamp": "2023-11-14T22:13:22Z"}))
+    assert [one.time - NOW for one in log.events] == [-1, 0, 0, 2]
+
+
 def test_a_batch_keeps_its_good_calls(collect: CollectCalls, log: MemoryEventLog) -> None:
     good = {**TRACK, "type": "track"}
     batch = [good, {**good, "type": "sing"}, {"type": "screen", "userId": 5}, {**good, "messageId": "m-2"}, 7]

@@ -9,6 +9,7 @@ from segmentation.language.values import parse_time, parse_value
 
 from .audience import Audience, Behavior
 from .batch_room import LONGEST_KEY
+from .calls import LEAST_SKEW
 from .errors import BadRequest
 from .event import Event
 from .privacy import AGENT_COLUMNS, IP_COLUMNS, PERSONAL_COLUMNS, PREFERENCES
@@ -108,7 +109,8 @@ def _time(raw: object, now: int) -> int:
         raise BadRequest(
             "'time' must be Unix seconds or ISO 8601 with an offset (absent: the time of receipt)"
         )
-    return time
+    # What is later than now does not count yet. A clock that is a second fast must keep nobody waiting for the next sweep.
+    return now if now < time < now + LEAST_SKEW else time
 
 
 def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
