@@ -1,7 +1,7 @@
 """What a look at an audience's raw tables found, and what a person should do about it."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,67 +130,77 @@ def _percent(part: int, whole: int) -> str:
 
 def _findings(made: TableReport, profiles: int) -> list[Finding]:
     """What the figures of a table say, but for its columns."""
-    found: list[Finding] = []
     figures = {name: value or 0 for name, value in made.figures.items()}
-    rows, pointer, table = figures.get("rows", 0), made.pointer, made.table
+    match made.kind:
+        case "filter":
+            said = [] if figures["kept"] else [("error", "the filter leaves no profile at all")]
+            return [Finding(severity, made.pointer, message) for severity, message in said]
+        case "identity":
+            return _identity_findings(made, figures)
+    if not figures.get("rows"):
+        severity = "error" if made.kind == "master" else "warning"
+        return [Finding(severity, made.pointer, f"table {made.table!r} is empty")]
+    of_kind = _of_the_master if made.kind == "master" else _of_a_joined_table
+    said = [*_without_key(made.table, figures), *of_kind(made, figures, profiles)]
+    return [Finding(severity, made.pointer, message) for severity, message in said]
 
-    def say(severity: str, message: str) -> None:
-        found.append(Finding(severity, pointer, message))
 
-    if made.kind == "filter":
-        if not figures["kept"]:
-            say("error", "the filter leaves no profile at all")
-        return found
-    if made.kind == "identity":
-        return _identity_findings(made, figures)
-    if not rows:
-        say("error" if made.kind == "master" else "warning", f"table {table!r} is empty")
-        return found
+def _without_key(table: str, figures: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     if figures["no_key"]:
-        say("warning", f"{_percent(figures['no_key'], rows)} rows of {table!r} have no key and are left out")
-    surplus = rows - figures["no_key"] - figures["keys"]
-    if made.kind == "master":
-        if not figures["keys"]:
-            say("error", f"no row of {table!r} has a key")
-        elif surplus:
-            say(
-                "warning",
-                f"the key is not unique: {surplus:,} rows of {table!r} have a key that another has too; of each key "
-                "one row stands (the one with the greatest 'latest', if that is declared)",
-            )
-        return found
-    if made.kind == "attributes" and surplus:
-        say(
+        rows = _percent(figures["no_key"], figures["rows"])
+        yield "warning", f"{rows} rows of {table!r} have no key and are left out"
+
+
+def _surplus(figures: Mapping[str, int]) -> int:
+    """Rows whose key another row has too."""
+    return figures["rows"] - figures["no_key"] - figures["keys"]
+
+
+def _of_the_master(made: TableReport, figures: Mapping[str, int], _: int) -> Iterator[tuple[str, str]]:
+    table = made.table
+    if not figures["keys"]:
+        yield "error", f"no row of {table!r} has a key"
+    elif surplus := _surplus(figures):
+        yield (
+            "warning",
+            f"the key is not unique: {surplus:,} rows of {table!r} have a key that another has too; of each key "
+            "one row stands (the one with the greatest 'latest', if that is declared)",
+        )
+
+
+def _of_a_joined_table(
+    made: TableReport, figures: Mapping[str, int], profiles: int
+) -> Iterator[tuple[str, str]]:
+    """Of attributes or of a behavior: how they meet the master table, and which rows are lost or early."""
+    table, rows, attributes = made.table, figures["rows"], made.kind == "attributes"
+    keys, met = figures["keys"], figures["met_keys"]
+    surplus = _surplus(figures)
+    if attributes and surplus:
+        yield (
             "warning",
             f"{surplus:,} rows of {table!r} lose to another row of their key ('latest', 'earliest')",
         )
-    if figures["keys"] and not figures["met_keys"]:
-        say("error", f"no key of {table!r} is one of the master table: are they written in the same way?")
-    elif figures["keys"] and figures["met_keys"] < FEW * figures["keys"]:
-        say(
-            "warning",
-            f"only {_percent(figures['met_keys'], figures['keys'])} keys of {table!r} are of the master table",
-        )
-    if made.kind == "attributes" and profiles and 0 < figures["met_keys"] < FEW * profiles:
-        say(
-            "warning",
-            f"only {_percent(figures['met_keys'], profiles)} keys of the master table have a row in {table!r}",
-        )
+    if keys and not met:
+        yield "error", f"no key of {table!r} is one of the master table: are they written in the same way?"
+    elif keys and met < FEW * keys:
+        yield "warning", f"only {_percent(met, keys)} keys of {table!r} are of the master table"
+    if attributes and profiles and 0 < met < FEW * profiles:
+        yield "warning", f"only {_percent(met, profiles)} keys of the master table have a row in {table!r}"
     for name, value in figures.items():
         if name.startswith("looked_up:") and value < rows:
             looked = name.partition(":")[2]
-            say("warning", f"{_percent(rows - value, rows)} rows of {table!r} find none in {looked!r}")
-    if figures.get("with_id", 0) > figures.get("ids", 0):
-        say(
+            yield "warning", f"{_percent(rows - value, rows)} rows of {table!r} find none in {looked!r}"
+    repeated = figures.get("with_id", 0) - figures.get("ids", 0)
+    if repeated > 0:
+        yield (
             "warning",
-            f"{figures['with_id'] - figures['ids']:,} rows of {table!r} have an id that an earlier row has; they are left out",
+            f"{repeated:,} rows of {table!r} have an id that an earlier row has; they are left out",
         )
-    if figures.get("future"):
-        say(
+    if future := figures.get("future"):
+        yield (
             "warning",
-            f"{_percent(figures['future'], rows)} rows of {table!r} are of the future; they count from their time on",
+            f"{_percent(future, rows)} rows of {table!r} are of the future; they count from their time on",
         )
-    return found
 
 
 def _identity_findings(made: TableReport, figures: Mapping[str, int]) -> list[Finding]:
