@@ -163,9 +163,8 @@ class HttpApi:
         if route.authorizer == "NONE":
             return {}
         if route.authorizer == IAM:
-            path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
-            path = path.encode("latin-1").decode("utf-8", "replace")
-            return self._iam(environ["REQUEST_METHOD"], path, query, headers, body)
+            query = environ.get("QUERY_STRING", "")
+            return self._iam(environ["REQUEST_METHOD"], _path(environ), query, headers, body)
         return self._tokens[route.authorizer](headers)
 
 
@@ -179,24 +178,14 @@ def proxy_event(
     api_id: str,
 ) -> dict[str, Any]:
     """A request as API Gateway hands it to a function (payload version 2.0)."""
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
+    headers = _headers(environ)
     cookies = [part.strip() for part in headers.pop("cookie", "").split(";") if part.strip()]
     source = environ.get("REMOTE_ADDR", "127.0.0.1")
     host = headers.get("host", "localhost")
     headers.setdefault("x-forwarded-for", source)
     headers.setdefault("x-forwarded-proto", environ.get("wsgi.url_scheme", "http"))
     raw_query = environ.get("QUERY_STRING", "")
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(raw_query, keep_blank_values=True):
-        query[name] = f"{query[name]},{value}" if name in query else value
-    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace") or "/"
+    path = _path(environ) or "/"
     now = time.time()
     text = (
         None if "content-encoding" in headers else _as_text(body, headers.get("content-type", "text/plain"))
@@ -229,7 +218,7 @@ def proxy_event(
     }
     if cookies:
         event["cookies"] = cookies
-    if query:
+    if query := _query(raw_query):
         event["queryStringParameters"] = query
     if path_parameters:
         event["pathParameters"] = dict(path_parameters)
@@ -237,6 +226,32 @@ def proxy_event(
         event["isBase64Encoded"] = text is None
         event["body"] = base64.b64encode(body).decode() if text is None else text
     return event
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    """The path as it was sent, which WSGI hands over as if it were Latin-1."""
+    return str(environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"))
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """All headers, in lower case."""
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
+    return headers
+
+
+def _query(text: str) -> dict[str, str]:
+    """The parameters; those that come more than once with their values joined by commas."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
 
 
 def response(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:

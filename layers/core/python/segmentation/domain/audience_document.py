@@ -1,6 +1,6 @@
 """Reading an audience document: all of its problems at once, each with its place."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from segmentation.language.check import Checker
@@ -266,37 +266,14 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
     else:
         node.only(*_BEHAVIOR)
     has_table = source is not Source.EVENTS
-    lookups = []
-    for one in node.children("lookups"):
-        one.only("table", "key", "on")
-        key = _source(one, "key")
-        lookups.append(Lookup(_source(one, "table"), key, _source(one, "on") if "on" in one.value else key))
+    lookups = tuple(_lookup(one) for one in node.children("lookups"))
     columns = tuple(_column(node, column, one) for column, one in node.entries("columns"))
     tables = {lookup.table for lookup in lookups}
     time_from = node.text("time_from") if "time_from" in node.value else None
     if time_from and time_from not in tables:
         message = f"no lookup of this behavior is named {time_from!r}{did_you_mean(time_from, tables)}"
         node.found.add(node.at("time_from"), "lookup", message)
-    for index, column in enumerate(columns):
-        pointer = step(node.at("columns"), column.name)
-        if column.lookup is not None and column.lookup not in tables:
-            message = (
-                f"no lookup of this behavior is named {column.lookup!r}{did_you_mean(column.lookup, tables)}"
-            )
-            node.found.add(step(pointer, "from"), "lookup", message)
-        if column.name in PERSONAL_COLUMNS and column.visibility is Visibility.CLEAR:
-            message = (
-                f'{column.name!r} tells who somebody is: declare it with "visibility": "pii", or leave it out'
-            )
-            node.found.add(pointer, "personal", message)
-        if column.name.lower() in _RESERVED:
-            node.found.add(
-                pointer, "reserved", f"{column.name!r} is a name of the built table; choose another"
-            )
-        if column.name.lower() in {other.name.lower() for other in columns[:index]}:
-            node.found.add(
-                pointer, "duplicate", f"{column.name!r} differs from another column in letter case only"
-            )
+    _check_columns(node, columns, tables)
     for index, column_name in enumerate(node.texts("id")):
         _check_source(node, step(node.at("id"), index), column_name)
     return Behavior(
@@ -306,7 +283,7 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         time=_source(node, "time") if has_table else "",
         time_zone=_zone(node, zone),
         id=node.texts("id") if isinstance(node.value.get("id"), list) else (),
-        lookups=tuple(lookups),
+        lookups=lookups,
         columns=tuple(one for one in columns if one.visibility is not Visibility.BLOCKED),
         time_from=time_from,
         source=source,
@@ -316,6 +293,35 @@ def _behavior(name: str, node: Node, zone: str) -> Behavior:
         empty_is_missing=_empty_is_missing(node),
         enforced=node.one_of("schema", ("widened", "enforced"), "widened") == "enforced",
     )
+
+
+def _lookup(node: Node) -> Lookup:
+    node.only("table", "key", "on")
+    key = _source(node, "key")
+    return Lookup(_source(node, "table"), key, _source(node, "on") if "on" in node.value else key)
+
+
+def _check_columns(node: Node, columns: Sequence[Column], lookups: Collection[str]) -> None:
+    """What is wrong with a behavior's columns beside each other, its lookups, and what a built table has anyway."""
+    taken: set[str] = set()
+    for column in columns:
+        pointer, name = step(node.at("columns"), column.name), column.name.lower()
+        if column.lookup is not None and column.lookup not in lookups:
+            known = did_you_mean(column.lookup, lookups)
+            message = f"no lookup of this behavior is named {column.lookup!r}{known}"
+            node.found.add(step(pointer, "from"), "lookup", message)
+        if column.name in PERSONAL_COLUMNS and column.visibility is Visibility.CLEAR:
+            message = (
+                f'{column.name!r} tells who somebody is: declare it with "visibility": "pii", or leave it out'
+            )
+            node.found.add(pointer, "personal", message)
+        if name in _RESERVED:
+            message = f"{column.name!r} is a name of the built table; choose another"
+            node.found.add(pointer, "reserved", message)
+        if name in taken:
+            message = f"{column.name!r} differs from another column in letter case only"
+            node.found.add(pointer, "duplicate", message)
+        taken.add(name)
 
 
 def _empty_is_missing(node: Node) -> bool:
