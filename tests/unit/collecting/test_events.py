@@ -110,6 +110,32 @@ def test_an_event_carries_all_its_keys_and_pii_as_its_hash(log: MemoryEventLog) 
         Event.from_json(log.events[0].to_json().replace(b'"also":["email:', b'"also":[1,"email:'))
 
 
+@pytest.mark.parametrize(
+    "nothing", ["  ", "\t", "null", "undefined", "None", " NULL ", "NaN", "[object Object]", None, ""]
+)
+def test_what_programs_write_for_nothing_names_nobody(log: MemoryEventLog, nothing: Any) -> None:
+    """Else everybody with it would be one person, and there is no way back."""
+    document = documents()
+    document["audience"]["identities"] = [
+        "person_id",
+        {"name": "email", "normalize": "email"},
+        "td_client_id",
+    ]
+    collect = CollectEvents(make_door(log, **document))
+    for cookie in ("a", "b"):
+        collect(
+            submission(
+                {"person_id": nothing, "email": nothing, "td_client_id": cookie, "basket": nothing, "item": 1}
+            )
+        )
+    assert [(one.profile, one.also) for one in log.events] == [("td_client_id:a", ()), ("td_client_id:b", ())]
+    assert [one.id for one in log.events] == ["new-1", "new-2"], "nor is it an id"
+    with pytest.raises(BadRequest, match="nobody's event"):
+        collect(submission({"person_id": nothing, "basket": 1, "item": 2}))
+    receipts = collect(submission({"td_version": "4", "td_client_id": nothing}))
+    assert [one.unkept for one in receipts] == ["anonymous"]
+
+
 def test_gzip_is_undone(collect: CollectEvents, log: MemoryEventLog) -> None:
     body = gzip.compress(json.dumps({"events": [RECORD]}).encode())
     assert count(collect(submission(body, encoding="gzip"))) == 1
@@ -183,7 +209,7 @@ def test_bad_records_do_not_hold_up_the_good_ones(collect: CollectEvents, log: M
             "success": False,
             "error": {
                 "name": "InvalidPropertyValueError",
-                "description": "nobody's event: 'person_id' or 'td_client_id' must be non-empty text or an integer",
+                "description": "nobody's event: 'person_id' or 'td_client_id' must be an integer or text that names somebody",
             },
         },
         {"success": True},

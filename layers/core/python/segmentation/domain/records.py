@@ -19,6 +19,8 @@ LONGEST_EVENT_ID = 512
 LAST_TIME = 99_999_999_999
 """Year 5138; a greater `time` is in milliseconds."""
 
+NO_NAMES = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]"})
+"""What programs write where they have no value. Taken for a name, it would make one person of everybody, for good."""
 SDK_MARK = "td_version"
 """The column by which a record of the browser SDK is known."""
 SDK_IDENTITY = "td_client_id"
@@ -57,7 +59,7 @@ def make_event(
 
 def is_anonymous(record: Mapping[str, Any], audience: Audience) -> bool:
     """Whether the browser SDK sent this in its anonymous mode: nobody is to be known by it."""
-    return SDK_MARK in record and not any(_text(record.get(column)) for column in audience.identities)
+    return SDK_MARK in record and not any(named(record.get(column)) for column in audience.identities)
 
 
 def _columns(
@@ -117,7 +119,7 @@ def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
     """The keys that a record carries, the strongest first."""
     names = []
     for column in audience.by_strength():
-        value = _text(record.get(column))
+        value = named(record.get(column))
         if value:
             if len(value) > LONGEST_IDENTITY or not encodable(value):
                 raise BadRequest(f"{column!r} must be at most {LONGEST_IDENTITY} characters of Unicode text")
@@ -125,11 +127,11 @@ def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
     if names:
         return names
     listed = " or ".join(repr(name) for name in audience.identities)
-    raise BadRequest(f"nobody's event: {listed} must be non-empty text or an integer")
+    raise BadRequest(f"nobody's event: {listed} must be an integer or text that names somebody")
 
 
 def _event_id(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
-    parts = [_text(record.get(column)) for column in columns]
+    parts = [named(record.get(column)) for column in columns]
     if not parts or not all(parts):
         return None
     joined = "-".join(part for part in parts if part)
@@ -138,6 +140,13 @@ def _event_id(record: Mapping[str, Any], columns: Sequence[str]) -> str | None:
             f"the event id of {', '.join(columns)} has more than {LONGEST_EVENT_ID} characters or no text"
         )
     return joined
+
+
+def named(value: object) -> str | None:
+    """An identifier, unless it is a way of programs to say that there is none."""
+    text = _text(value)
+    plain = (text or "").strip().lower()
+    return text if plain and plain not in NO_NAMES else None
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,7 @@ from segmentation.domain.errors import (
 )
 from segmentation.domain.event import Event
 from segmentation.domain.published import Published
-from segmentation.domain.records import Sender, is_anonymous, make_event
+from segmentation.domain.records import Sender, is_anonymous, make_event, named
 from segmentation.domain.signing import SUFFIX, is_signed
 from segmentation.ports import Clock, EventLog, Limits, RuleSets, SigningSecrets
 
@@ -116,7 +116,7 @@ class Door:
         audience = published.audience
         for column in audience.identities:
             value = record.get(column)
-            if value in (None, "") or column in key.identities:
+            if named(value) is None or column in key.identities:
                 continue
             if not is_signed(self.secrets.signing(), audience.id, column, str(value), record, now):
                 raise BadRequest(
