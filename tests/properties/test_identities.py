@@ -11,7 +11,7 @@ from segmentation.domain.profile import GRACE
 from segmentation.domain.visitor import Program, Visitor, evaluate
 
 from tests.examples import examples
-from tests.unit.test_identity import HOUR, NOW, PUBLISHED, C, Crash, D, E, P, Shop, Store, event
+from tests.fakes.identities import HOUR, NOW, PUBLISHED, C, Crash, D, E, P, Shop, Store, event
 
 KEYS = ([P, E, C, D], ["person_id:2", "email:bb", "td_client_id:e", "td_client_id:f"])
 

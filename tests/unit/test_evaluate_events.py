@@ -1,62 +1,22 @@
 import base64
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.profile import SHARDS, BatchPart
-from segmentation.domain.programs import Programs
-from segmentation.domain.stream import StreamRecord
-from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
-from segmentation.usecases.personalize import Personalize
-from segmentation.usecases.read_profiles import ReadProfiles
-from segmentation.usecases.sweep_memberships import SweepMemberships
-from segmentation.usecases.tokens import Tokens
-from segmentation.usecases.update_visitors import MOST_RACES, UpdateVisitors
+from segmentation.usecases.update_visitors import MOST_RACES
 
-from tests.fakes import (
-    FakeSecrets,
-    FixedClock,
-    MemoryFailures,
-    MemoryLimits,
-    MemoryProfiles,
-    MemoryQueue,
-    StaticRuleSets,
-)
+from tests.fakes import MemoryProfiles, StaticRuleSets
 from tests.fakes.documents import documents, published
+from tests.fakes.stream import NOW, Stream
 
-NOW = 1_700_000_000
 ONE = "shop#person_id:1"
 
 
-@dataclass
-class Stream:
-    """The evaluator with everything around it."""
-
-    profiles: MemoryProfiles = field(default_factory=MemoryProfiles)
-    queue: MemoryQueue = field(default_factory=MemoryQueue)
-    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
-    failures: MemoryFailures = field(default_factory=MemoryFailures)
-    sets: StaticRuleSets = field(default_factory=lambda: StaticRuleSets({"shop": published()}))
-
-    def __post_init__(self) -> None:
-        programs = Programs()
-        self.personalize = Personalize(
-            Tokens(self.sets, MemoryLimits(), FakeSecrets()),
-            ReadProfiles(self.profiles, programs),
-            self.clock,
-        )
-        self.update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
-        self.evaluate = EvaluateEvents(self.update, self.sets, self.failures, self.clock)
-        self.sweep = SweepMemberships(self.update, self.profiles, self.sets, self.clock)
-
-    def deliver(self, *records: Event | bytes) -> Evaluated:
-        return self.evaluate(
-            StreamRecord(str(number), one if isinstance(one, bytes) else one.to_json())
-            for number, one in enumerate(records)
-        )
+class Shop(Stream):
+    """What the site's token says of a person."""
 
     def values(self, person: str = "1") -> list[str]:
         (entry,) = self.personalize(["site-token"], {"person_id": person})
@@ -69,11 +29,11 @@ def event(identifier: str, person: str = "1", time: int = NOW, **columns: Any) -
 
 
 @pytest.fixture
-def stream() -> Stream:
-    return Stream()
+def stream() -> Shop:
+    return Shop()
 
 
-def test_an_event_makes_a_member_and_a_message(stream: Stream) -> None:
+def test_an_event_makes_a_member_and_a_message(stream: Shop) -> None:
     result = stream.deliver(event("e1"))
     assert (result.events, result.visitors, result.changes, result.failed) == (1, 1, 1, set())
     part = stream.profiles.realtime[ONE]
@@ -93,7 +53,7 @@ def test_an_event_makes_a_member_and_a_message(stream: Stream) -> None:
     assert stream.values() == ["buying-now"]
 
 
-def test_a_visitors_events_are_one_read_and_one_write(stream: Stream) -> None:
+def test_a_visitors_events_are_one_read_and_one_write(stream: Shop) -> None:
     stream.deliver(*(event(f"e{n}", person=str(n % 3)) for n in range(30)))
     assert (
         stream.profiles.reads == 2
@@ -104,7 +64,7 @@ def test_a_visitors_events_are_one_read_and_one_write(stream: Stream) -> None:
     assert {part.revision for part in stream.profiles.realtime.values()} == {2}
 
 
-def test_membership_ends_by_itself_at_the_moment_of_reading(stream: Stream) -> None:
+def test_membership_ends_by_itself_at_the_moment_of_reading(stream: Shop) -> None:
     stream.deliver(event("e1", time=NOW - 3_000))
     stream.clock.time = NOW + 599
     assert stream.values() == ["buying-now"]
@@ -112,7 +72,7 @@ def test_membership_ends_by_itself_at_the_moment_of_reading(stream: Stream) -> N
     assert stream.values() == []
 
 
-def test_a_redelivered_batch_changes_nothing(stream: Stream) -> None:
+def test_a_redelivered_batch_changes_nothing(stream: Shop) -> None:
     stream.deliver(event("e1"), event("e2"))
     before, sent = dict(stream.profiles.realtime), list(stream.queue.messages)
     again = stream.deliver(event("e1"), event("e2"), event("e2"))
@@ -121,21 +81,21 @@ def test_a_redelivered_batch_changes_nothing(stream: Stream) -> None:
     assert stream.queue.messages == sent
 
 
-def test_batch_segments_and_attributes_are_seen(stream: Stream) -> None:
+def test_batch_segments_and_attributes_are_seen(stream: Shop) -> None:
     stream.profiles.batch[ONE] = BatchPart("run1", NOW - 100, ("adults",), {"country": "DE", "age": 30.0})
     stream.deliver(event("e1"), event("e2"))
     assert stream.profiles.realtime[ONE].members == ("adults-buying", "buying-now", "germans-buying")
     assert stream.values() == ["adults", "buying-now", "germans-buying"]
 
 
-def test_a_new_batch_run_counts_at_the_next_reading(stream: Stream) -> None:
+def test_a_new_batch_run_counts_at_the_next_reading(stream: Shop) -> None:
     stream.deliver(event("e1"))
     assert stream.values() == ["buying-now"]
     stream.profiles.batch[ONE] = BatchPart("run1", NOW, (), {"country": "DE"})
     assert stream.values() == ["buying-now", "germans-buying"]
 
 
-def test_edited_rules_count_at_the_next_reading(stream: Stream) -> None:
+def test_edited_rules_count_at_the_next_reading(stream: Shop) -> None:
     stream.deliver(event("e1"))
     document = documents()
     document["segments"][2]["rule"] = {
@@ -145,9 +105,9 @@ def test_edited_rules_count_at_the_next_reading(stream: Stream) -> None:
     assert stream.values() == []
 
 
-def test_a_lost_race_is_read_again_and_done_again(stream: Stream) -> None:
+def test_a_lost_race_is_read_again_and_done_again(stream: Shop) -> None:
     def other_writer(profiles: MemoryProfiles) -> None:
-        other = Stream(profiles=profiles)
+        other = Shop(profiles=profiles)
         profiles.before_save, kept = [], profiles.before_save
         other.deliver(event("theirs"))
         profiles.before_save = kept
@@ -161,7 +121,7 @@ def test_a_lost_race_is_read_again_and_done_again(stream: Stream) -> None:
     assert stream.profiles.realtime[ONE] == part  # both were counted
 
 
-def test_a_race_that_is_always_lost_comes_back_and_others_go_on(stream: Stream) -> None:
+def test_a_race_that_is_always_lost_comes_back_and_others_go_on(stream: Shop) -> None:
     def bump(profiles: MemoryProfiles) -> None:
         part = profiles.realtime[ONE]
         profiles.realtime[ONE] = replace(part, revision=part.revision + 1)
@@ -174,7 +134,7 @@ def test_a_race_that_is_always_lost_comes_back_and_others_go_on(stream: Stream) 
     assert stream.deliver(event("e1"), event("e3")).failed == set()
 
 
-def test_a_write_that_fails_comes_back_alone(stream: Stream) -> None:
+def test_a_write_that_fails_comes_back_alone(stream: Shop) -> None:
     stream.profiles.broken.add(ONE)
     result = stream.deliver(event("e1"), event("e2", person="2"), event("e3"))
     assert result.failed == {"0", "2"}
@@ -182,7 +142,7 @@ def test_a_write_that_fails_comes_back_alone(stream: Stream) -> None:
 
 
 def test_a_state_that_cannot_be_read_fails_its_visitor_alone(
-    stream: Stream, caplog: pytest.LogCaptureFixture
+    stream: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     stream.deliver(event("e1"))
     stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], state=b"broken")
@@ -192,7 +152,7 @@ def test_a_state_that_cannot_be_read_fails_its_visitor_alone(
     assert "ValueError at" in caplog.text
 
 
-def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> None:
+def test_when_profiles_cannot_be_read_everything_comes_back(stream: Shop) -> None:
     stream.profiles.unreadable = True
     assert stream.deliver(event("e1"), event("e2", person="2")).failed == {"0", "1"}
 
@@ -212,9 +172,7 @@ def test_when_profiles_cannot_be_read_everything_comes_back(stream: Stream) -> N
         (b'{"v":1,"mark":5,"shard":"s"}', "not an event"),
     ],
 )
-def test_a_poison_record_is_put_aside_whole_with_its_reason(
-    stream: Stream, poison: bytes, reason: str
-) -> None:
+def test_a_poison_record_is_put_aside_whole_with_its_reason(stream: Shop, poison: bytes, reason: str) -> None:
     result = stream.deliver(event("e1"), poison, event("e2"))
     assert (result.failed, result.poison, result.events) == (set(), 1, 2)
     assert stream.values() == ["buying-now"]
@@ -223,20 +181,20 @@ def test_a_poison_record_is_put_aside_whole_with_its_reason(
     assert reason in kept["reason"]
 
 
-def test_a_poison_record_that_cannot_be_put_aside_comes_again(stream: Stream) -> None:
+def test_a_poison_record_that_cannot_be_put_aside_comes_again(stream: Shop) -> None:
     stream.failures.closed = True
     assert stream.deliver(event("e1"), b"{").failed == {"1"}
 
 
 @pytest.mark.parametrize("change", [{"audience": "nobody"}, {"behavior": "nothing"}])
-def test_what_no_rule_set_knows_yet_comes_again(stream: Stream, change: dict[str, str]) -> None:
+def test_what_no_rule_set_knows_yet_comes_again(stream: Shop, change: dict[str, str]) -> None:
     unknown = json.dumps({**json.loads(event("x").to_json()), **change}).encode()
     result = stream.deliver(event("e1"), unknown, event("e2"))
     assert (result.failed, result.poison, result.events) == ({"1"}, 1, 2)
     assert stream.failures.objects == {}
 
 
-def test_changes_that_cannot_be_sent_are_sent_by_the_next_delivery(stream: Stream) -> None:
+def test_changes_that_cannot_be_sent_are_sent_by_the_next_delivery(stream: Shop) -> None:
     stream.queue.closed = True
     assert stream.deliver(event("e1")).failed == set()
     assert stream.profiles.realtime[ONE].untold
@@ -246,7 +204,7 @@ def test_changes_that_cannot_be_sent_are_sent_by_the_next_delivery(stream: Strea
     assert not stream.profiles.realtime[ONE].untold
 
 
-def test_what_is_untold_is_not_written_over(stream: Stream) -> None:
+def test_what_is_untold_is_not_written_over(stream: Shop) -> None:
     stream.queue.closed = True
     stream.deliver(event("e1", time=NOW - 3_000))
     stream.clock.time = NOW + 700  # it has left again
@@ -261,7 +219,7 @@ def test_what_is_untold_is_not_written_over(stream: Stream) -> None:
     ]
 
 
-def test_a_crash_between_sending_and_noting_it_sends_the_same_id_again(stream: Stream) -> None:
+def test_a_crash_between_sending_and_noting_it_sends_the_same_id_again(stream: Shop) -> None:
     stream.deliver(event("e1"))
     stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], untold=True)
     stream.deliver(event("e1"))
@@ -271,7 +229,7 @@ def test_a_crash_between_sending_and_noting_it_sends_the_same_id_again(stream: S
 
 
 def test_changes_that_nobody_wants_skip_the_outbox() -> None:
-    stream = Stream(sets=StaticRuleSets({"shop": published(destinations=[])}))
+    stream = Shop(sets=StaticRuleSets({"shop": published(destinations=[])}))
     saved = []
     stream.profiles.before_save.append(lambda _: saved.append(1))
     stream.queue.closed = True
@@ -280,7 +238,7 @@ def test_changes_that_nobody_wants_skip_the_outbox() -> None:
     assert saved
 
 
-def test_a_sweep_tells_who_leaves_by_itself_at_the_moment_of_leaving(stream: Stream) -> None:
+def test_a_sweep_tells_who_leaves_by_itself_at_the_moment_of_leaving(stream: Shop) -> None:
     stream.deliver(event("e1"))
     stream.clock.time = NOW + 3_599
     assert stream.sweep().visitors == 0
@@ -297,7 +255,7 @@ def test_a_sweep_tells_who_enters_by_falling_counts() -> None:
     document = documents()
     within = {"within": [{"var": "behaviors.purchases"}, "1h"]}
     document["segments"][2]["rule"] = {"<": [{"count": [within]}, 2]}
-    stream = Stream(sets=StaticRuleSets({"shop": published(**document)}))
+    stream = Shop(sets=StaticRuleSets({"shop": published(**document)}))
     stream.deliver(event("e1"), event("e2", time=NOW + 5))
     stream.clock.time = NOW + 5
     stream.deliver(event("e3", time=NOW - 7_000))
@@ -307,7 +265,7 @@ def test_a_sweep_tells_who_enters_by_falling_counts() -> None:
     assert [(bool(one["joined"]), one["now"]) for one in stream.queue.messages][-1:] == [(True, NOW + 3_600)]
 
 
-def test_a_sweep_sends_what_was_left_untold(stream: Stream) -> None:
+def test_a_sweep_sends_what_was_left_untold(stream: Shop) -> None:
     stream.queue.closed = True
     stream.deliver(event("e1"))
     stream.queue.closed = False
@@ -319,17 +277,17 @@ def test_a_sweep_sends_what_was_left_untold(stream: Stream) -> None:
     assert stream.sweep().visitors == 0
 
 
-def test_two_sweeps_at_once_tell_once(stream: Stream) -> None:
+def test_two_sweeps_at_once_tell_once(stream: Shop) -> None:
     stream.deliver(event("e1"))
     stream.clock.time = NOW + 3_600
-    other = Stream(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
+    other = Shop(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
     stream.profiles.before_save.append(lambda _: other.sweep() and None)
     stream.sweep()
     assert len(stream.queue.messages) == 2
     assert stream.profiles.realtime[ONE].revision == 2
 
 
-def test_a_sweep_that_runs_out_of_time_is_gone_on_with(stream: Stream) -> None:
+def test_a_sweep_that_runs_out_of_time_is_gone_on_with(stream: Shop) -> None:
     people = [str(number) for number in range(40)]
     stream.deliver(*(event(f"e{one}", person=one) for one in people))
     stream.clock.time = NOW + 3_600
@@ -343,7 +301,7 @@ def test_a_sweep_that_runs_out_of_time_is_gone_on_with(stream: Stream) -> None:
     assert sorted(left) == sorted([f"person_id:{one}"] for one in people)
 
 
-def test_a_sweep_goes_on_until_nobody_is_due(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_goes_on_until_nobody_is_due(stream: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """At midnight all that was done today ends, for everybody at once."""
     monkeypatch.setattr("segmentation.usecases.sweep_memberships.A_SHARD", 2)
     people = [str(number) for number in range(120)]
@@ -357,7 +315,7 @@ def test_a_sweep_goes_on_until_nobody_is_due(stream: Stream, monkeypatch: pytest
     }
 
 
-def test_a_sweep_that_can_do_nothing_ends(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_can_do_nothing_ends(stream: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segmentation.usecases.sweep_memberships.A_SHARD", 1)
     stream.deliver(event("e1"))
     stream.clock.time = NOW + 3_600
@@ -366,18 +324,18 @@ def test_a_sweep_that_can_do_nothing_ends(stream: Stream, monkeypatch: pytest.Mo
     assert (swept.visitors, swept.written, swept.failed, swept.left) == (1, 0, 1, True)
 
 
-def test_a_visitor_who_cannot_be_swept_is_put_off(stream: Stream) -> None:
+def test_a_visitor_who_cannot_be_swept_is_put_off(stream: Shop) -> None:
     stream.deliver(event("e1"))
     stream.profiles.realtime[ONE] = replace(stream.profiles.realtime[ONE], state=b"broken")
     stream.clock.time = NOW + 3_600
-    fresh = Stream(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
+    fresh = Shop(profiles=stream.profiles, queue=stream.queue, clock=stream.clock, sets=stream.sets)
     assert fresh.sweep().failed == 1
     assert fresh.sweep().visitors == 0
     stream.clock.time = NOW + 7_200
     assert fresh.sweep().failed == 1
 
 
-def test_a_visitor_of_an_audience_without_rules_is_put_off(stream: Stream) -> None:
+def test_a_visitor_of_an_audience_without_rules_is_put_off(stream: Shop) -> None:
     stream.deliver(event("e1"))
     stream.clock.time = NOW + 3_600
     stream.sets.sets = {}
@@ -385,11 +343,11 @@ def test_a_visitor_of_an_audience_without_rules_is_put_off(stream: Stream) -> No
     assert stream.sweep().visitors == 0
 
 
-def test_a_visitor_that_nobody_knows_gets_an_empty_answer(stream: Stream) -> None:
+def test_a_visitor_that_nobody_knows_gets_an_empty_answer(stream: Shop) -> None:
     assert stream.personalize(["site-token"], {"person_id": "nobody"}) == []
 
 
-def test_state_that_rests_expires_after_the_longest_window(stream: Stream) -> None:
+def test_state_that_rests_expires_after_the_longest_window(stream: Shop) -> None:
     stream.deliver(event("e1"))
     assert stream.profiles.realtime[ONE].expires == NOW + 403 * 86_400
 
@@ -410,10 +368,10 @@ def silent() -> Stream:
     ]
     document["access"] = {}
     document["destinations"][0]["segments"] = list(SILENT)
-    return Stream(sets=StaticRuleSets({"shop": published(**document)}))
+    return Shop(sets=StaticRuleSets({"shop": published(**document)}))
 
 
-def told(stream: Stream) -> set[str]:
+def told(stream: Shop) -> set[str]:
     """What the person is in, as partners were told."""
     inside: set[str] = set()
     for one in stream.queue.messages:

@@ -19,7 +19,7 @@ from tests.fakes import FixedClock, MemoryLake, MemoryProfiles, MemoryQueue, Sta
 from tests.fakes.documents import documents, published
 from tests.fakes.fuse import Fuse, Killed
 from tests.fakes.publisher import Publisher
-from tests.unit.test_evaluate_events import Stream
+from tests.fakes.stream import Stream
 
 QUIET = {
     "id": "quiet-adults",

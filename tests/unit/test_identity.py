@@ -1,177 +1,21 @@
 """Keys that turn out to be one person's: whatever the order, the crashes and the races, as if there had been one key."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.joining import MOST_ALIAS_BYTES
-from segmentation.domain.profile import GRACE, BatchPart, RealtimePart
-from segmentation.domain.programs import Programs
-from segmentation.domain.published import strength
-from segmentation.domain.stream import StreamRecord
+from segmentation.domain.profile import GRACE, BatchPart
 from segmentation.domain.visitor import Program, Visitor, evaluate
 from segmentation.domain.visitor.joining import joined
-from segmentation.ports import SaveResult
-from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
-from segmentation.usecases.personalize import Personalize
-from segmentation.usecases.read_profiles import ReadProfiles
-from segmentation.usecases.sweep_memberships import SweepMemberships
-from segmentation.usecases.tokens import Tokens
-from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import (
-    FakeSecrets,
-    FixedClock,
-    MemoryFailures,
-    MemoryLimits,
-    MemoryProfiles,
-    MemoryQueue,
-    StaticRuleSets,
-)
-from tests.fakes.documents import documents, published, sha
-
-NOW = 1_700_000_000
-HOUR = 3_600
-RECENT = {"within": [{"var": "behaviors.purchases"}, "2h"]}
-
-
-def realtime(identifier: str, rule: Any) -> dict[str, Any]:
-    return {"id": identifier, "name": identifier, "audience": "shop", "kind": "realtime", "rule": rule}
-
-
-SEGMENTS = [
-    realtime("bought", {">=": [{"count": [RECENT]}, 1]}),
-    realtime("bought-thrice", {">=": [{"count": [RECENT]}, 3]}),
-    realtime("spent", {">": [{"sum": [RECENT, "amount"]}, 10]}),
-    realtime("two-items", {">=": [{"count_distinct": [RECENT, "item"]}, 2]}),
-    realtime("last-is-b", {"==": [{"last": [RECENT, "item"]}, "b"]}),
-    realtime("quiet", {"<": [{"count": [RECENT]}, 2]}),
-    realtime("german-buyer", {"and": [{"==": [{"var": "attributes.country"}, "DE"]}, {">=": [{"count": [RECENT]}, 1]}]}),
-]  # fmt: skip
-NAMES = [str(one["id"]) for one in SEGMENTS]
-
-
-def rules() -> dict[str, Any]:
-    document = documents()
-    document["audience"]["identities"] = ["person_id", "email", "td_client_id"]
-    document["segments"] = SEGMENTS
-    document["access"]["partners"] = []
-    document["access"]["tokens"] = [
-        {
-            "id": column,
-            "sha256": sha(column),
-            "key_column": column,
-            "lookup": "open",
-            "segments": NAMES,
-            "attributes": ["country"],
-            "origins": ["*"],
-        }
-        for column in document["audience"]["identities"]
-    ]
-    document["destinations"][0]["segments"] = NAMES
-    return document
-
-
-PUBLISHED = published(**rules())
-
-
-class Crash(BaseException):
-    """The function dies: nothing catches it."""
-
-
-@dataclass
-class Store(MemoryProfiles):
-    """Dies before or after the writes that `deaths` says, counted from 0."""
-
-    deaths: dict[int, str] = field(default_factory=dict)
-    writes: int = 0
-
-    def save(self, writes: Any) -> SaveResult:
-        return self._dying(lambda: super(Store, self).save(writes))
-
-    def join(self, key: str, part: RealtimePart, others: Any) -> bool:
-        return self._dying(lambda: super(Store, self).join(key, part, others))
-
-    def _dying(self, write: Callable[[], Any]) -> Any:
-        death = self.deaths.pop(self.writes, None)
-        self.writes += 1
-        if death == "before":
-            raise Crash
-        written = write()
-        if death == "after":
-            raise Crash
-        return written
-
-
-@dataclass
-class Shop:
-    """The evaluator and the website's lookup over one store."""
-
-    profiles: Store = field(default_factory=Store)
-    queue: MemoryQueue = field(default_factory=MemoryQueue)
-    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
-
-    def __post_init__(self) -> None:
-        sets, programs = StaticRuleSets({"shop": PUBLISHED}), Programs()
-        self.personalize = Personalize(
-            Tokens(sets, MemoryLimits(), FakeSecrets()), ReadProfiles(self.profiles, programs), self.clock
-        )
-        self.update = UpdateVisitors(self.profiles, self.queue, programs, self.clock)
-        self.evaluate = EvaluateEvents(self.update, sets, MemoryFailures(), self.clock)
-        self.sweep = SweepMemberships(self.update, self.profiles, sets, self.clock)
-
-    def deliver(self, *events: Event) -> Evaluated:
-        return self.evaluate(StreamRecord(str(n), one.to_json()) for n, one in enumerate(events))
-
-    def until_taken(self, *events: Event) -> None:
-        """As the stream does: again until nothing failed."""
-        for _ in range(50):
-            try:
-                if not self.deliver(*events).failed:
-                    return
-            except Crash:
-                continue
-        raise AssertionError("never taken")
-
-    def answer(self, name: str) -> Any:
-        column, _, value = name.partition(":")
-        return self.personalize([column], {column: value})
-
-    def values(self, name: str) -> list[str]:
-        (entry,) = self.answer(name)
-        values: list[str] = entry["values"]
-        return values
-
-    def told(self) -> dict[str, set[str]]:
-        """Who is in what, by the messages, each id once."""
-        inside: dict[str, set[str]] = {}
-        for one in {message["id"]: message for message in self.queue.messages}.values():
-            for name in one["joined"]:
-                inside.setdefault(name, set()).add(one["segment"])
-            for name in one["left"]:
-                inside.setdefault(name, set()).discard(one["segment"])
-        return {name: segments for name, segments in inside.items() if segments}
-
-    def item(self, name: str) -> RealtimePart:
-        return self.profiles.realtime[f"shop#{name}"]
-
-
-def event(identifier: str, *names: str, time: int = NOW - 60, **columns: Any) -> Event:
-    """An event that carries keys, in any order."""
-    rank = strength({"shop": PUBLISHED})
-    first, *others = sorted(names, key=lambda name: rank(f"shop#{name}"))
-    return Event(identifier, "shop", "purchases", first, time, NOW, columns, tuple(others))
+from tests.fakes import MemoryProfiles
+from tests.fakes.identities import PUBLISHED, C, E, P, Shop, event
+from tests.fakes.stream import NOW
 
 
 @pytest.fixture
 def shop() -> Shop:
     return Shop()
-
-
-P, E, C, D = "person_id:1", "email:aa", "td_client_id:c", "td_client_id:d"
 
 
 def test_what_a_visitor_did_before_is_the_customers_after(shop: Shop) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from segmentation.domain.profile import BatchPart
 
+from tests.fakes.identities import NOW, C, E, P, event
 from tests.unit.erasing.privacy import OTHER, Privacy
-from tests.unit.test_identity import NOW, C, E, P, event
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from segmentation.usecases.erase_visitor import EraseVisitor
 from segmentation.usecases.export_visitor import ExportVisitor
 
 from tests.fakes import FakeWarehouse, MemoryLake, MemoryTables, StaticRuleSets
-from tests.unit.test_identity import PUBLISHED, Shop
+from tests.fakes.identities import PUBLISHED, Shop
 
 OTHER = "person_id:2"
 DAY = 86_400

@@ -15,8 +15,8 @@ from segmentation.domain.run import run_id, stamp
 from segmentation.domain.stream import StreamRecord
 from segmentation.domain.syndication import contents_path, page_path
 
+from tests.fakes.identities import NOW, C, E, P, event
 from tests.unit.erasing.privacy import DAY, OTHER, Privacy
-from tests.unit.test_identity import NOW, C, E, P, event
 
 
 def test_the_lake_is_gone_through_until_nothing_arrives_any_more(known: Privacy) -> None:

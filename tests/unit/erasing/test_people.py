@@ -11,8 +11,8 @@ from segmentation.usecases.erasure_requests import keep
 from segmentation.usecases.lift_erasure import LiftErasure
 
 from tests.fakes import MemoryProfiles, StaticRuleSets
+from tests.fakes.identities import NOW, PUBLISHED, C, Crash, D, E, P, Shop, event
 from tests.unit.erasing.privacy import DAY, OTHER, Privacy
-from tests.unit.test_identity import NOW, PUBLISHED, C, Crash, D, E, P, Shop, event
 
 
 @pytest.mark.parametrize(("column", "value"), [("person_id", "1"), ("email", "aa"), ("td_client_id", "c")])
