@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -284,6 +285,36 @@ def test_a_piece_of_a_large_object_is_streamed() -> None:
     lake.put("t/b.parquet", b"PAR1 this is no Parquet")
     with pytest.raises(CorruptObject, match=r"t/b\.parquet"):
         tables.pieces("t/", 10)
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (pa.array(["a", None], pa.large_string()), ["a", None]),
+        (pa.array(["a"], pa.string_view()), ["a"]),
+        (pa.array(["a", "a"]).dictionary_encode(), ["a", "a"]),
+        (pa.array([2**64 - 1], pa.uint64()), [2**64 - 1]),
+        (pa.array([Decimal(7), None], pa.decimal128(38, 0)), ["7", None]),
+        (pa.array([Decimal("7.5")], pa.decimal128(10, 1)), "decimal128"),
+        (pa.array([7.0]), "double"),
+        (pa.array([b"a"]), "binary"),
+        (pa.array([None], pa.null()), "null"),
+    ],
+)
+def test_text_and_whole_numbers_are_taken_however_they_are_written(
+    array: pa.Array, found: list[Any] | str
+) -> None:
+    lake, buffer = MemoryLake(), io.BytesIO()
+    pq.write_table(pa.table({"id": array}), buffer)
+    lake.put("u", buffer.getvalue())
+    values = ParquetTables(lake).values("u", "id", 0)
+    if isinstance(found, list):
+        assert [one for batch in values for one in batch] == found
+    else:
+        with pytest.raises(
+            BadRequest, match=f"column 'id' is of type {found}.*; text or whole numbers are taken"
+        ):
+            list(values)
 
 
 def test_one_column_from_any_row_on(tables: Tables) -> None:

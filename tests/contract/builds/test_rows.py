@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -129,6 +130,33 @@ def test_blocked_columns_are_nowhere_and_empty_cells_are_missing(shop: Workshop)
     assert rows == [("1", "1704016800", "5.0", None), ("3", "1703980800", None, "x")]
     kept = audience(attributes=[facts(columns=columns)])
     assert shop.rows(f"SELECT * FROM {shop.build(kept, NOW)['profiles']}") == [("1", ""), ("2", "Ulm")]
+
+
+def test_decimals_without_places_are_whole_numbers(shop: Workshop) -> None:
+    """Databases export their whole numbers so, keys too."""
+
+    def whole(*values: int | None) -> pa.Array:
+        return pa.array([None if one is None else Decimal(one) for one in values], pa.decimal128(38, 0))
+
+    shop.file("people", {"id": whole(7, 8, None)})
+    shop.register("people", {"id": "decimal(38,0)"})
+    price = pa.array([Decimal("1.50"), Decimal("2.25")], pa.decimal128(10, 2))
+    shop.file("facts", {"id": whole(7, 8), "zip": whole(1234, 5), "seen": whole(NOW, 10**30), "price": price})
+    shop.register(
+        "facts",
+        {"id": "decimal(38, 0)", "zip": "decimal(38,0)", "seen": "decimal(38)", "price": "decimal(10,2)"},
+    )
+    declared = {"zip": "string", "seen": "timestamp", "price": "number"}
+    columns = {name: {"type": type_} for name, type_ in declared.items()}
+    tables = shop.build(audience(attributes=[facts(columns=columns)]), NOW)
+    assert shop.rows(f"SELECT * FROM {tables['profiles']}") == [
+        ("7", "1234", str(NOW), "1.5"),
+        ("8", "5", None, "2.25"),
+    ]
+    with pytest.raises(
+        RuleError, match=r"an identifier must be text or an integer, and facts\.price is number"
+    ):
+        shop.build(audience(attributes=[facts(key="price", columns=columns)]), NOW)
 
 
 def test_json_is_read_with_its_gaps(shop: Workshop) -> None:

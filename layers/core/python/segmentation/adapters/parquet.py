@@ -165,14 +165,17 @@ class ParquetTables:
             kind = source.schema_arrow.field(column).type
             if pa.types.is_dictionary(kind):
                 kind = kind.value_type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+            text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+            whole = pa.types.is_decimal(kind) and kind.scale == 0  # as databases write whole numbers
+            if not (text or whole or pa.types.is_integer(kind)):
                 raise BadRequest(f"column {column!r} is of type {kind}; text or whole numbers are taken")
             for group in range(source.num_row_groups):
                 rows = source.metadata.row_group(group).num_rows
                 if row < rows:
                     for batch in source.iter_batches(ROWS_A_BATCH, [group], [column]):
                         if row < batch.num_rows:
-                            yield batch.column(0).slice(row).to_pylist()
+                            found = batch.column(0).slice(row)
+                            yield (found.cast(pa.string()) if whole else found).to_pylist()
                         row = max(row - batch.num_rows, 0)
                 else:
                     row -= rows

@@ -5,6 +5,7 @@ in a second stage, so that the long expressions of a time zone stand once. Kept 
 every engine (`CASE`, `TRY_CAST` behind a pattern).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ Catalog = Mapping[str, Mapping[str, str] | None]
 _TEXT = ("string", "varchar", "char")
 _INTEGER = ("tinyint", "smallint", "int", "integer", "bigint")
 _NUMBER = ("float", "double", "real", "decimal")
+_WHOLE_DECIMAL = re.compile(r"decimal( *\( *\d+ *(, *0 *)?\))?")
+"""As databases say of whole numbers when they write Parquet: decimals without places."""
 _GREATEST = "1.7976931348623157E308"
 _NUMBER_TEXT = "^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DATE_TEXT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -38,6 +41,8 @@ def kind_of(catalog_type: str) -> str:
         return {"text": "texts", "integer": "numbers", "number": "numbers"}.get(element, lowered)
     if base in _TEXT:
         return "text"
+    if _WHOLE_DECIMAL.fullmatch(lowered):
+        return "integer"
     if base in _INTEGER:
         return "integer"
     if base in _NUMBER:
@@ -143,7 +148,7 @@ def parse(type_: Type, sql: str, catalog: Catalog, table: str, column: str) -> P
         case Type.TIMESTAMP, "date":
             return Parsed(f"CAST(to_unixtime(CAST({sql} AS timestamp)) AS bigint)", "true")
         case Type.TIMESTAMP, "integer":
-            return Parsed(_seconds(f"CAST({sql} AS bigint)"))
+            return Parsed(_seconds(f"TRY_CAST({sql} AS bigint)"))  # a decimal may be greater
         case Type.TIMESTAMP, "number":
             double = f"CAST({sql} AS double)"
             inside = f"{double} BETWEEN -62135596800 AND 253402300799"
