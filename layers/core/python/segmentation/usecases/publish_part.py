@@ -157,38 +157,55 @@ class PublishPart:
         parts = {row["profile_key"]: _batch_part(published, record, row) for row in rows}
         names = {key: profile_name(master, key) for key in parts}
         if record.identities:
-            gone = [
-                (
-                    profile_id(audience, one),
-                    names[row["profile_key"]],
-                    BatchPart(record.run, record.now, (), owner=""),
-                )
-                for row in rows
-                for one in filter(is_reachable, row[GONE])
-            ]
-            # A link that stands is not written again: as many items are written as profiles and keys changed.
-            links = [
-                (
-                    profile_id(audience, one),
-                    BatchPart(record.run, record.now, (), owner=names[row["profile_key"]]),
-                )
-                for row in rows
-                for one in filter(is_reachable, row[CAME])
-            ]
-            self.profiles.unlink(gone)
-            self.profiles.publish(links)
-            # An event that comes from now on finds the link. What the stream kept before is said to the profile's readers.
-            keys = {profile_id(audience, one) for part in parts.values() for one in part.identities}
-            apart = self.profiles.read(keys) if keys else {}
-            known = {key for key, one in apart.items() if one.realtime is not None and one.realtime.state}
-            for key, part in parts.items():
-                own = tuple(one for one in part.identities if profile_id(audience, one) in known)
-                parts[key] = structs.replace(part, unjoined=own)
+            self._link(published, record, rows, names)
+            parts = self._with_unjoined(audience, parts)
         written = self.profiles.publish(
             [(profile_id(audience, names[key]), part) for key, part in parts.items()]
         )
         self._follow(published, names.values())
         return written
+
+    def _link(
+        self,
+        published: Published,
+        record: RunRecord,
+        rows: Sequence[Mapping[str, Any]],
+        names: Mapping[str, str],
+    ) -> None:
+        """Let identity keys lead to their profiles (`names`, by profile key), and no longer those that went away.
+
+        A link that stands is not written again: as many items are written as profiles and keys changed.
+        """
+        audience = published.audience.id
+
+        def link(owner: str) -> BatchPart:
+            return BatchPart(record.run, record.now, (), owner=owner)
+
+        gone, came = (
+            [
+                (profile_id(audience, key), names[row["profile_key"]])
+                for row in rows
+                for key in filter(is_reachable, row[column])
+            ]
+            for column in (GONE, CAME)
+        )
+        self.profiles.unlink([(key, owner, link("")) for key, owner in gone])
+        self.profiles.publish([(key, link(owner)) for key, owner in came])
+
+    def _with_unjoined(self, audience: str, parts: Mapping[str, BatchPart]) -> dict[str, BatchPart]:
+        """The parts, each with the keys under which the stream kept something before they led to it.
+
+        An event that comes from now on finds the link; what was kept before is said to the profile's readers.
+        """
+        keys = {profile_id(audience, one) for part in parts.values() for one in part.identities}
+        found = self.profiles.read(keys) if keys else {}
+        kept = {key for key, one in found.items() if one.realtime is not None and one.realtime.state}
+        return {
+            key: structs.replace(
+                part, unjoined=tuple(one for one in part.identities if profile_id(audience, one) in kept)
+            )
+            for key, part in parts.items()
+        }
 
     def _follow(self, published: Published, names: Iterable[str]) -> None:
         """Evaluate the real-time segments of profiles whose batch part is another one now, and tell who joined and left.
