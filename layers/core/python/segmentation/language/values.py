@@ -105,8 +105,12 @@ def _string(raw: Any) -> str | None:
     return raw if isinstance(raw, str) else None
 
 
+_NUMBERS = (int, float, Decimal)
+_NO_ARRAYS = (str, bytes, Mapping)
+
+
 def _number(raw: Any) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal):
+    if isinstance(raw, bool) or not isinstance(raw, _NUMBERS):
         return None
     try:
         number = float(raw)
@@ -121,7 +125,7 @@ def _boolean(raw: Any) -> bool | None:
 
 def _array(element: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...] | None]:
     def parse(raw: Any) -> tuple[Any, ...] | None:
-        if isinstance(raw, str | bytes | Mapping) or not isinstance(raw, Iterable):
+        if isinstance(raw, _NO_ARRAYS) or not isinstance(raw, Iterable):
             return None
         return tuple(element(item) for item in raw)
 
