@@ -25,9 +25,9 @@ from segmentation.usecases.compact_events import CompactEvents
 from segmentation.usecases.evaluate_events import EvaluateEvents
 from segmentation.usecases.update_visitors import UpdateVisitors
 
+from tests.contract.archived import archive, built, rules
 from tests.contract.batch import NOW, Batch, fill
 from tests.contract.conftest import Cloud
-from tests.contract.test_event_lake import archive, built, rules
 from tests.fakes import MemoryFailures, MemoryLakeCatalog, MemoryProfiles, MemoryQueue, StaticRuleSets
 from tests.fakes.documents import published
 

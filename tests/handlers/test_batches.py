@@ -11,7 +11,6 @@ import pytest
 from segmentation.adapters.clock import SystemClock
 from segmentation.domain.erasure import Erasure, request_path
 from segmentation.domain.errors import MissingSettings, SegmentationError
-from segmentation.domain.event import Event
 from segmentation.domain.fill import SETTLE, Fill, Step, fill_path, mark_path
 from segmentation.runtime.composition import clients
 
@@ -30,22 +29,9 @@ from functions.serve_api import app as serve_api
 from functions.sweep_memberships import app as sweep_memberships
 from tests.fakes import FixedClock
 from tests.fakes.documents import RAW, documents
+from tests.handlers.batches import event, failures, kinesis
 from tests.handlers.conftest import CONTEXT, Aws, batch, forget, golden
 from tests.publishing import PublishRules
-
-
-def kinesis(*datas: bytes) -> Any:
-    return batch(
-        "kinesis",
-        [
-            {
-                "kinesis.data": base64.b64encode(data).decode(),
-                "kinesis.sequenceNumber": f"4959{number}",
-                "eventID": f"shardId-000000000006:4959{number}",
-            }
-            for number, data in enumerate(datas)
-        ],
-    )
 
 
 def sqs(*bodies: str) -> Any:
@@ -56,16 +42,6 @@ def sqs(*bodies: str) -> Any:
             for number, body in enumerate(bodies)
         ],
     )
-
-
-def event(identifier: str) -> bytes:
-    time = int(clock.time())
-    return Event(identifier, "shop", "purchases", "person_id:1", time, time, {"amount": 1}).to_json()
-
-
-def failures(answer: Any) -> list[str]:
-    assert set(answer) == {"batchItemFailures"}
-    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
 
 def test_an_event_goes_all_the_way_to_the_website(aws: Aws) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from functions.evaluate_events import app as evaluate_events
 from infra.privacy.__main__ import main
+from tests.handlers.batches import event, kinesis
 from tests.handlers.conftest import CONTEXT, Aws
-from tests.handlers.test_batches import event, kinesis
 
 
 def test_a_person_is_exported_and_erased(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ from segmentation.domain.event import Event
 from functions.evaluate_events import app as evaluate_events
 from functions.sweep_memberships import app as sweep_memberships
 from tests.fakes.deadline import Cut, cut_after
+from tests.handlers.batches import failures, kinesis
 from tests.handlers.conftest import CONTEXT, Aws, forget
-from tests.handlers.test_batches import failures, kinesis
 
 CUTS = 23
 """At so many places, evenly over the lines that an invocation runs."""

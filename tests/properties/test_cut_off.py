@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from tests.fakes.deadline import Cut, cut_after
+from tests.properties.arrival_histories import check, histories
 from tests.properties.arrival_world import Died, World
-from tests.properties.test_arrival import check, histories
 
 LINES = st.one_of(st.none(), st.integers(1, 400), st.integers(1, 6_000))
 cut: list[bool] = []

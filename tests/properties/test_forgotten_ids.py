@@ -8,7 +8,7 @@ from segmentation.domain.visitor import intake
 from segmentation.domain.visitor.state import DAY, FORGOTTEN, Visitor
 
 from tests.examples import examples
-from tests.properties.test_arrival import check, histories
+from tests.properties.arrival_histories import check, histories
 from tests.unit.test_state import DAY as WITHIN_A_DAY
 from tests.unit.test_state import NOW, Stream, event, shop
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.fuse import Fuse, Killed
-from tests.unit.test_remove_segments import World, check_gone
+from tests.fakes.removals import World, check_gone
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -9,7 +9,7 @@ from segmentation.domain.visitor import Program, Visitor
 from segmentation.domain.visitor.intake import take_in
 
 from tests.examples import examples
-from tests.properties.test_arrival import PUBLISHED
+from tests.properties.arrival_world import PUBLISHED
 
 HOUR = 3_600
 NOW = 1_700_000_000

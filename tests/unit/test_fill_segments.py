@@ -24,7 +24,7 @@ from tests.fakes import (
     MemoryQueue,
     MemoryTables,
 )
-from tests.unit.test_standing import Rules, count, segment
+from tests.fakes.edited_rules import Rules, count, segment
 
 
 @dataclass

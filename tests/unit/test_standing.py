@@ -1,47 +1,18 @@
 """Edits of real-time segments: what answers until the new version is computed, and when it need not be."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from segmentation.domain.errors import Refused
 from segmentation.domain.fill import Fill, Step
 from segmentation.domain.programs import compiled
-from segmentation.domain.published import Published, number_of, parse_published
+from segmentation.domain.published import number_of
 from segmentation.domain.rulebook import Edit
-from segmentation.usecases.edit_rules import Author, EditRules, rule_set_path
+from segmentation.usecases.edit_rules import Author, EditRules
 
-from tests.fakes import FixedClock, MemoryLake
-from tests.fakes.documents import documents
-from tests.publishing import PublishRules
-
-
-def events(item: str | None = None) -> Any:
-    purchases: Any = {"var": "behaviors.purchases"}
-    return purchases if item is None else {"filter": [purchases, {"==": [{"var": "item"}, item]}]}
-
-
-def count(window: str, least: int, item: str | None = None) -> Any:
-    return {">=": [{"count": [{"within": [events(item), window]}]}, least]}
-
-
-def segment(identifier: str, rule: Any, kind: str = "realtime") -> dict[str, Any]:
-    return {"id": identifier, "name": identifier, "audience": "shop", "kind": kind, "rule": rule}
-
-
-@dataclass
-class Rules:
-    """A rule set that is published again and again."""
-
-    lake: MemoryLake = field(default_factory=MemoryLake)
-
-    def publish(self, *segments: dict[str, Any]) -> Published:
-        document = documents()
-        access: dict[str, Any] = {"write_keys": [], "tokens": [], "partners": []}
-        return PublishRules(self.lake, FixedClock())(document["audience"], segments, access, [])
-
-    def read(self) -> Published:
-        return parse_published(self.lake.json(rule_set_path("shop")))
+from tests.fakes import FixedClock
+from tests.fakes.edited_rules import Rules, count, events, segment
 
 
 @pytest.fixture
