@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -12,40 +10,14 @@ import pytest
 from segmentation.language import RuleError, RuleSet, Schema, load_rule_set, parse_document
 from segmentation.language.lower import NOT_LOWERED
 
-from .oracle import beyond_whole, by_oracle
-from .readings import Members, by_closures, by_index, by_visitor
-from .suite import AUDIENCE, Case, Suite, segment, suites
+from tests.conformance.named_cases import NAMED, SUITES, assert_members, rule_sets
 
-SUITES = list(suites())
-NAMED = [pytest.param(suite, id=suite.name) for suite in SUITES]
+from .oracle import beyond_whole, by_oracle
+from .readings import by_closures, by_index, by_visitor
+from .suite import AUDIENCE, Case, Suite, segment
+
 LEADS = (0, 1, 3_600, 40 * 86_400)
 """How many seconds before a case's moment the visitor is evaluated for the last time."""
-
-
-def members_cases(suite: Suite, kind: str) -> Mapping[int, list[Case]]:
-    """The cases that name members, for a kind of segment, by their moment."""
-    cases = defaultdict(list)
-    for case in suite.cases:
-        if case.members is not None and kind in case.kinds:
-            cases[case.now].append(case)
-    return cases
-
-
-def rule_sets(suite: Suite, kind: str) -> Iterator[tuple[int, RuleSet, list[Case]]]:
-    """All cases of one moment as one rule set: the case at place i is the segment `case-i`."""
-    for now, cases in members_cases(suite, kind).items():
-        documents = [segment(f"case-{i}", case.rule, kind) for i, case in enumerate(cases)]
-        yield now, load_rule_set([*suite.documents, *documents], suite.schema, AUDIENCE), cases
-
-
-def assert_members(reading: str, suite: Suite, cases: list[Case], found: Members) -> None:
-    wrong = [
-        f"{case.name!r}: {json.dumps(case.rule, ensure_ascii=False)}\n"
-        f"    too many {sorted(found[f'case-{i}'] - case.members)}, missing {sorted(case.members - found[f'case-{i}'])}"
-        for i, case in enumerate(cases)
-        if case.members is not None and found[f"case-{i}"] != case.members
-    ]
-    assert not wrong, f"{suite.name} by {reading}:\n" + "\n".join(wrong)
 
 
 @pytest.mark.parametrize("suite", NAMED)

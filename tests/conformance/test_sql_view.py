@@ -10,17 +10,17 @@ from segmentation.language.sql import members_query
 from segmentation.language.sql_layout import WIDTH, laid_out, tokens
 from segmentation.language.sql_view import segment_sql
 
-from .suite import Suite, suites
-from .test_cases import rule_sets
+from tests.conformance.named_cases import WITH_MEMBERS
 
-SUITES = [suite for suite in suites() if any(case.members is not None for case in suite.cases)]
+from .suite import Suite
+from .test_cases import rule_sets
 
 
 def without_comments(sql: str) -> str:
     return "\n".join(re.sub(r"^--.*$|  -- (\d{4}-\S+Z(, )?)+$", "", line) for line in sql.split("\n"))
 
 
-@pytest.mark.parametrize("suite", [pytest.param(suite, id=suite.name) for suite in SUITES])
+@pytest.mark.parametrize("suite", [pytest.param(suite, id=suite.name) for suite in WITH_MEMBERS])
 def test_layout_changes_no_token(suite: Suite) -> None:
     tables = {name: f"t_{name}" for name in suite.schema.behaviors}
     for now, rules, _ in rule_sets(suite, "batch"):

@@ -13,9 +13,9 @@ from segmentation.language import RuleSet, Schema, Type, load_rule_set, sql_late
 from segmentation.language.sql import members_query
 from segmentation.language.sql_buckets import Buckets
 
+from tests.conformance.named_cases import rule_sets
 from tests.conformance.strategies import loaded, world
 from tests.conformance.suite import suites
-from tests.conformance.test_cases import rule_sets
 
 HERE = Path(__file__).parent
 RULES = HERE.parents[1] / "rules"

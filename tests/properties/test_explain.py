@@ -9,7 +9,7 @@ from segmentation.language.explain import as_text, explain
 from segmentation.language.times import zone
 
 from tests.examples import examples
-from tests.unit.language.test_explain import HOUR, NOW, PURCHASES, SCHEMA, VISITS, history, rules
+from tests.unit.language.people import HOUR, NOW, PURCHASES, SCHEMA, VISITS, history, rules
 
 # Random rules whose every border lies on a whole hour, so that looking at each hour misses nothing.
 

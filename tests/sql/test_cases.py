@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.conformance.named_cases import NAMED, assert_members, rule_sets
 from tests.conformance.readings import FEW_SEGMENTS, WAYS, Athena, Tables, Way
 from tests.conformance.suite import Suite
-from tests.conformance.test_cases import NAMED, assert_members, rule_sets
 
 
 @pytest.mark.parametrize("suite", NAMED)

@@ -3,16 +3,15 @@
 import pytest
 from segmentation.language.sql_view import segment_sql
 
+from tests.conformance.named_cases import WITH_MEMBERS, rule_sets
 from tests.conformance.readings import Athena, Tables
 from tests.conformance.suite import Suite
-from tests.conformance.test_cases import rule_sets
-from tests.conformance.test_sql_view import SUITES
 
 EVERY = 7
 """Of the segments of a suite every seventh one is run; all are compared token by token."""
 
 
-@pytest.mark.parametrize("suite", [pytest.param(suite, id=suite.name) for suite in SUITES])
+@pytest.mark.parametrize("suite", [pytest.param(suite, id=suite.name) for suite in WITH_MEMBERS])
 def test_it_finds_who_a_run_finds(suite: Suite, athena: Athena) -> None:
     tables = Tables(athena, suite.schema, suite.profiles)
     ran = 0

@@ -1,45 +1,16 @@
 """Why in, or why not, by hand; over random rules: tests/properties."""
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from segmentation.domain.event import Event
 from segmentation.domain.explained import explain_visitor
 from segmentation.domain.visitor import BatchView, Program, Visitor, evaluate
-from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.evaluate import History, Row
 from segmentation.language.explain import as_text, explain
 
-HOUR, DAY = 3_600, 86_400
-NOW = 1_772_366_400  # 2026-03-01T12:00:00Z, a Sunday, 07:00 in New York; clocks go forward a week later
-SCHEMA = Schema(
-    attributes={"age": Type.NUMBER, "signed_up": Type.TIMESTAMP, "birthday": Type.DATE, "tags": Type.STRINGS},
-    behaviors={
-        "purchases": {"department": Type.STRING, "price": Type.NUMBER, "shipped": Type.TIMESTAMP},
-        "visits": {},
-    },
-    time_zone="America/New_York",
-)
-PURCHASES = {"var": "behaviors.purchases"}
-VISITS = {"var": "behaviors.visits"}
-
-
-def rules(*documents: tuple[str, str, Any]) -> RuleSet:
-    return load_rule_set(
-        [
-            {"id": name, "name": name.title(), "audience": "a", "kind": kind}
-            | ({} if rule is None else {"rule": rule})
-            for name, kind, rule in documents
-        ],
-        SCHEMA,
-        "a",
-    )
-
-
-def history(attributes: Mapping[str, Any] | None = None, **behaviors: Sequence[Row]) -> History:
-    return History(attributes or {}, behaviors)
+from tests.unit.language.people import DAY, HOUR, NOW, PURCHASES, VISITS, history, rules
 
 
 def purchase(time: int, department: str = "GROCERY") -> Row:
