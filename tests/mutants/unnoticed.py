@@ -84,10 +84,6 @@ UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
             "comparison 1: Lt is LtE",
         ): "of a fraction both bounds are the same moment, which is never on both sides",
         ("possible = says.high is None or (says.low or 0) < says.high", "0 is 1"): _COUNTED,
-        (
-            "return (count.value, says) if says.needed() and possible else None",
-            "condition turned round",
-        ): _COUNTED,
         ("if isinstance(node.value, Aggregate):", "condition turned round"): _COUNTED,
         ("uses[node.value] += 1", "1 is 2"): _COUNTED,
         (
