@@ -6,7 +6,7 @@ from segmentation.domain.run import RunRecord
 from segmentation.usecases.advance_runs import LATE_SECONDS
 from segmentation.usecases.past_runs import RUNS_AT_ONCE
 
-from tests.fakes.batch import RunFailed
+from tests.fakes.batch import RunFailed, the_run
 from tests.fakes.batch_world import DAY, NOW, World
 
 
@@ -33,6 +33,27 @@ def test_a_backfill_is_history_and_nothing_else(world: World) -> None:
     after = world.materialized(now=NOW + 120)
     assert world.current().previous == late.id
     assert after.is_committed
+
+
+def test_what_a_backfill_is_compared_with_stays_until_it_has_ended(world: World) -> None:
+    world.built()
+    early = world.materialized(now=NOW - 5 * DAY)
+    world.clock.time += 60
+    world.materialized(now=NOW)
+    world.clock.time += 8 * DAY
+    world.clock.time -= world.clock.time % 3_600  # when it is cleaned
+    world.warehouse.instant = False
+    backfill = the_run(world.rig.materialize("shop", now=NOW - 2 * DAY))
+    assert backfill.backfill
+    world.rig.advance.sweep()
+    changes = f"memberships/shop/{early.id}/run.json"
+    assert changes in world.lake.objects
+    world.warehouse.instant = True
+    for query in list(world.warehouse.queries):
+        world.warehouse.finish(query)
+    assert world.rig.finish(backfill).is_committed
+    world.rig.advance.sweep()
+    assert changes not in world.lake.objects
 
 
 def test_superseded_versions_and_runs_go_when_they_were_kept_long_enough(world: World) -> None:

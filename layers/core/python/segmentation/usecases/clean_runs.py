@@ -27,7 +27,10 @@ class CleanRuns:
     kept_seconds: int
 
     def __call__(self, audience: str, job: Job, now: int) -> None:
-        """Remove what runs of a job left; their records stay."""
+        """Remove what runs of a job left; their records stay. A backfill is compared with a run however old, so that all stay
+        while it is under way."""
+        if job is Job.MATERIALIZE and self._backfilling(audience):
+            return
         current, successor = self._current(audience, job), None
         for run in uncleaned(self.runs, audience, job):
             ended = run.ended or now
@@ -40,6 +43,11 @@ class CleanRuns:
                 gone = run.state is State.FAILED and now - ended > FAILED_KEPT_SECONDS
             if gone and not run.cleaned and run.id != current:
                 self._remove(run)
+
+    def _backfilling(self, audience: str) -> bool:
+        lock = self.runs.lock(audience, Job.MATERIALIZE)
+        run = None if lock.holder is None else self.runs.read(audience, Job.MATERIALIZE, lock.holder)
+        return run is not None and (run.backfill or (run.step == "plan" and run.now is not None))
 
     def _current(self, audience: str, job: Job) -> str | None:
         if job is Job.BUILD:
