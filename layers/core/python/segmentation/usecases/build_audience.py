@@ -44,11 +44,10 @@ class BuildAudience:
         """Start building one audience, or all of them that have no schedule of their own."""
         sets = chosen(self.rule_sets, audience)
         wanted = [one for one in sets if audience is not None or one.audience.schedule is None]
-        return [self._start(one.audience.id, requested, scheduled) for one in wanted]
-
-    def _start(self, audience: str, requested: str, scheduled: str) -> Run:
-        run = self.engine.begin(Wanted(audience, Job.BUILD, requested, scheduled=scheduled))
-        return run if run.is_over else self.engine.drive(run, self.steps)
+        return [
+            self.engine.start(Wanted(one.audience.id, Job.BUILD, requested, scheduled=scheduled), self.steps)
+            for one in wanted
+        ]
 
 
 @dataclass(frozen=True, slots=True)

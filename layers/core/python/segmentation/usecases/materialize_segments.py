@@ -77,8 +77,7 @@ class MaterializeSegments:
                 None if asked is None else tuple(sorted(asked)),
                 scheduled,
             )
-            run = self.engine.begin(wanted)
-            runs.append(run if run.is_over else self.engine.drive(run, self.steps))
+            runs.append(self.engine.start(wanted, self.steps))
         return runs
 
 

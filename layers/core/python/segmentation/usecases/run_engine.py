@@ -70,6 +70,11 @@ class RunEngine:
     clock: Clock
     new_suffix: Callable[[], str]
 
+    def start(self, wanted: Wanted, steps: Steps) -> Run:
+        """Begin a run and carry it on as far as it goes now; or the record of why there is none."""
+        run = self.begin(wanted)
+        return run if run.is_over else self.drive(run, steps)
+
     def begin(self, wanted: Wanted) -> Run:
         """A new run that holds the lock of its job, or the record of why there is none."""
         for _ in range(MOST_RACES):
