@@ -97,30 +97,12 @@ class EditRules:
                 made_by = (author.key, author.content, now, one.kind, one.id)
                 after = after.remembering(Request(*made_by, one.record.version, author.salt))
                 document = after.write(instant(now))
-            if self._put(before, document, published, changed, stored.tag if stored else ""):
+            for entry in changed:
+                self._keep(before, entry)
+            if put_rule_set(self.lake, audience, document, published, stored.tag if stored else ""):
                 return Edited(after, published.known_as(document["version"]), changed)
         raise Unavailable(
             f"the rules of {audience!r} are being changed by many at once; send the request again"
-        )
-
-    def _put(
-        self,
-        before: Rulebook,
-        document: Mapping[str, Any],
-        published: Published,
-        changed: Sequence[Entry],
-        tag: str,
-    ) -> bool:
-        """Put a rule set over the one with this tag, and before it what it names: its history and its program.
-
-        Whether nobody was faster.
-        """
-        for entry in changed:
-            self._keep(before, entry)
-        put_program(self.lake, before.audience, document["version"], compiled(published))
-        data = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        return self.lake.put(
-            rule_set_path(before.audience), data.encode("utf-8", "surrogatepass"), expected=tag
         )
 
     def _keep(self, before: Rulebook, entry: Entry) -> None:
@@ -150,6 +132,18 @@ def put_program(lake: Lake, audience: str, version: str, program: Program) -> No
     numbering = program.published_numbering()
     lake.put(numbering_path(audience, numbering.id), numbering.dump())
     lake.put(program_path(audience, version), program.dump())
+
+
+def put_rule_set(
+    lake: Lake, audience: str, document: Mapping[str, Any], published: Published, tag: str
+) -> bool:
+    """Put a rule set over the one with this tag, and its program before it, so that whoever reads the one finds the other.
+
+    Whether nobody was faster.
+    """
+    put_program(lake, audience, document["version"], compiled(published))
+    data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return lake.put(rule_set_path(audience), data, expected=tag)
 
 
 def read_book(audience: str, data: bytes) -> Rulebook:

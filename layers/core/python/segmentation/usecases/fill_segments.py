@@ -21,7 +21,7 @@ from segmentation.domain.fill_sql import fill_query
 from segmentation.domain.joining import Family
 from segmentation.domain.pipeline import Outcome
 from segmentation.domain.profile import RETENTION, RealtimePart, profile_id
-from segmentation.domain.programs import Programs, compiled
+from segmentation.domain.programs import Programs
 from segmentation.domain.published import Published, parse_published, strength
 from segmentation.domain.run import instant, stamp, table_name
 from segmentation.domain.run_sql import create_table
@@ -29,7 +29,7 @@ from segmentation.domain.standing import lacking, rules_of
 from segmentation.domain.visitor.terms import Term, terms_of
 from segmentation.ports import Clock, EventLog, Lake, LakeCatalog, Profiles, RuleSets, Tables, Warehouse
 
-from .edit_rules import put_program, read_book, rule_set_path
+from .edit_rules import put_rule_set, read_book, rule_set_path
 from .find_profiles import FindProfiles
 from .follow_rules import FollowRules
 from .register_lake import register_lake
@@ -319,12 +319,7 @@ class FillSegments:
             if len(standing) == len(book.standing):
                 return 0
             document = replace(book, standing=standing, number=book.number + 1).write(now)
-            program = compiled(parse_published(document))
-            put_program(self.lake, fill.audience, document["version"], program)
-            data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
-                "utf-8", "surrogatepass"
-            )
-            if self.lake.put(path, data, expected=stored.tag):
+            if put_rule_set(self.lake, fill.audience, document, parse_published(document), stored.tag):
                 logger.info(
                     "%d segments of %s answer anew", len(book.standing) - len(standing), fill.audience
                 )
