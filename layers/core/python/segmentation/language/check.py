@@ -69,9 +69,9 @@ PROFILE = Scope()
 
 
 class Checker:
-    """Checks one rule. `problems` fills up as it goes; a `None` result means that one was reported."""
+    """Checks one rule, which may name these segments. `problems` fills up; a `None` result means that one was reported."""
 
-    def __init__(self, schema: Schema, segments: Collection[str] | None = None) -> None:
+    def __init__(self, schema: Schema, segments: Collection[str]) -> None:
         self.schema = schema
         self.segments = segments
         self.zone = zone(schema.time_zone)

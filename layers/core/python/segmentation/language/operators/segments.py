@@ -92,7 +92,7 @@ def read_segment(checker: "Checker", item: Any, pointer: str) -> Node | None:
     if not isinstance(item, str):
         message = "a segment is named by its literal id, so that dependencies are known"
         return checker.report(pointer, "bad-segment", message)
-    if checker.segments is not None and item not in checker.segments:
+    if item not in checker.segments:
         hint = did_you_mean(item, checker.segments)
         return checker.report(pointer, "unknown-segment", f"the audience has no segment {item!r}{hint}")
     return Node("in_segment", CONDITION, value=item)
