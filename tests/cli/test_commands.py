@@ -20,8 +20,8 @@ from infra.cli.session import session_path
 from infra.local.issuer import Issuer
 from infra.local.quiet import serve
 from tests.fakes.documents import published, sha
+from tests.management.committed import counted
 from tests.management.support import Office
-from tests.management.test_states import counted
 from tests.management.wsgi import EDITOR_TOKEN, TOKEN, application
 
 ROOT = Path(__file__).parents[2]

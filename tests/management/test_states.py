@@ -6,55 +6,14 @@ from dataclasses import replace
 import pytest
 from segmentation.domain.fill import Fill, fill_path
 from segmentation.domain.pipeline import Job, Run, State, Statement
-from segmentation.domain.run import RunRecord, SegmentCount, pointer_path, run_path, run_pointer_path
+from segmentation.domain.run import pointer_path
 from segmentation.domain.sizes import SizePoint
 
 from tests.fakes.documents import published
+from tests.management.committed import counted
 from tests.management.support import SHOP, Office
 
 NOW = 1_700_000_000
-
-
-def counted(
-    office: Office, at: int, sizes: dict[str, int], failed: dict[str, str] | None = None
-) -> RunRecord:
-    """A committed run with segments of these sizes, of the rules as they are."""
-    rules = {one.id: one for one in published().rules}
-    identifier = f"run{at}"
-    record = RunRecord(
-        run=identifier,
-        audience="shop",
-        now=at,
-        started=at,
-        finished=at + 5,
-        audience_version="v",
-        rules_version="r",
-        profiles=9,
-        segments=tuple(
-            SegmentCount(
-                one,
-                one,
-                "batch",
-                size,
-                1,
-                2,
-                rules[one].version,
-                at,
-                at,
-                failed=(failed or {}).get(one),
-                failures=1 if one in (failed or {}) else 0,
-            )
-            for one, size in sizes.items()
-        ),
-        queries=(),
-    )
-    data = json.dumps(record.to_document()).encode()
-    office.lake.put(run_path("shop", identifier, "run.json"), data)
-    office.lake.put(run_pointer_path("shop"), data)
-    office.runs.note(
-        Run("shop", Job.MATERIALIZE, identifier, "hand", at, State.COMMITTED, now=at, ended=at + 5)
-    )
-    return record
 
 
 def test_a_draft_is_checked_and_said_and_not_saved(office: Office) -> None:

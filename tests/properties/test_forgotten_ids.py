@@ -8,9 +8,9 @@ from segmentation.domain.visitor import intake
 from segmentation.domain.visitor.state import DAY, FORGOTTEN, Visitor
 
 from tests.examples import examples
+from tests.fakes.states import DAY as WITHIN_A_DAY
+from tests.fakes.states import NOW, Stream, event, shop
 from tests.properties.arrival_histories import check, histories
-from tests.unit.test_state import DAY as WITHIN_A_DAY
-from tests.unit.test_state import NOW, Stream, event, shop
 
 FEW = 2
 

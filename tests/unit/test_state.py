@@ -5,16 +5,12 @@ import random
 import string
 import struct
 import zlib
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from segmentation.domain.event import Event
 from segmentation.domain.packed import pack
-from segmentation.domain.profile import BatchPart, RealtimePart
-from segmentation.domain.programs import Programs
-from segmentation.domain.published import Published
-from segmentation.domain.stream import StreamRecord
+from segmentation.domain.profile import BatchPart
 from segmentation.domain.visitor import Program, Visitor, evaluate
 from segmentation.domain.visitor.intake import MOST_IDS, short_id
 from segmentation.domain.visitor.limits import MOST_STATE_BYTES, encode_within
@@ -23,47 +19,8 @@ from segmentation.domain.visitor.stored import FORMAT
 from segmentation.language import RuleError
 from segmentation.language.evaluate import Row
 from segmentation.language.operators import text
-from segmentation.usecases.evaluate_events import Evaluated, EvaluateEvents
-from segmentation.usecases.sweep_memberships import SweepMemberships
-from segmentation.usecases.update_visitors import UpdateVisitors
 
-from tests.fakes import FixedClock, MemoryFailures, MemoryProfiles, MemoryQueue, StaticRuleSets
-from tests.fakes.documents import documents, published
-
-NOW = 1_700_000_000
-BUYS: dict[str, Any] = {"var": "behaviors.purchases"}
-DAY = {"within": [BUYS, "1d"]}
-
-
-def shop(**rules: Any) -> Published:
-    document = documents()
-    document["segments"] = [
-        {"id": name.replace("_", "-"), "name": name, "audience": "shop", "kind": "realtime", "rule": rule}
-        for name, rule in rules.items()
-    ]
-    document["access"] = {}
-    document["destinations"][0]["segments"] = [one["id"] for one in document["segments"]]
-    return published(**document)
-
-
-class Stream:
-    def __init__(self, rules: Published) -> None:
-        self.profiles, self.queue, self.clock = MemoryProfiles(), MemoryQueue(), FixedClock(NOW)
-        sets = StaticRuleSets({"shop": rules})
-        update = UpdateVisitors(self.profiles, self.queue, Programs(), self.clock)
-        self.evaluate = EvaluateEvents(update, sets, MemoryFailures(), self.clock)
-        self.sweep = SweepMemberships(update, self.profiles, sets, self.clock)
-
-    def deliver(self, *events: Event) -> Evaluated:
-        return self.evaluate(StreamRecord(str(n), one.to_json()) for n, one in enumerate(events))
-
-    def part(self, person: str = "1") -> RealtimePart:
-        return self.profiles.realtime[f"shop#person_id:{person}"]
-
-
-def event(identifier: str, person: str = "1", time: int = NOW, **columns: Any) -> Event:
-    return Event(identifier, "shop", "purchases", f"person_id:{person}", time, NOW, columns)
-
+from tests.fakes.states import DAY, NOW, Stream, event, shop
 
 # ------------------------------------------------------------------------------------------ formats
 

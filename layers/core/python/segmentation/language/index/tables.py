@@ -28,8 +28,8 @@ class Budget:
 
     __slots__ = ("_tables", "limit", "used")
 
-    def __init__(self, limit: int = BUDGET) -> None:
-        self.limit = limit
+    def __init__(self) -> None:
+        self.limit = BUDGET
         self.used = 0
         self._tables: list[Table] = []
 
