@@ -18,8 +18,7 @@ window.tried = (async () => {
   await window.fault({ kinesis: 1 })
   const happened = Date.now() / 1000
   const late = visitor.track('Clicked late', { department: 'books' })
-  for (let tries = 0; tries < 300 && window.refused < 1; tries++) await new Promise((done) => setTimeout(done, 100))
-  await new Promise((done) => setTimeout(done, 1500))
+  for (let tries = 0; tries < 300 && window.refused < 2; tries++) await new Promise((done) => setTimeout(done, 100))
   await window.fault({})
   await late
   const stranger = connect({ host: `https://${host}`, key: 'nobody', token: 'nobody' })
