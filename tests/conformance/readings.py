@@ -299,7 +299,7 @@ class Tables:
             if way == "by bucket":
                 patch.setattr(Buckets, "worth", lambda *_: True)
             elif way == "by latest moments":
-                patch.setattr(sql_latest, "FEWEST_WINDOWS", 1)
+                patch.setattr(sql_latest, "latest_bytes", lambda _: 0)
                 longest = min(longest, FEW_SEGMENTS)  # what one segment needs as a count is counted for all
             queries = members_queries(
                 rule_set,

@@ -192,7 +192,7 @@ def test_queries_of_many_segments_are_valid_trino(witness: Witness) -> None:
         queries = [query(rules)]
         queries += [members(one, now) for suite in suites() for now, one, _ in rule_sets(suite, "batch")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql_latest, "FEWEST_WINDOWS", 1)
+        patch.setattr(sql_latest, "latest_bytes", lambda _: 0)
         queries += [members(one, now) for suite in suites() for now, one, _ in rule_sets(suite, "batch")]
     assert any("element_at(e0.l0" in one for one in queries)
     assert "GROUP BY profile_key, g" in queries[0]

@@ -60,7 +60,7 @@ UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
         ): "a longer name is as good",
     },
     "sql_latest": {
-        ("FEWEST_WINDOWS = 3", "3 is 4"): _COUNTED,
+        ("COUNT_BYTES = 9", "9 is 10"): _COUNTED,
         ("MOST_LATEST = 50", "50 is 51"): _COUNTED,
         (
             "NEVER = -1_000_000_000_000_000",
@@ -86,9 +86,16 @@ UNNOTICED: dict[str, dict[tuple[str, str], str]] = {
         ("possible = says.high is None or (says.low or 0) < says.high", "0 is 1"): _COUNTED,
         ("if isinstance(node.value, Aggregate):", "condition turned round"): _COUNTED,
         ("uses[node.value] += 1", "1 is 2"): _COUNTED,
-        (
-            "several = {events: counts for events, counts in groups.items() if len(counts) >= FEWEST_WINDOWS}",
-            "comparison 1: GtE is Gt",
-        ): _COUNTED,
+        **{
+            ("return COUNT_BYTES if most == 1 else 64 + 16 + 4 + 8 * (most + 1)", fault): _COUNTED
+            for fault in (
+                *("condition turned round", "comparison 1: Eq is NotEq", "Add is Sub", "Mult is Add"),
+                *("64 is 65", "16 is 17", "4 is 5", "8 is 9", "1 is 2"),
+            )
+        },
+        **{
+            ("if latest_bytes(asked[-1]) < COUNT_BYTES * len(counts):", fault): _COUNTED
+            for fault in ("condition turned round", "comparison 1: Lt is LtE", "Mult is Add")
+        },
     },
 }

@@ -9,6 +9,7 @@ import pytest
 import sqlglot
 from segmentation.language import RuleSet, Schema, Type, load_rule_set
 from segmentation.language.sql import LONGEST_QUERY, WRAPPING, QueryTooLong, members_queries, members_query
+from segmentation.language.sql_latest import COUNT_BYTES, latest_bytes
 from sqlglot import exp
 
 from tests.bench import renderings
@@ -121,13 +122,26 @@ def test_events_of_many_windows_are_put_together_in_two_steps() -> None:
     assert sql.count(f"CASE WHEN t > {NOW - 30 * 86_400}") == 1
 
 
-def test_counts_of_many_windows_are_the_latest_moments() -> None:
-    sql = of_many(OFTEN, 5)
+def often(windows: int, least: int = 1) -> list[Any]:
+    """Whether there are more events than that, in so many windows."""
+    return [{">": [{"count": [{"within": [VIEWS, f"{days}d"]}]}, least]} for days in range(1, windows + 1)]
+
+
+def test_counts_in_many_windows_are_the_latest_moments() -> None:
+    sql = of_many([*often(14), *often(14, least=2)], 5)
     assert "count_if" not in sql
-    assert sql.count("THEN t END, 3)") == 3  # one a page, whatever the windows
-    assert sql.count("element_at") == 6  # more than one and more than two, of each page
+    assert sql.count("max(t, 3)") == 1  # whatever the windows
+    assert sql.count("element_at") == 2  # more than one, and more than two
     assert f"(l0_2 > {NOW - 7 * 86_400})" in sql
     assert tables_of(sql) == {"profiles": 1, "t_views": 1}
+
+
+def test_counts_stay_counts_where_moments_need_more_memory() -> None:
+    assert latest_bytes(2) == 108 == 12 * COUNT_BYTES
+    assert of_many(often(12), 5).count("count_if") == 12
+    assert "count_if" not in of_many(often(13), 5)
+    assert of_many(often(1, least=0), 5).count("count_if") == 1
+    assert of_many(often(2, least=0), 5).count("max(t) AS l0") == 1  # the last one is as short as a count
 
 
 @pytest.mark.parametrize(
@@ -141,14 +155,9 @@ def test_counts_of_many_windows_are_the_latest_moments() -> None:
     ids=["with what varies", "with too much", "not up to now", "long ago"],
 )
 def test_counts_that_are_needed_as_such_stay_counts(also: Any) -> None:
-    compared = [{">": [{"count": [{"within": [VIEWS, f"{days}d"]}]}, 1]} for days in (1, 3, 14)]
-    sql = of_many([*compared, also], 5)
+    sql = of_many([*often(15), also], 5)
     assert sql.count("count_if") == 1
     assert sql.count("max(t, 2)") == 1
-
-
-def test_counts_of_few_windows_stay_counts() -> None:
-    assert "max(" not in of_many([one for one in OFTEN if one[">"][1] == 1][:2], 5)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Counts that are only compared with constants, as moments: k events are in a window just if the k-th latest event is.
 
-Counts of equal events in many windows are so many aggregates over each event; the latest few moments of these events are one,
-`max(t, n)`, whatever the windows. That holds for windows that reach up to now, as most do.
+Counts of equal events in many windows are so many aggregates over each event, and so many numbers held of each profile; the
+latest few moments of these events are one aggregate, `max(t, n)`, whatever the windows. That holds for windows that reach up to
+now, as most do. Moments stand for counts where they need less memory: from about a dozen windows on.
 """
 
 import math
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from .tree import Aggregate, Node, Selection
 
-FEWEST_WINDOWS = 3
-"""With fewer of them over equal events counting takes less: two counts cost what the latest moments do."""
+COUNT_BYTES = 9
+"""What an engine holds of a profile for a count, or for one moment: a number, and whether there is one (Trino)."""
 MOST_LATEST = 50
 """Moments kept of equal events; counts that are compared with more stay counts."""
 NEVER = -1_000_000_000_000_000
@@ -56,6 +57,15 @@ class Latest:
         return f"{self.name}_{number}"
 
 
+def latest_bytes(most: int) -> int:
+    """What an engine holds of a profile for its latest moments: of more than one, a heap with a place to spare.
+
+    The objects of Trino's `TypedHeap` and its array are 64 and 16 bytes, the reference to it is 4. What is short in a GROUP BY
+    over all profiles is memory.
+    """
+    return COUNT_BYTES if most == 1 else 64 + 16 + 4 + 8 * (most + 1)
+
+
 def without_windows(selection: Selection) -> Selection:
     """The same events of all times."""
     return replace(selection, windows=())
@@ -95,7 +105,7 @@ def bounds(comparison: Node) -> tuple[Aggregate, Bounds] | None:
 
 
 def latest_of(nodes: Iterable[Node], end_now: Callable[[Selection], bool]) -> dict[Aggregate, Latest]:
-    """The counts that need not be counted, each with the moments that stand for it; `nodes` are all that segments read."""
+    """The counts that are better not counted, each with the moments that stand for it; `nodes` are all that segments read."""
     uses: Counter[Aggregate] = Counter()
     compared: Counter[Aggregate] = Counter()
     numbers: dict[Aggregate, set[int]] = {}
@@ -111,10 +121,12 @@ def latest_of(nodes: Iterable[Node], end_now: Callable[[Selection], bool]) -> di
         if times == uses[count] and end_now(count.events):
             groups.setdefault(without_windows(count.events), []).append(count)
     found: dict[Aggregate, Latest] = {}
-    several = {events: counts for events, counts in groups.items() if len(counts) >= FEWEST_WINDOWS}
-    for place, (events, counts) in enumerate(several.items()):
+    place = 0
+    for events, counts in groups.items():
         asked = sorted(set().union(*(numbers[count] for count in counts)))
-        found |= dict.fromkeys(counts, Latest(events, tuple(asked), f"l{place}"))
+        if latest_bytes(asked[-1]) < COUNT_BYTES * len(counts):
+            found |= dict.fromkeys(counts, Latest(events, tuple(asked), f"l{place}"))
+            place += 1
     return found
 
 
