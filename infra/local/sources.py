@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from enum import Enum, auto
 from typing import Any
 
@@ -27,7 +28,7 @@ class Look(Enum):
     """There was as much as a batch holds: there may be more."""
 
 
-class Source:
+class Source(ABC):
     """A thread that looks for work again and again."""
 
     service = ""
@@ -58,9 +59,9 @@ class Source:
         """Wait for the thread to end."""
         self._thread.join(seconds)
 
+    @abstractmethod
     def look(self) -> Look:
         """Look for work and do it."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         while not self.stopping.is_set():

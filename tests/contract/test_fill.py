@@ -185,15 +185,6 @@ class Shop:
         (reading,) = self.read([(self.rules.all()["shop"], f"person_id:{person}")], self.clock.now())
         return set(reading.members)
 
-    def told(self) -> dict[str, set[str]]:
-        inside: dict[str, set[str]] = {}
-        for one in {message["id"]: message for message in self.queue.messages}.values():
-            for name in one["joined"]:
-                inside.setdefault(name, set()).add(one["segment"])
-            for name in one["left"]:
-                inside.setdefault(name, set()).discard(one["segment"])
-        return {name: segments for name, segments in inside.items() if segments}
-
     def oracle(self, person: str) -> set[str]:
         """Every event that was ever accepted, evaluated afresh by the rules as they are wanted."""
         own = {(one.behavior, one.id): one for one in self.accepted if one.profile == f"person_id:{person}"}
@@ -227,7 +218,10 @@ def test_a_new_segment_knows_the_last_thirty_days(shop: Shop) -> None:
     assert (shop.members("1"), shop.members("2")) == (set(), {"recent"})
     shop.until_live()
     assert (shop.members("1"), shop.members("2")) == ({"monthly"}, {"recent", "monthly", "a-buyers"})
-    assert shop.told() == {"person_id:1": {"monthly"}, "person_id:2": {"recent", "monthly", "a-buyers"}}
+    assert shop.queue.inside() == {
+        "person_id:1": {"monthly"},
+        "person_id:2": {"recent", "monthly", "a-buyers"},
+    }
     assert [*shop.shop.lake.list("fills/")] == [walk_path("shop")]
 
 
@@ -246,7 +240,7 @@ def test_an_edit_goes_live_when_it_is_computed_and_the_old_version_answers_until
         seen.append((frozenset(shop.members("1")), frozenset(shop.members("2"))))
         shop.archive()
     assert set(seen) == {(frozenset({"busy"}), frozenset({"busy"})), (frozenset({"busy"}), frozenset())}
-    assert shop.told() == {"person_id:1": {"busy"}}
+    assert shop.queue.inside() == {"person_id:1": {"busy"}}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -295,7 +289,7 @@ def test_at_the_border_no_event_is_missed_and_none_counts_twice(shop: Shop, seed
     for person in "012":
         shop.send(event(f"last{person}", person, ago=0))
         assert shop.members(person) == shop.oracle(person)
-    assert shop.told() == {f"person_id:{one}": found for one in "012" if (found := shop.oracle(one))}
+    assert shop.queue.inside() == {f"person_id:{one}": found for one in "012" if (found := shop.oracle(one))}
 
 
 def test_a_fill_that_is_cut_off_goes_on_and_one_whose_time_is_over_too(shop: Shop) -> None:
@@ -329,7 +323,7 @@ def test_a_fill_that_is_cut_off_goes_on_and_one_whose_time_is_over_too(shop: Sho
             break
     assert crashes > 2
     assert all(shop.members(str(person)) == {"monthly"} for person in range(40))
-    assert len(shop.told()) == 40
+    assert len(shop.queue.inside()) == 40
 
 
 def test_what_an_old_version_writes_late_changes_nothing(shop: Shop) -> None:

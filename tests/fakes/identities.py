@@ -113,16 +113,6 @@ class Shop(Stream):
         values: list[str] = entry["values"]
         return values
 
-    def told(self) -> dict[str, set[str]]:
-        """Who is in what, by the messages, each id once."""
-        inside: dict[str, set[str]] = {}
-        for one in {message["id"]: message for message in self.queue.messages}.values():
-            for name in one["joined"]:
-                inside.setdefault(name, set()).add(one["segment"])
-            for name in one["left"]:
-                inside.setdefault(name, set()).discard(one["segment"])
-        return {name: segments for name, segments in inside.items() if segments}
-
     def item(self, name: str) -> RealtimePart:
         return self.profiles.realtime[f"shop#{name}"]
 

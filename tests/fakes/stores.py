@@ -83,6 +83,16 @@ class MemoryQueue:
     def delay(self, receipt: str, seconds: int) -> None:
         self.delays.append((receipt, seconds))
 
+    def inside(self) -> dict[str, set[str]]:
+        """Who is in what, by the messages, each id once."""
+        inside: dict[str, set[str]] = {}
+        for one in {message["id"]: message for message in self.messages}.values():
+            for name in one["joined"]:
+                inside.setdefault(name, set()).add(one["segment"])
+            for name in one["left"]:
+                inside.setdefault(name, set()).discard(one["segment"])
+        return {name: segments for name, segments in inside.items() if segments}
+
 
 @dataclass
 class FakeWebhooks:

@@ -91,7 +91,7 @@ def test_keys_in_any_order_are_one_profile(
             shop.profiles.deaths.clear()
         with suppress(Crash):
             shop.sweep()
-    told = shop.told()
+    told = shop.queue.inside()
     for person in people:
         assert told.pop(KEYS[person][0], set()) == set(oracle(events, person, shop.clock.time))
     assert not any(told.values())

@@ -25,7 +25,7 @@ def test_what_a_visitor_did_before_is_the_customers_after(shop: Shop) -> None:
     assert (result.joined, result.failed) == (1, set())
     assert shop.item(C).alias == P
     assert shop.values(P) == shop.values(C) == ["bought", "bought-thrice"]
-    assert shop.told() == {P: {"bought", "bought-thrice"}}
+    assert shop.queue.inside() == {P: {"bought", "bought-thrice"}}
 
 
 def test_stragglers_of_the_old_key_follow(shop: Shop) -> None:
@@ -178,7 +178,7 @@ def test_a_closed_queue_loses_nothing_of_a_join(shop: Shop) -> None:
     shop.deliver(event("2", P, C))
     shop.clock.time = NOW + GRACE
     shop.sweep()
-    assert shop.told() == {P: {"bought"}}
+    assert shop.queue.inside() == {P: {"bought"}}
     assert (shop.item(C).untold, shop.item(P).untold) == (False, False)
 
 

@@ -53,7 +53,8 @@ class Properties:
 
 def typed(client: Any, operation: str, values: dict[str, Any]) -> dict[str, Any]:
     """Values in the types that the operation takes: parameters of a template are strings, whatever they mean."""
-    return _cast(values, client.meta.service_model.operation_model(operation).input_shape)  # type: ignore[no-any-return]
+    cast: dict[str, Any] = _cast(values, client.meta.service_model.operation_model(operation).input_shape)
+    return cast
 
 
 def _cast(value: Any, shape: Any) -> Any:

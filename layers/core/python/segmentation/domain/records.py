@@ -14,7 +14,6 @@ from .errors import BadRequest
 from .event import Event
 from .privacy import AGENT_COLUMNS, IP_COLUMNS, PERSONAL_COLUMNS, PREFERENCES
 
-LONGEST_IDENTITY = LONGEST_KEY
 LONGEST_EVENT_ID = 512
 LAST_TIME = 99_999_999_999
 """Year 5138; a greater `time` is in milliseconds."""
@@ -121,8 +120,8 @@ def _names(record: Mapping[str, Any], audience: Audience) -> list[str]:
     for column in audience.by_strength():
         value = named(record.get(column))
         if value:
-            if len(value) > LONGEST_IDENTITY or not encodable(value):
-                raise BadRequest(f"{column!r} must be at most {LONGEST_IDENTITY} characters of Unicode text")
+            if len(value) > LONGEST_KEY or not encodable(value):
+                raise BadRequest(f"{column!r} must be at most {LONGEST_KEY} characters of Unicode text")
             names.append(audience.key_name(column, value))
     if names:
         return names

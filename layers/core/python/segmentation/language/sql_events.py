@@ -38,6 +38,8 @@ class EventPass:
         self.name = name
         self.behaviors = list(behaviors)
         self.aggregates: dict[Aggregate, str] = {}
+        self.in_two_steps = False
+        """Events are put together by time first."""
 
     def selections(self) -> Iterable[Selection]:
         """All selections of the pass, those inside sequences included."""
@@ -89,7 +91,7 @@ class EventSql:
                 for one, column in self._plan.counted(event_pass).items()
             }
 
-        if self.in_two_steps(event_pass):
+        if event_pass.in_two_steps:
             buckets = self._buckets(event_pass)
             whens = {c: self._when(one.events, buckets) for one, c in event_pass.aggregates.items()}
             return in_two_steps(figures(windows=False), whens, buckets, source)
@@ -99,8 +101,8 @@ class EventSql:
         }
         return in_one_step(figures(windows=True), latest, source)
 
-    def in_two_steps(self, event_pass: EventPass) -> bool:
-        """Whether events are put together by time first."""
+    def worth_two_steps(self, event_pass: EventPass) -> bool:
+        """Whether it takes less to put events together by time first."""
         cells = {replace(one, events=without_windows(one.events)) for one in event_pass.aggregates}
         density = sum(self._plan.events_a_profile.get(name, 0.0) for name in event_pass.behaviors)
         return self._buckets(event_pass).worth(len(event_pass.aggregates), len(cells), density)

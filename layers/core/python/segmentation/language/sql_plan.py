@@ -112,6 +112,8 @@ class Plan:
         self.passes = self._plan_passes()
         self._pass_of = {aggregate: p for p in self.passes for aggregate in p.aggregates}
         self._events = EventSql(self)
+        for one in self.passes:
+            one.in_two_steps = self._events.worth_two_steps(one)
         self._latest = self._plan_latest()
         self.shared: dict[Node, str] = {}
         """Conditions that stand in several places -> the columns that hold them."""
@@ -165,10 +167,9 @@ class Plan:
 
     def _plan_latest(self) -> dict[Aggregate, Latest]:
         """The counts that moments stand for. By bucket, events are few and counts cost little."""
-        one_step = {p for p in self.passes if not self._events.in_two_steps(p)}
         nodes = (node for segment in self.segments for node in segment.nodes())
         found = latest_of(nodes, self._events.end_now)
-        return {count: latest for count, latest in found.items() if self._pass_of[count] in one_step}
+        return {count: latest for count, latest in found.items() if not self._pass_of[count].in_two_steps}
 
     def counted(self, event_pass: EventPass) -> dict[Aggregate, str]:
         """The aggregates of a pass that no moments stand for, with their columns."""

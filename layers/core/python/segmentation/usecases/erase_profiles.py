@@ -204,7 +204,7 @@ class EraseProfiles:
         rows = [row for batch in self.tables.read(path) for row in batch]
         learned: set[str] = set()
         for place, request in enumerate(requests):
-            joined = joined_to(rows, request.names)
+            joined = joined_to(lambda: rows, request.names)
             new = still_theirs(self.store.profiles, published, request.names, joined, self.clock.now())
             if new:
                 requests[place] = replace(request.knows(new), store=False)

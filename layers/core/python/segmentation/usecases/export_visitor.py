@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from segmentation.domain.erasure_sql import rows_of_keys
@@ -39,8 +40,8 @@ class ExportVisitor:
         now = self.clock.now()
         people = persons(self.profiles, published, [published.audience.key_name(column, value)], now)
         names = {name_of(key) for one in people for key in (one.key, *one.others)}
-        links = [row for batch in self.tables.read(links_folder(audience)) for row in batch]
-        names |= still_theirs(self.profiles, published, names, joined_to(links, names), now)
+        joined = joined_to(lambda: chain.from_iterable(self.tables.read(links_folder(audience))), names)
+        names |= still_theirs(self.profiles, published, names, joined, now)
         behaviors = published.audience.behaviors
         return {
             "audience": audience,

@@ -3,7 +3,7 @@
 A profile remembers the last two hundred of its aliases; `links/` in the lake has all of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from segmentation.domain.profile import name_of, profile_id
@@ -13,16 +13,15 @@ from segmentation.ports import Profiles
 from .find_profiles import FindProfiles
 
 
-def joined_to(rows: Iterable[Mapping[str, Any]], names: Collection[str]) -> set[str]:
-    """Of rows of `links/`: the keys that were joined to some of these names, and to those, and are none of them."""
-    of: dict[str, set[str]] = {}
-    for row in rows:
-        of.setdefault(row["owner"], set()).add(row["profile"])
-    found, waiting = set(names), list(names)
-    while waiting:
-        new = of.get(waiting.pop(), set()) - found
+def joined_to(links: Callable[[], Iterable[Mapping[str, Any]]], names: Collection[str]) -> set[str]:
+    """The keys that were joined to some of these names, and to those, and are none of them.
+
+    `links` goes through rows of `links/`. They are everybody's, so none is held: they are gone through once more for each
+    link of the longest chain.
+    """
+    found = set(names)
+    while new := {row["profile"] for row in links() if row["owner"] in found} - found:
         found |= new
-        waiting += new
     return found - set(names)
 
 

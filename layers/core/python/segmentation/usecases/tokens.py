@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segmentation.domain.access import Token, Use, holder, origin_allowed
+from segmentation.domain.batch_room import LONGEST_KEY
 from segmentation.domain.errors import BadRequest, Forbidden, TooMany
 from segmentation.domain.published import Published
-from segmentation.domain.records import LONGEST_IDENTITY
 from segmentation.domain.signing import SUFFIX, is_signed
 from segmentation.ports import Limits, RuleSets, SigningSecrets
 
@@ -54,8 +54,8 @@ class Tokens:
             if value is None or value == "" or isinstance(value, bool) or not isinstance(value, str | int):
                 continue
             text = str(value)
-            if len(text) > LONGEST_IDENTITY:
-                raise BadRequest(f"{column!r} has more than {LONGEST_IDENTITY} characters")
+            if len(text) > LONGEST_KEY:
+                raise BadRequest(f"{column!r} has more than {LONGEST_KEY} characters")
             if column not in token.signed or self._is_signed(published, column, text, said, now):
                 return column, text
             unsigned = unsigned or column

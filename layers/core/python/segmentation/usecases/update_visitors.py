@@ -227,7 +227,7 @@ class UpdateVisitors:
             return None  # all of them are of a visitor who was erased since
         stale = family.stale(now)
         if cause is Cause.TIME and before is not None and not stale and is_over(before, now):
-            evaluated = forgotten(self.programs, published, person.name, profile, now)
+            evaluated = forgotten(self.programs, published, person.name, profile, before, now)
         else:
             evaluated = self.programs.evaluate(
                 published,
